@@ -1,0 +1,94 @@
+"""The run graph: data and code -> one run for each study -> ledger -> site.
+
+Each run is a pure function of its notebook, parameters, data hashes and the package modules that
+the notebook imports; Snakemake compares these and re-runs what changed. `cxrstudy book` calls it
+with a lock and a second, tolerant pass after a failure.
+"""
+
+import sys
+from pathlib import Path
+
+from cxrstudy.data.registry import datasets
+from cxrstudy.runs.imports import notebook_dependencies
+from cxrstudy.runs.studies import studies
+
+SET = config.get("set", "quick")
+CXRSTUDY = f"{sys.executable} -m cxrstudy.cli"
+ROOT = Path.cwd()
+
+
+def sources(wildcards):
+    study = studies()[wildcards.study]
+    files = [study.notebook_path, *notebook_dependencies(study.notebook_path)]
+    return [str(path.relative_to(ROOT)) for path in files]
+
+
+def stamps(wildcards):
+    wanted = [f"_build/runs/{name}/stamp.json" for name in studies()]
+    if config.get("after_failure"):
+        wanted = [path for path in wanted if Path(path).exists()]
+    return wanted
+
+
+def failures(wildcards):
+    return sorted(str(path) for path in Path("_build/runs").glob("*/failure.json"))
+
+
+def data_hashes(wildcards):
+    names = studies()[wildcards.study].data
+    return {name: list(datasets()[name].files.values()) for name in names}
+
+
+# A study that lacked its data is tried again by the next build.
+for name in studies():
+    stamp = Path(f"_build/runs/{name}/stamp.json")
+    if stamp.exists() and '"missing": []' not in stamp.read_text("utf-8"):
+        stamp.unlink()
+
+
+wildcard_constraints:
+    study="|".join(studies()),
+
+
+rule site:
+    input:
+        ledger="_build/ledger.json",
+        stamps=stamps,
+        failures=failures,
+        sources=[
+            "_config.yml",
+            *sorted(str(p) for p in Path("book").glob("*.*")),
+            *sorted(str(p) for p in Path("book/_static").iterdir()),
+            *sorted(str(p) for p in Path("book/_templates").iterdir()),
+            *sorted(str(p) for p in Path("cxrstudy/book").glob("*.py")),
+        ],
+    output:
+        "_build/html/index.html",
+    shell:
+        CXRSTUDY + " site"
+
+
+rule ledger:
+    input:
+        stamps=stamps,
+        claims=sorted(str(p) for p in Path("cxrstudy/claims").iterdir() if p.is_file()),
+    output:
+        "_build/ledger.json",
+    shell:
+        CXRSTUDY + " ledger"
+
+
+rule run:
+    input:
+        sources=sources,
+        style="matplotlibrc",
+        versions="requirements.lock",
+    output:
+        stamp="_build/runs/{study}/stamp.json",
+        results=directory("_build/results/{study}"),
+    params:
+        set=SET,
+        parameters=lambda wildcards: studies()[wildcards.study].parameters(SET),
+        data=data_hashes,
+    shell:
+        CXRSTUDY + " run {wildcards.study} --set {params.set}"

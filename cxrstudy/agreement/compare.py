@@ -1,0 +1,176 @@
+"""The one entry point: methods against a truth, with intervals for everything."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from .counts import count_table, replicate_counts, sample_counts
+from .inputs import Cells, check_binary, read_cells
+from .metrics import COUNT_METRICS
+from .philox import as_key
+from .ranking import replicate_rankings
+from .ranking_jackknife import sample_rankings
+from .result import MACRO_AVERAGE, WEIGHTED_AVERAGE, Agreement, Estimate, Key
+from .units import ResamplingUnits, resampling_units
+from .visits import RANKING_METRICS, programs
+
+Values = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Full-sample, replicate and leave-one-out values by (metric, method, observation, ...)."""
+
+
+def agree(
+    truth: pd.DataFrame,
+    predictions: Mapping[str, pd.DataFrame],
+    *,
+    metrics: Sequence[str] = ("f1", "kappa"),
+    contrasts: Sequence[tuple[str, str]] = (),
+    averages_over: Sequence[str] | None = None,
+    clusters=None,
+    strata=None,
+    sampling_weights=None,
+    n_bootstrap: int = 10_000,
+    seed: int = 0,
+    undefined: str = "drop",
+    min_events: int = 10,
+) -> Agreement:
+    """Compare methods with a truth, observation by observation, on shared bootstrap resamples.
+
+    Every method, observation and metric sees the same resamples, so differences are paired.  The
+    intervals are conditional on the predictions as given; for predictions of a model fitted on
+    these rows use `agree_out_of_bag`.
+
+    Parameters
+    ----------
+    truth : pandas.DataFrame of shape (n_rows, n_observations)
+        0, 1 or missing.
+    predictions : mapping of str to pandas.DataFrame
+        Per method a table with the index and columns of ``truth``: 0, 1 or missing for count
+        metrics, any scores for ``"auroc"`` and ``"average_precision"``.  A pair with either side
+        missing leaves that cell only.
+    metrics : sequence of str, default ("f1", "kappa")
+        Names from `COUNT_METRICS` and `RANKING_METRICS`.
+    contrasts : sequence of (str, str)
+        Pairs of methods; ``("a", "b")`` adds method ``"a - b"``.
+    averages_over : sequence of str, optional
+        Observations that enter the averages; all by default.
+    clusters : array-like of shape (n_rows,), optional
+        Rows with one label (a patient) are drawn together.
+    strata : array-like of shape (n_rows,), optional
+        Each stratum keeps its number of units.
+    sampling_weights : array-like of shape (n_rows,), optional
+        Inverse probabilities of selection.
+    n_bootstrap : int, default 10,000
+    seed : int, default 0
+    undefined : {"drop", "zero"}
+        An undefined value (see `cxrstudy.agreement.metrics`) is left out, and makes averages that
+        rest on it undefined, or counts as 0.  The number of such replicates is reported either
+        way.
+    min_events : int, default 10
+        Cells with fewer positives or negatives are flagged ``too_few``; such an observation
+        leaves the averages of every method.
+
+    Returns
+    -------
+    Agreement
+
+    Raises
+    ------
+    ValueError
+        If tables are misaligned, values are not allowed, or a name is unknown.
+    """
+    _check_choices(metrics, contrasts, predictions, undefined)
+    cells = read_cells(truth, predictions, averages_over, sampling_weights, min_events)
+    units = resampling_units(len(truth), clusters, strata)
+    shared = {
+        "resample_key": _resample_key(truth.index, units, n_bootstrap, seed),
+        "stratum_sizes": units.stratum_sizes,
+        "undefined_as": 0.0 if undefined == "zero" else float("nan"),
+    }
+    estimates = {}
+    for family, evaluate in _EVALUATORS.items():
+        chosen = [metric for metric in metrics if metric in family]
+        if chosen:
+            values = evaluate(cells, units, chosen, undefined == "zero", n_bootstrap, as_key(seed))
+            estimates |= _estimates(cells, chosen, *values, **shared)
+    flagged = zip(*np.nonzero(cells.too_few), strict=True)
+    return Agreement(
+        estimates=estimates,
+        contrasts=tuple((first, second) for first, second in contrasts),
+        too_few=frozenset((cells.methods[i], cells.observations[j]) for i, j in flagged),
+    )
+
+
+def _check_choices(metrics, contrasts, predictions, undefined: str) -> None:
+    unknown = set(metrics) - {*COUNT_METRICS, *RANKING_METRICS}
+    if unknown or not metrics:
+        raise ValueError(
+            f"unknown metrics {sorted(unknown)}; choose from {COUNT_METRICS + RANKING_METRICS}"
+        )
+    strangers = {name for pair in contrasts for name in pair} - set(predictions)
+    if strangers:
+        raise ValueError(f"contrasts name {sorted(strangers)}, which predictions does not hold")
+    if undefined not in ("drop", "zero"):
+        raise ValueError(f"undefined must be 'drop' or 'zero', got {undefined!r}")
+
+
+def _evaluate_counts(cells, units, metrics, zero_undefined, n_bootstrap, seed) -> Values:
+    check_binary(cells.predictions, "predictions for count metrics")
+    codes = np.array([COUNT_METRICS.index(metric) for metric in metrics])
+    counted = count_table(cells.truth, cells.predictions, cells.weights, units)
+    shared = (codes, cells.averaged, zero_undefined)
+    full, left_out = sample_counts(counted, *shared)
+    return full, replicate_counts(counted, units, *shared, n_bootstrap, seed), left_out
+
+
+def _evaluate_rankings(cells, units, metrics, zero_undefined, n_bootstrap, seed) -> Values:
+    program = programs(cells.truth, cells.predictions, cells.weights, units, metrics)
+    shared = (program, units, cells.averaged, zero_undefined)
+    full, left_out = sample_rankings(*shared)
+    return full, replicate_rankings(*shared, n_bootstrap, seed), left_out
+
+
+_EVALUATORS = {COUNT_METRICS: _evaluate_counts, RANKING_METRICS: _evaluate_rankings}
+
+
+def _estimates(cells: Cells, metrics, full, replicates, left_out, **shared) -> dict[Key, Estimate]:
+    """Name the entries of arrays indexed (metric, method, observation or average, ...)."""
+    observations = (*cells.observations, MACRO_AVERAGE, WEIGHTED_AVERAGE)
+    n, positives = _average_sizes(cells)
+    undefined = np.isnan(replicates).sum(axis=-1)
+    if not np.isnan(shared["undefined_as"]):
+        full = np.nan_to_num(full, nan=shared["undefined_as"])
+    return {
+        (method, observation, metric): Estimate(
+            value=float(full[a, m, o]),
+            replicates=replicates[a, m, o],
+            jackknife=left_out[a, m, o],
+            undefined=int(undefined[a, m, o]),
+            n=int(n[m, o]),
+            positives=int(positives[m, o]),
+            **shared,
+        )
+        for m, method in enumerate(cells.methods)
+        for o, observation in enumerate(observations)
+        for a, metric in enumerate(metrics)
+    }
+
+
+def _average_sizes(cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and positives per cell, followed by those behind each of the two averages."""
+    known = ~np.isnan(cells.predictions) & ~np.isnan(cells.truth)
+    rows = known[:, :, cells.averaged].any(axis=2).sum(axis=1)
+    events = cells.positives[:, cells.averaged].sum(axis=1)
+    n = np.column_stack([cells.n, rows, rows])
+    return n, np.column_stack([cells.positives, events, events])
+
+
+def _resample_key(index: pd.Index, units: ResamplingUnits, n_bootstrap: int, seed: int):
+    rows = pd.util.hash_pandas_object(index).to_numpy()
+    return (
+        hash(rows.tobytes()),
+        hash(units.unit_of_row.tobytes()),
+        units.stratum_sizes,
+        n_bootstrap,
+        seed,
+    )

@@ -1,0 +1,198 @@
+"""From an executed notebook to a page of the book.
+
+The notebook says in its outputs' metadata what each cell shows; here that becomes captions, alt
+texts, anchors and download links. Verdicts and provenance are added from the ledger and the
+stamp, so that a page cannot state them by hand.
+"""
+
+import html
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell, new_notebook
+
+from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
+from cxrstudy.display import METADATA_KEY, anchor
+from cxrstudy.runs.studies import Study
+
+SOURCE_URL = "https://github.com/cxrstudy/cxrstudy/blob/main/notebooks"
+
+
+def study_page(
+    study: Study, executed: NotebookNode, ledger: list[dict], stamp: Mapping[str, object]
+) -> NotebookNode:
+    """Make the page of a study that ran.
+
+    Parameters
+    ----------
+    study : Study
+    executed : NotebookNode
+        As `cxrstudy.runs.run_study` left it.
+    ledger : list of dict
+        All rows; those of this study are shown below its title.
+    stamp : mapping
+        The run's provenance.
+
+    Returns
+    -------
+    NotebookNode
+    """
+    title, *rest = executed.cells
+    cells = [title, new_markdown_cell(_verdicts(study, ledger))]
+    for cell in rest:
+        cells.append(_with_figure_metadata(cell))
+        download = _download_line(study, cell)
+        if download:
+            cells.append(new_markdown_cell(download))
+    cells.append(new_markdown_cell(_provenance_line(study, stamp)))
+    return _notebook(executed, cells)
+
+
+def missing_data_page(study: Study, missing: list[str]) -> NotebookNode:
+    """Make the page of a study whose data are not on this machine.
+
+    Parameters
+    ----------
+    study : Study
+    missing : list of str
+        Data sets of the registry that could not be had.
+
+    Returns
+    -------
+    NotebookNode
+    """
+    entries = [dataset(name) for name in missing]
+    titles = ", ".join(f"{entry.title} ({entry.licence})" for entry in entries)
+    commands = "\n".join(entry.fetch_command for entry in entries)
+    text = (
+        f"# {study.title}\n\n```{{admonition}} This study's data are not on this machine\n"
+        f":class: warning\nMissing: {titles}.\n```\n\nWith a network this gets them:\n\n"
+        f"```bash\n{commands}\n```\n\nThen build the book again. Without a network, name a folder "
+        f"that holds them in the environment variable `{MIRROR_VARIABLE}`."
+    )
+    return new_notebook(cells=[new_markdown_cell(text)])
+
+
+def failed_page(study: Study, error: str) -> NotebookNode:
+    """Make the page of a study that stopped with an error, which it shows as inert text.
+
+    Parameters
+    ----------
+    study : Study
+    error : str
+        Name and message of the exception.
+
+    Returns
+    -------
+    NotebookNode
+    """
+    shown = html.escape(error)
+    text = (
+        f"# {study.title}\n\n```{{admonition}} This study failed in this build\n:class: error\n"
+        "Its results are not part of this book; the other pages are not affected.\n```\n\n"
+        f'<pre class="cxr-error">{shown}</pre>\n\n'
+        f"Run it alone to see where:\n\n```bash\ncxrstudy run {study.name}\n```"
+    )
+    return new_notebook(cells=[new_markdown_cell(text)])
+
+
+def write_page(page: NotebookNode, path: Path) -> None:
+    """Write a page's notebook with stable cell ids, so that equal pages are equal bytes."""
+    for number, cell in enumerate(page.cells):
+        cell["id"] = f"cell-{number:03d}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(page, path)
+
+
+def _notebook(like: NotebookNode, cells: list[NotebookNode]) -> NotebookNode:
+    page = new_notebook(cells=cells)
+    page.metadata = like.metadata
+    return page
+
+
+def _shown(cell: NotebookNode) -> dict | None:
+    """Find what a code cell shows: the metadata of its table or figure."""
+    for output in cell.get("outputs", []):
+        shown = output.get("metadata", {}).get(METADATA_KEY)
+        if shown and shown["kind"] in {"table", "figure"}:
+            return shown
+    return None
+
+
+def _with_figure_metadata(cell: NotebookNode) -> NotebookNode:
+    shown = _shown(cell)
+    if shown is None or shown["kind"] != "figure":
+        return cell
+    cell.metadata["mystnb"] = {
+        "image": {"alt": shown["alt"]},
+        "figure": {"caption": _escaped(shown["caption"]), "name": anchor(shown["name"])},
+    }
+    cell.outputs = [
+        output
+        for output in cell.outputs
+        if output.get("metadata", {}).get(METADATA_KEY, {}).get("kind") != "caption"
+    ]
+    return cell
+
+
+def _download_line(study: Study, cell: NotebookNode) -> str:
+    shown = _shown(cell)
+    if shown is None:
+        return ""
+    what = "Numbers behind the figure" if shown["kind"] == "figure" else "This table"
+    file = f"{shown['name']}.csv"
+    return f"{what}: {{download}}`{file} <{study.name}/{file}>`"
+
+
+def _verdicts(study: Study, ledger: list[dict]) -> str:
+    rows = [row for row in ledger if row["study"] == study.name]
+    if not rows:
+        return "This study decides no claim of a paper; others rest on it."
+    lines = ["**What this study decided** (rules and details in the [ledger](../claims.md)):", ""]
+    lines += ["| claim | published | measured | verdict |", "|---|---|---|---|"]
+    for row in rows:
+        cells = (row["statement"], row["published"], measured_text(row), f"**{row['verdict']}**")
+        lines.append("| " + " | ".join(_escaped(cell).replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def measured_text(row: Mapping[str, object]) -> str:
+    """Print a ledger row's measured value with its interval.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of the ledger.
+
+    Returns
+    -------
+    str
+        Such as ``+0.112 (0.081 to 0.143)``; empty for a claim that was not measured.
+    """
+    if row["low"] is None:
+        return str(row["measured"])
+    return f"{row['measured']} ({row['low']:+.3f} to {row['high']:+.3f})"
+
+
+def _provenance_line(study: Study, stamp: Mapping[str, object]) -> str:
+    data = ", ".join(f"{name} (`{digest}`)" for name, digest in stamp["data"].items())
+    parameters = ", ".join(f"`{k} = {json.dumps(v)}`" for k, v in stamp["parameters"].items())
+    versions = ", ".join(f"{name} {number}" for name, number in stamp["versions"].items())
+    commit = f", commit `{stamp['commit']}`" if stamp["commit"] else ""
+    return (
+        "---\n\n"
+        f"**Provenance.** Set `{stamp['set']}` with {parameters}. Data: {data}. Source "
+        f"`{stamp['source']}`{commit}. {versions}. Ran {stamp['seconds']:.0f} s. "
+        f"[Source notebook]({SOURCE_URL}/{study.notebook})."
+    )
+
+
+def _escaped(text: str) -> str:
+    """Keep text from being read as HTML or as Markdown emphasis."""
+    escaped = html.escape(str(text), quote=False)
+    for character in "*_`[]$":
+        escaped = escaped.replace(character, f"\\{character}")
+    return escaped

@@ -1,0 +1,205 @@
+"""The ledger: every claim with its published value, measured value, rule and verdict."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from cxrstudy.agreement import Estimate
+from cxrstudy.claims import rules
+from cxrstudy.claims.measurements import Measurement, read_measurements
+from cxrstudy.claims.statements import Claim, claims
+
+TESTED_RULES = ("direction", "equivalence", "value")
+
+
+def build_ledger(results: str | Path, missing_data: Mapping[str, str] | None = None) -> list[dict]:
+    """Decide every claim by its rule.
+
+    Parameters
+    ----------
+    results : str or Path
+        Folder that holds the studies' result folders.
+    missing_data : mapping of str to str, optional
+        Study to the data set that it lacked when it ran.
+
+    Returns
+    -------
+    list of dict
+        One row for each claim, in the order of ``statements.yaml``: id, paper, statement, where,
+        published, measured, low, high, level, n, data, rule, scope, family, verdict, study,
+        table, detail, amended.
+
+    Raises
+    ------
+    ValueError
+        If a claim was measured twice.
+    """
+    measured: dict[str, Measurement] = {}
+    for measurement in read_measurements(results):
+        if measurement.claim in measured:
+            raise ValueError(f"claim {measurement.claim} was measured by two studies")
+        measured[measurement.claim] = measurement
+    levels = _adjusted_levels(claims().values(), measured)
+    missing = missing_data or {}
+    return [
+        _row(claim, measured.get(claim.id), levels[claim.id], missing.get(claim.study, ""))
+        for claim in claims().values()
+    ]
+
+
+def write_ledger(rows: list[dict], path: str | Path) -> None:
+    """Write the ledger as JSON, whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    temporary.replace(path)
+
+
+def _adjusted_levels(
+    stated: Iterable[Claim], measured: Mapping[str, Measurement]
+) -> dict[str, float]:
+    """Holm over all primary tests, Benjamini-Hochberg within each study elsewhere.
+
+    A primary claim that is not yet measured takes part with p = 1, so that a verdict does not
+    hang on which other studies have run.
+    """
+    levels = {claim.id: 0.95 for claim in stated}
+    tested = [claim for claim in stated if claim.rule in TESTED_RULES]
+    primary = [claim for claim in tested if claim.family == "primary"]
+    levels |= rules.holm_levels({claim.id: _p_value(measured.get(claim.id)) for claim in primary})
+    secondary = [claim for claim in tested if claim.family != "primary" and claim.id in measured]
+    for study in {claim.study for claim in secondary}:
+        levels |= rules.benjamini_hochberg_levels(
+            {claim.id: _p_value(measured[claim.id]) for claim in secondary if claim.study == study}
+        )
+    return levels
+
+
+def _p_value(measurement: Measurement | None) -> float:
+    """Largest p-value over the cells: a claim about several cells needs all of them."""
+    if measurement is None:
+        return 1.0
+    return max(
+        (e.p_value(method=measurement.method) for e in measurement.estimates.values()), default=1.0
+    )
+
+
+def _row(claim: Claim, measurement: Measurement | None, level: float, missing: str) -> dict:
+    row = {
+        "id": claim.id,
+        "paper": claim.paper,
+        "statement": claim.statement,
+        "where": claim.where,
+        "estimand": claim.estimand,
+        "published": claim.published,
+        "measured": "",
+        "low": None,
+        "high": None,
+        "level": None,
+        "n": None,
+        "data": claim.population,
+        "label_policy": claim.label_policy,
+        "metric": claim.metric,
+        "margin": claim.margin,
+        "rule": claim.rule,
+        "scope": claim.scope,
+        "family": claim.family,
+        "verdict": _unmeasured(claim, missing),
+        "study": claim.study,
+        "table": claim.table,
+        "detail": "",
+        "amended": list(claim.amended),
+    }
+    if measurement is None:
+        return row
+    row |= {
+        "n": measurement.n,
+        "data": measurement.data,
+        "published": measurement.published or claim.published,
+        "measured": measurement.measured,
+        "detail": measurement.detail,
+    }
+    if claim.rule in TESTED_RULES:
+        return row | _tested(claim, measurement, level)
+    return row | _counted(claim, measurement)
+
+
+def _unmeasured(claim: Claim, missing: str) -> str:
+    if claim.not_measurable:
+        return f"not measurable: {claim.not_measurable}"
+    if missing:
+        return f"not measurable: {missing}"
+    return f"not yet measured: {claim.study}"
+
+
+def _counted(claim: Claim, measurement: Measurement) -> dict:
+    decide = {
+        "exact": lambda: rules.decide_exact(measurement.matching, measurement.cells),
+        "internal": lambda: rules.decide_internal(
+            measurement.matching, measurement.cells, measurement.comparable
+        ),
+    }[claim.rule]
+    return {
+        "measured": measurement.measured or f"{measurement.matching} of {measurement.cells} cells",
+        "verdict": rules.qualify(decide(), claim.scope),
+    }
+
+
+def _tested(claim: Claim, measurement: Measurement, level: float) -> dict:
+    cells = {
+        name: _decide_cell(claim, measurement, estimate, level)
+        for name, estimate in measurement.estimates.items()
+    }
+    verdicts = list(cells.values())
+    fields = {"level": round(level, 5), "verdict": _combine(verdicts)}
+    if len(cells) == 1:
+        (estimate,) = measurement.estimates.values()
+        low, high = estimate.interval(level, method=measurement.method)
+        fields |= {"measured": f"{estimate.value:+.3f}", "low": float(low), "high": float(high)}
+        if fields["verdict"] == "inconclusive":
+            error = float(np.nanstd(estimate.replicates, ddof=1))
+            effect = rules.detectable_effect(error)
+            fields["detail"] = f"{measurement.detail} Detectable: {effect:.3f}.".strip()
+    else:
+        supported = sum(verdict.startswith("supported") for verdict in verdicts)
+        fields["measured"] = f"{supported} of {len(cells)} supported"
+    fields["verdict"] = rules.qualify(
+        fields["verdict"],
+        claim.scope,
+        measurement.fewest_events,
+        measurement.seeds,
+        measurement.policy_dependent,
+    )
+    return fields
+
+
+def _decide_cell(claim: Claim, measurement: Measurement, estimate: Estimate, level: float) -> str:
+    if claim.rule == "direction":
+        low, high = estimate.interval(level, method=measurement.method)
+        return rules.decide_direction(low, high, claim.side, claim.margin)
+    if claim.rule == "equivalence":
+        return rules.decide_equivalence(
+            estimate.interval(2 * level - 1, method=measurement.method),
+            estimate.interval(level, method=measurement.method),
+            claim.margin,
+        )
+    return rules.decide_value(
+        measurement.published_number,
+        measurement.published_error,
+        estimate.value,
+        float(np.nanstd(estimate.replicates, ddof=1)),
+        claim.margin,
+    )
+
+
+def _combine(verdicts: list[str]) -> str:
+    """A table is one claim: it holds if every cell does, and fails if one cell contradicts it."""
+    if len(set(verdicts)) == 1:
+        return verdicts[0]
+    if all(verdict.startswith("supported") for verdict in verdicts):
+        return "supported"
+    return "contradicted" if "contradicted" in verdicts else "inconclusive"

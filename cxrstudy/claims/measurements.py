@@ -1,0 +1,154 @@
+"""What a study measured for a claim, written beside its tables and read by the ledger."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cxrstudy.agreement import Estimate
+from cxrstudy.claims.statements import claims
+
+_FOLDER = "claims"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One claim's measurement.
+
+    Attributes
+    ----------
+    claim : str
+        The claim's id.
+    data : str
+        Which data, in words that a reader can follow.
+    n : int
+        Cases behind the measurement.
+    cells, matching : int or None
+        For tables: all cells, and those that match or are consistent.
+    comparable : bool
+        False where the paper's figures run over unlike label sets.
+    measured, published : str
+        Values in words; empty where the ledger formats them from numbers.
+    method : str
+        Interval method of the estimates, ``"bca"`` or ``"percentile"``.
+    fewest_events, seeds : int or None
+        Events or non-events, whichever are fewer; independent trainings.
+    policy_dependent : bool
+        A declared alternative shows a significant opposite sign.
+    published_number, published_error : float or None
+        For the value rule.
+    detail : str
+        One sentence that the ledger prints beside the verdict.
+    estimates : mapping of str to Estimate
+        By cell; a single estimate has the name of the claim.
+    """
+
+    claim: str
+    data: str
+    n: int
+    cells: int | None = None
+    matching: int | None = None
+    comparable: bool = True
+    measured: str = ""
+    published: str = ""
+    method: str = "bca"
+    fewest_events: int | None = None
+    seeds: int | None = None
+    policy_dependent: bool = False
+    published_number: float | None = None
+    published_error: float | None = None
+    detail: str = ""
+    estimates: Mapping[str, Estimate] = field(default_factory=dict, compare=False)
+
+
+def record(
+    results: str | Path, claim: str, estimates: Estimate | Mapping[str, Estimate] = (), **fields
+) -> Measurement:
+    """Write down what a study measured for a claim.
+
+    Parameters
+    ----------
+    results : str or Path
+        The study's result folder.
+    claim : str
+        Id of a claim in ``statements.yaml``.
+    estimates : Estimate or mapping of str to Estimate
+        For the rules direction, equivalence and value.
+    **fields
+        The other fields of `Measurement`; ``data`` and ``n`` are required.
+
+    Returns
+    -------
+    Measurement
+
+    Raises
+    ------
+    KeyError
+        If no such claim was stated; claims are stated before they are measured.
+    """
+    if claim not in claims():
+        raise KeyError(f"no claim {claim!r} in statements.yaml: state it before measuring it")
+    by_cell = {claim: estimates} if isinstance(estimates, Estimate) else dict(estimates)
+    measurement = Measurement(claim=claim, estimates=by_cell, **fields)
+    folder = Path(results, _FOLDER)
+    folder.mkdir(parents=True, exist_ok=True)
+    if by_cell:
+        np.savez(folder / f"{claim}.npz", **_as_arrays(by_cell))
+    plain = {
+        name: value
+        for name, value in asdict(_without_estimates(measurement)).items()
+        if name != "estimates"
+    }
+    text = json.dumps({**plain, "cells_estimated": list(by_cell)}, indent=1)
+    (folder / f"{claim}.json").write_text(text + "\n", "utf-8")
+    return measurement
+
+
+def read_measurements(results: str | Path) -> list[Measurement]:
+    """Read all measurements below a result folder.
+
+    Parameters
+    ----------
+    results : str or Path
+        One study's folder, or the folder that holds those of all studies.
+
+    Returns
+    -------
+    list of Measurement
+        Sorted by path.
+    """
+    return [_read(path) for path in sorted(Path(results).glob(f"**/{_FOLDER}/*.json"))]
+
+
+def _read(path: Path) -> Measurement:
+    fields = json.loads(path.read_text("utf-8"))
+    cells = fields.pop("cells_estimated")
+    estimates = {}
+    if cells:
+        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+            estimates = {
+                cell: Estimate(
+                    value=float(arrays[f"{i}.value"]),
+                    replicates=arrays[f"{i}.replicates"],
+                    jackknife=arrays[f"{i}.jackknife"],
+                    undefined=int(np.isnan(arrays[f"{i}.replicates"]).sum()),
+                    n=fields["n"],
+                    positives=int(arrays[f"{i}.positives"]),
+                )
+                for i, cell in enumerate(cells)
+            }
+    return Measurement(**fields, estimates=estimates)
+
+
+def _as_arrays(estimates: Mapping[str, Estimate]) -> dict[str, np.ndarray]:
+    return {
+        f"{i}.{name}": np.asarray(getattr(estimate, name))
+        for i, estimate in enumerate(estimates.values())
+        for name in ("value", "replicates", "jackknife", "positives")
+    }
+
+
+def _without_estimates(measurement: Measurement) -> Measurement:
+    return Measurement(**{**vars(measurement), "estimates": {}})

@@ -1,0 +1,163 @@
+"""The command line: thin doors to the package's functions."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="What does a chest X-ray label measure? Run studies, audit label tables, build the book.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data_app = typer.Typer(help="List and fetch the data sets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+ParameterOption = Annotated[
+    list[str] | None,
+    typer.Option("--parameter", "-p", help="Override a notebook parameter: NAME=VALUE; repeatable."),
+]
+
+
+def main() -> None:
+    """Run the command line; an error that a user can mend is one line, not a traceback."""
+    from cxrstudy.book import SiteError
+    from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError
+    from cxrstudy.data.tables import LabelTableError
+    from cxrstudy.runs import ParameterError, StudyFailedError
+
+    mendable = (
+        CorruptDataError,
+        DataNotAvailableError,
+        LabelTableError,
+        ParameterError,
+        SiteError,
+        StudyFailedError,
+    )
+    try:
+        app()
+    except mendable as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+@app.command()
+def run(
+    study_name: Annotated[str, typer.Argument(metavar="STUDY", help="A study of studies.yaml.")],
+    set_name: Annotated[str, typer.Option("--set", help="Parameter set.")] = "quick",
+    parameter: ParameterOption = None,
+    build: Annotated[Path, typer.Option(help="Folder for results and pages.")] = Path("_build"),
+) -> None:
+    """Execute one study's notebook and publish its tables."""
+    from cxrstudy.runs import run_study, studies, study
+
+    if study_name not in studies():
+        raise typer.BadParameter(f"no such study; choose one of: {', '.join(studies())}")
+    overrides = dict(_split(text) for text in parameter or [])
+    folders = run_study(study(study_name), set_name, overrides, build.absolute())
+    missing = json.loads(folders.stamp.read_text("utf-8"))["missing"]
+    if missing:
+        typer.echo(f"{study_name}: data not on this machine: {', '.join(missing)}", err=True)
+    else:
+        typer.echo(f"{study_name}: tables in {folders.results}")
+
+
+@app.command()
+def audit(
+    truth: Annotated[str, typer.Argument(help="Reference table: CSV or Parquet.")],
+    labels: Annotated[str, typer.Argument(help="Table to check against it.")],
+) -> None:
+    """Check whether two label tables are what they say they are and describe the same studies."""
+    from cxrstudy.data.integrity import audit_tables
+    from cxrstudy.data.label_pair import tables_as_given
+
+    tables, paths = tables_as_given(truth, labels)
+    findings = audit_tables(tables, reference="truth", paths=paths)
+    for finding in findings.itertuples():
+        typer.echo(f"{finding.severity}: {finding.summary} {finding.repair}".rstrip())
+    if (findings["severity"] == "error").any():
+        raise typer.Exit(1)
+
+
+@app.command()
+def ledger(
+    build: Annotated[Path, typer.Option(help="Folder with results.")] = Path("_build"),
+) -> None:
+    """Decide every claim from the studies' measurements and write ledger.json."""
+    from cxrstudy.claims import build_ledger, write_ledger
+    from cxrstudy.runs.execute import missing_data
+
+    rows = build_ledger(build / "results", missing_data(build.absolute()))
+    write_ledger(rows, build / "ledger.json")
+
+
+@app.command()
+def site() -> None:
+    """Assemble the pages and build the HTML book from the runs at hand."""
+    from cxrstudy.book import build_site
+
+    typer.echo(f"book: {build_site()}")
+
+
+@app.command()
+def book(
+    set_name: Annotated[str, typer.Option("--set", help="Parameter set.")] = "quick",
+    cores: Annotated[int | None, typer.Option(help="Cores; all unless told otherwise.")] = None,
+) -> None:
+    """Run every study that is out of date and build the book."""
+    from cxrstudy.runs.graph import build_book
+
+    raise typer.Exit(build_book(set_name, cores))
+
+
+@app.command()
+def readme(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether it is current.")] = False,
+) -> None:
+    """Write the headline table of README.md from the ledger."""
+    from cxrstudy.book import with_headline
+    from cxrstudy.paths import in_project
+
+    path = in_project("README.md")
+    rows = json.loads(in_project("_build/ledger.json").read_text("utf-8"))
+    current = path.read_text("utf-8")
+    wanted = with_headline(current, rows)
+    if check and wanted != current:
+        typer.echo("README.md: the headline table is not the ledger's; run `cxrstudy readme`", err=True)
+        raise typer.Exit(1)
+    path.write_text(wanted, "utf-8")
+
+
+@data_app.command("list")
+def list_data() -> None:
+    """List the data sets with their terms."""
+    from cxrstudy.data.registry import datasets
+
+    for entry in datasets().values():
+        typer.echo(f"{entry.name}\n  {entry.content.strip()}\n  tier {entry.tier}; {entry.licence}")
+
+
+@data_app.command("fetch")
+def fetch_data(
+    name: Annotated[str, typer.Argument(help="A data set of the registry.")],
+) -> None:
+    """Bring a data set to this machine and verify every file."""
+    from cxrstudy.data.registry import datasets, fetch
+
+    if name not in datasets():
+        raise typer.BadParameter(f"no such data set; choose one of: {', '.join(datasets())}")
+    paths = fetch(name)
+    typer.echo(f"{name}: {len(paths)} files verified in {paths[0].parent}")
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Blocks of rows that were rotated or reversed, and the search for the best one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Block:
+    """A contiguous block of rows and the permutation that repairs it.
+
+    Attributes
+    ----------
+    kind : {"rotation", "reversal"}
+        How the block was permuted.
+    start, stop : int
+        Rows, 0-based and half-open.
+    shift : int
+        For a rotation: the values of row i stand ``shift`` rows further down (cyclically in the
+        block), in the range ``-length / 2 < shift <= length / 2``. If the ids of the block were
+        pushed down by k rows in the file, values joined by id stand k rows too early:
+        ``shift == -k``. Zero for a reversal.
+    """
+
+    kind: Literal["rotation", "reversal"]
+    start: int
+    stop: int
+    shift: int = 0
+
+    @classmethod
+    def rotation(cls, start: int, stop: int, shift: int) -> "Block":
+        """Return a rotation with any integer shift brought into its canonical range."""
+        length = stop - start
+        shift %= length
+        return cls("rotation", start, stop, shift - length if 2 * shift > length else shift)
+
+    @property
+    def length(self) -> int:
+        """Return the number of rows."""
+        return self.stop - self.start
+
+    def sources(self) -> NDArray[np.intp]:
+        """Return, for each row of the block, the row that holds its values (shape (length,))."""
+        rows = np.arange(self.start, self.stop)
+        return rows[::-1] if self.kind == "reversal" else np.roll(rows, -self.shift)
+
+    def permutation(self, n_rows: int) -> NDArray[np.intp]:
+        """Return the repair of a whole table: repaired row i takes the values of row p[i]."""
+        permutation = np.arange(n_rows)
+        permutation[self.start : self.stop] = self.sources()
+        return permutation
+
+
+def best_block(scores: NDArray[np.float64], min_rows: int) -> Block:
+    """Return the block whose repair raises the sum of matched scores most.
+
+    The search is exhaustive over rotations and reversals of every block of at least ``min_rows``
+    rows: cumulative sums along the diagonals of the score matrix make each candidate O(1).
+
+    Parameters
+    ----------
+    scores : ndarray of float, shape (n_rows, n_rows)
+        Scores of reference rows with table rows.
+    min_rows : int
+        Shortest block considered.
+
+    Returns
+    -------
+    Block
+        Its gain may be negative.
+    """
+    start, stop, shift, rotation_gain = _best_rotation(_diagonal_sums(scores), min_rows)
+    rotation = Block.rotation(start, stop, shift)
+    start, stop, reversal_gain = _best_reversal(scores, min_rows)
+    return rotation if rotation_gain >= reversal_gain else Block("reversal", start, stop)
+
+
+def block_gain(scores: NDArray[np.float64], block: Block) -> float:
+    """Return how much repairing a block raises the sum of matched scores (nats)."""
+    rows = np.arange(block.start, block.stop)
+    return float(scores[rows, block.sources()].sum() - scores[rows, rows].sum())
+
+
+def n_candidates(n_rows: int, min_rows: int) -> int:
+    """Return the number of rotations and reversals that :func:`best_block` compares."""
+    lengths = np.arange(min_rows, n_rows + 1)
+    return int(np.sum((n_rows - lengths + 1) * lengths))
+
+
+def similar_blocks(block: Block, n_rows: int, reach: int = 25) -> Iterator[Block]:
+    """Yield blocks of one kind with limits near those of a block.
+
+    A rotation matches rows on two diagonals; a similar one keeps at least one of the two.
+    """
+    offsets = {block.shift, block.shift - block.length, block.shift + block.length}
+    for start in range(max(0, block.start - reach), block.start + reach + 1):
+        for stop in range(block.stop - reach, min(n_rows, block.stop + reach) + 1):
+            if stop - start < 2:
+                continue
+            if block.kind == "reversal":
+                yield Block("reversal", start, stop)
+                continue
+            for shift in {offset % (stop - start) for offset in offsets} - {0}:
+                yield Block.rotation(start, stop, shift)
+
+
+@njit(cache=True)
+def _diagonal_sums(scores):
+    """Return sums of ``scores[i, i + offset]`` over i < k at ``[offset + n - 1, k]``."""
+    n = scores.shape[0]
+    sums = np.zeros((2 * n - 1, n + 1))
+    for offset in range(-(n - 1), n):
+        line = sums[offset + n - 1]
+        total = 0.0
+        for i in range(n):
+            if 0 <= i + offset < n:
+                total += scores[i, i + offset]
+            line[i + 1] = total
+    return sums
+
+
+@njit(cache=True)
+def _best_rotation(sums, min_rows):
+    n = sums.shape[1] - 1
+    best_length, best_shift, best = n, 1, -np.inf
+    for length in range(min_rows, n + 1):
+        for shift in range(1, length):
+            gain = _best_rotation_gain(sums, length, shift)
+            if gain > best:
+                best_length, best_shift, best = length, shift, gain
+    starts = range(n - best_length + 1)
+    gains = np.array([_rotation_gain(sums, start, best_length, best_shift) for start in starts])
+    start = int(gains.argmax())
+    return start, start + best_length, best_shift, best
+
+
+# Reassociation lets the compiler vectorise the maximum; the result is exact to rounding.
+@njit(cache=True, fastmath={"reassoc", "nsz", "nnan"})
+def _best_rotation_gain(sums, length, shift):
+    best = -np.inf
+    for start in range(sums.shape[1] - length):
+        best = max(best, _rotation_gain(sums, start, length, shift))
+    return best
+
+
+@njit(cache=True)
+def _rotation_gain(sums, start, length, shift):
+    main, stop, turn = sums.shape[1] - 2, start + length, start + length - shift
+    # The first rows of a block match `shift` further down, the last ones at the block's beginning.
+    ahead = sums[main + shift, turn] - sums[main + shift, start]
+    wrapped = sums[main + shift - length, stop] - sums[main + shift - length, turn]
+    return ahead + wrapped - (sums[main, stop] - sums[main, start])
+
+
+@njit(cache=True)
+def _best_reversal(scores, min_rows):
+    n = scores.shape[0]
+    best_start, best_stop, best = 0, n, -np.inf
+    for total in range(2 * n - 1):
+        a = total // 2
+        b = total - a
+        gain = 0.0
+        while a >= 0 and b < n:
+            if a != b:
+                gain += scores[a, b] + scores[b, a] - scores[a, a] - scores[b, b]
+            if b - a + 1 >= min_rows and gain > best:
+                best_start, best_stop, best = a, b + 1, gain
+            a -= 1
+            b += 1
+    return best_start, best_stop, best

@@ -1,0 +1,34 @@
+"""The 14 CheXpert observations: names, hierarchy, label codes, policies, crosswalk."""
+
+from cxrstudy.observations.crosswalk import RELATIONS, crosswalk, terms_for
+from cxrstudy.observations.definitions import (
+    COMPETITION_OBSERVATIONS,
+    DEFINITIONS,
+    LABEL_CODES,
+    NEGATIVE,
+    OBSERVATIONS,
+    PARENTS,
+    POSITIVE,
+    UNCERTAIN,
+    UNCERTAINTY_POLICIES,
+    ancestors,
+)
+from cxrstudy.observations.policies import apply_uncertainty_policy, close_upward
+
+__all__ = [
+    "COMPETITION_OBSERVATIONS",
+    "DEFINITIONS",
+    "LABEL_CODES",
+    "NEGATIVE",
+    "OBSERVATIONS",
+    "PARENTS",
+    "POSITIVE",
+    "RELATIONS",
+    "UNCERTAIN",
+    "UNCERTAINTY_POLICIES",
+    "ancestors",
+    "apply_uncertainty_policy",
+    "close_upward",
+    "crosswalk",
+    "terms_for",
+]

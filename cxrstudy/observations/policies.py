@@ -1,0 +1,96 @@
+"""From label codes to yes and no: uncertainty policies and the hierarchy's closure."""
+
+import numpy as np
+import pandas as pd
+
+from cxrstudy.observations.definitions import (
+    PARENTS,
+    POSITIVE,
+    UNCERTAIN,
+    UNCERTAINTY_POLICIES,
+    ancestors,
+)
+
+
+def apply_uncertainty_policy(
+    labels: pd.DataFrame, policy: str, reference: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Turn label codes into 1, 0 and (under ``ignore``) missing.
+
+    A report that does not mention a finding is taken to deny it, as the papers do: blank
+    becomes 0 under every policy. The policies differ only in what they do with -1.
+
+    Parameters
+    ----------
+    labels : DataFrame, shape (n_studies, n_observations)
+        Codes 1, 0, -1 and NaN.
+    policy : {"zeros", "ones", "ignore", "optimistic", "pessimistic"}
+        See `UNCERTAINTY_POLICIES`.
+    reference : DataFrame, optional
+        Labels 1 and 0 with the same index and columns; ``optimistic`` and ``pessimistic``
+        look the answer up there.
+
+    Returns
+    -------
+    DataFrame of float64, shape (n_studies, n_observations)
+        1, 0, or NaN where ``ignore`` leaves a study out.
+
+    Raises
+    ------
+    ValueError
+        If the policy is unknown, or needs a reference and has none.
+
+    References
+    ----------
+    Irvin et al. 2019, section 4 (U-Zeros, U-Ones, U-Ignore); Jain et al. 2021, section 4.1.1
+    (the optimistic and pessimistic mapping behind Table 1).
+    """
+    if policy not in UNCERTAINTY_POLICIES:
+        known = ", ".join(UNCERTAINTY_POLICIES)
+        raise ValueError(f"unknown uncertainty policy {policy!r}; choose one of: {known}")
+    replacement: float | pd.DataFrame
+    if policy in {"optimistic", "pessimistic"}:
+        if reference is None:
+            raise ValueError(f"policy {policy!r} needs the reference labels that it compares with")
+        reference = reference.loc[labels.index, labels.columns].astype(float)
+        replacement = reference if policy == "optimistic" else 1 - reference
+    else:
+        replacement = {"zeros": 0.0, "ones": 1.0, "ignore": np.nan}[policy]
+    uncertain = labels == UNCERTAIN
+    return labels.astype(float).fillna(0.0).mask(uncertain, replacement)
+
+
+def close_upward(labels: pd.DataFrame) -> pd.DataFrame:
+    """Give every parent the strongest label among itself and its children.
+
+    Report labelers are told to mark only the most specific finding and to leave its parent
+    blank, while readers of images mark each finding for itself. Closing the report labels
+    upward removes that difference of convention, and nothing else. A positive child makes the
+    parent positive; an uncertain child makes a parent that is blank or negative uncertain; a
+    negative child says nothing of its parent.
+
+    Parameters
+    ----------
+    labels : DataFrame, shape (n_studies, n_observations)
+        Codes 1, 0, -1 and NaN; any subset of the 14 observations.
+
+    Returns
+    -------
+    DataFrame
+        Same shape; only parents that are among the columns can change.
+    """
+    closed = labels.astype(float).copy()
+    for child in _children_before_parents():
+        parent = PARENTS[child]
+        if child not in closed or parent not in closed:
+            continue
+        closed[parent] = closed[parent].mask(
+            (closed[child] == UNCERTAIN) & (closed[parent] != POSITIVE), UNCERTAIN
+        )
+        closed[parent] = closed[parent].mask(closed[child] == POSITIVE, POSITIVE)
+    return closed
+
+
+def _children_before_parents() -> list[str]:
+    """Order the children from the bottom of the hierarchy, so that a label passes all the way up."""
+    return sorted(PARENTS, key=lambda name: -len(ancestors(name)))

@@ -1,0 +1,30 @@
+"""Where the project's folders are, from whatever folder a notebook runs in."""
+
+from pathlib import Path
+
+
+def project_root() -> Path:
+    """Folder that holds the notebooks, the book and the build output.
+
+    Returns
+    -------
+    Path
+        The checkout that this package was installed from.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the package was installed without its notebooks.
+    """
+    root = Path(__file__).resolve().parents[1]
+    if not (root / "notebooks" / "studies.yaml").is_file():
+        raise FileNotFoundError(
+            f"{root} holds no notebooks/studies.yaml: install cxrstudy from its checkout "
+            "(pip install -e .), where the notebooks lie"
+        )
+    return root
+
+
+def in_project(path: str | Path) -> Path:
+    """Resolve a path as seen from the project's root; absolute paths stay as they are."""
+    return project_root() / path

@@ -1,0 +1,220 @@
+"""One run: check the parameters, execute the notebook, clean, stamp, publish atomically."""
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import papermill
+
+from cxrstudy.data.registry import DataNotAvailableError, dataset, fetch
+from cxrstudy.paths import project_root
+from cxrstudy.runs.parameters import check_parameters, read_parameters
+from cxrstudy.runs.provenance import provenance
+from cxrstudy.runs.studies import Study
+
+
+class StudyFailedError(RuntimeError):
+    """A notebook stopped with an error; the message is the error's own."""
+
+
+@dataclass(frozen=True)
+class RunFolders:
+    """Where a run leaves its executed notebook, its stamp and its tables."""
+
+    executed: Path
+    stamp: Path
+    failure: Path
+    results: Path
+
+    @classmethod
+    def of(cls, study: str, build: str | Path = "_build") -> "RunFolders":
+        """Lay a study's folders out below a build folder."""
+        build = project_root() / build
+        return cls(
+            executed=build / "runs" / study / "executed.ipynb",
+            stamp=build / "runs" / study / "stamp.json",
+            failure=build / "runs" / study / "failure.json",
+            results=build / "results" / study,
+        )
+
+
+def run_study(
+    study: Study,
+    set_name: str,
+    overrides: Mapping[str, object] | None = None,
+    build: str | Path = "_build",
+) -> RunFolders:
+    """Execute a study's notebook and publish its tables.
+
+    Everything is written to a temporary folder and moved into place at the end, so a run that
+    is killed leaves what was there before. Two runs of one study wait for each other.
+
+    Parameters
+    ----------
+    study : Study
+    set_name : str
+        A parameter set of the study.
+    overrides : mapping of str to object, optional
+        Parameters that override the set.
+    build : str or Path
+        Build folder, relative to the project or absolute.
+
+    Returns
+    -------
+    RunFolders
+
+        If a data set is neither here nor to be had, the stamp says which one is missing, and
+        nothing runs.
+
+    Raises
+    ------
+    ParameterError
+        Before any kernel starts, if a parameter is unknown or ill-typed.
+    StudyFailedError
+        If a cell raises; ``failure.json`` then says what.
+    """
+    declared = read_parameters(study.notebook_path)
+    parameters = check_parameters(declared, study.parameters(set_name) | dict(overrides or {}))
+    folders = RunFolders.of(study.name, build)
+    folders.executed.parent.mkdir(parents=True, exist_ok=True)
+    with _exclusive(folders.executed.parent / ".lock"), _scratch(folders) as scratch:
+        start = time.monotonic()
+        stamp = {"study": study.name, "set": set_name, "missing": _missing_data(study)}
+        if not stamp["missing"]:
+            tables = scratch / "results"
+            notebook = _execute(study, {**parameters, "results": str(tables)}, folders)
+            clean = clean_notebook(notebook, {str(tables): f"_build/results/{study.name}"})
+            nbformat.write(clean, scratch / "executed.ipynb")
+            values = {name: p.default for name, p in declared.items()} | parameters
+            del values["results"]
+            stamp |= provenance(study, values, seconds=time.monotonic() - start)
+        (scratch / "stamp.json").write_text(json.dumps(stamp, indent=1) + "\n", "utf-8")
+        _publish(scratch, folders)
+    return folders
+
+
+def missing_data(build: str | Path = "_build") -> dict[str, str]:
+    """Say which studies of a build lacked their data.
+
+    Parameters
+    ----------
+    build : str or Path
+        Build folder.
+
+    Returns
+    -------
+    dict of str to str
+        Study to the titles of the data sets that it lacked.
+    """
+    missing = {}
+    for path in sorted((project_root() / build / "runs").glob("*/stamp.json")):
+        stamp = json.loads(path.read_text("utf-8"))
+        if stamp["missing"]:
+            missing[stamp["study"]] = ", ".join(dataset(name).title for name in stamp["missing"])
+    return missing
+
+
+def clean_notebook(
+    notebook: nbformat.NotebookNode, replacements: Mapping[str, str]
+) -> nbformat.NotebookNode:
+    """Remove what belongs to this machine and this minute from an executed notebook.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        Executed by Papermill.
+    replacements : mapping of str to str
+        Absolute paths to what a reader should see instead.
+
+    Returns
+    -------
+    NotebookNode
+        Without timings and absolute paths; parameter cells folded.
+    """
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        tags = cell.metadata.get("tags", [])
+        if {"parameters", "injected-parameters"} & set(tags) and "hide-input" not in tags:
+            cell.metadata["tags"] = [*tags, "hide-input"]
+    text = nbformat.writes(notebook)
+    # The longest path first: the project's folder may hold the scratch folder.
+    for path, shown in sorted(
+        {**replacements, f"{project_root()}{os.sep}": ""}.items(), key=lambda item: -len(item[0])
+    ):
+        text = text.replace(json.dumps(path)[1:-1], shown)
+    return nbformat.reads(text, as_version=4)
+
+
+def _missing_data(study: Study) -> list[str]:
+    """Fetch what the study reads, and name the data sets that cannot be had."""
+    missing = []
+    for name in study.data:
+        try:
+            fetch(name)
+        except DataNotAvailableError:
+            missing.append(dataset(name).name)
+    return missing
+
+
+def _execute(study: Study, parameters: Mapping[str, object], folders: RunFolders):
+    root = project_root()
+    try:
+        return papermill.execute_notebook(
+            os.path.relpath(study.notebook_path, Path.cwd()),
+            None,
+            parameters=dict(parameters),
+            kernel_name="python3",
+            cwd=root,
+            progress_bar=False,
+        )
+    except papermill.PapermillExecutionError as error:
+        message = f"{error.ename}: {error.evalue}".replace(f"{root}{os.sep}", "")
+        failure = {"study": study.name, "error": message, "cell": error.source}
+        folders.failure.write_text(json.dumps(failure, indent=1) + "\n", "utf-8")
+        raise StudyFailedError(f"{study.name}: {message}") from error
+
+
+def _publish(scratch: Path, folders: RunFolders) -> None:
+    """Move the tables first and the stamp last: a stamp vouches for everything before it."""
+    retired = scratch / "retired"
+    folders.results.parent.mkdir(parents=True, exist_ok=True)
+    (scratch / "results").mkdir(exist_ok=True)
+    folders.stamp.unlink(missing_ok=True)
+    folders.failure.unlink(missing_ok=True)
+    if folders.results.exists():
+        folders.results.rename(retired)
+    (scratch / "results").rename(folders.results)
+    folders.executed.unlink(missing_ok=True)
+    if (scratch / "executed.ipynb").exists():
+        (scratch / "executed.ipynb").rename(folders.executed)
+    (scratch / "stamp.json").replace(folders.stamp)
+
+
+@contextmanager
+def _scratch(folders: RunFolders) -> Iterator[Path]:
+    """Make a folder on the same disk as the results and remove it afterwards."""
+    for stale in folders.executed.parent.glob("tmp*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(dir=folders.executed.parent))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _exclusive(lock: Path) -> Iterator[None]:
+    """Hold a file lock, which the system releases even if the process is killed."""
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,61 @@
+"""The whole book in one call: lock, run graph, and a site even if a study fails."""
+
+import fcntl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from cxrstudy.paths import project_root
+
+
+def build_book(set_name: str = "quick", cores: int | None = None) -> int:
+    """Run every study that is out of date, decide the ledger and build the site.
+
+    A failed study leaves a page that says so while the others still build. A build that was
+    killed is taken up where it stopped: whatever was being written is made anew.
+
+    Parameters
+    ----------
+    set_name : str
+        Parameter set of the studies.
+    cores : int, optional
+        Cores for studies that run side by side; all of them unless told otherwise.
+
+    Returns
+    -------
+    int
+        0 if every study ran and the site was built.
+    """
+    with _only_build() as lock:
+        _snakemake(lock, "--unlock")
+        options = ["--cores", str(cores) if cores else "all", "--rerun-incomplete", "--keep-going"]
+        status = _snakemake(lock, "site", *options, "--config", f"set={set_name}")
+        if status:
+            _snakemake(lock, "site", *options, "--config", f"set={set_name}", "after_failure=true")
+        return status
+
+
+def _snakemake(lock: IO, *arguments: str) -> int:
+    """Run Snakemake; it inherits the lock, and so keeps it even if this process is killed."""
+    command = [sys.executable, "-m", "snakemake", *arguments, "--quiet", "rules"]
+    return subprocess.run(command, cwd=project_root(), pass_fds=[lock.fileno()]).returncode
+
+
+@contextmanager
+def _only_build() -> Iterator[IO]:
+    """Wait until no other build of this checkout is alive.
+
+    The system frees the lock when its last holder ends, however it ends; Snakemake's own lock
+    outlives a killed process and may be removed only while this one is held.
+    """
+    folder = project_root() / "_build"
+    folder.mkdir(exist_ok=True)
+    with (folder / ".build.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another build of this checkout is running; waiting for it", file=sys.stderr)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle

@@ -1,0 +1,80 @@
+"""Which of the package's files a notebook depends on, from its import graph.
+
+A change of one module should re-run the studies that import it, directly or not, and no others.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import grimp
+import nbformat
+
+import cxrstudy
+
+_PACKAGE = "cxrstudy"
+
+
+def notebook_dependencies(notebook: str | Path) -> list[Path]:
+    """List the package files whose content can change a notebook's results.
+
+    Parameters
+    ----------
+    notebook : str or Path
+
+    Returns
+    -------
+    list of Path
+        Python modules that the notebook imports directly or not, the ``__init__`` files that
+        run on the way, and the data files that lie beside them; sorted.
+    """
+    modules: set[str] = set()
+    for name in _imported_names(notebook):
+        modules |= _with_upstream(name)
+    files: set[Path] = set()
+    for module in modules:
+        files |= _files_of(module)
+    return sorted(files)
+
+
+def _imported_names(notebook: str | Path) -> set[str]:
+    names = set()
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.split(".")[0] == _PACKAGE}
+
+
+@cache
+def _graph() -> grimp.ImportGraph:
+    return grimp.build_graph(_PACKAGE, cache_dir=None)
+
+
+@cache
+def _with_upstream(name: str) -> frozenset[str]:
+    """Follow imports upstream; a module also runs the ``__init__`` of every package above it."""
+    graph = _graph()
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        module = waiting.pop()
+        if module not in graph.modules or module in found:
+            continue
+        found.add(module)
+        waiting += graph.find_modules_directly_imported_by(module)
+        parent = module.rpartition(".")[0]
+        if parent and parent != _PACKAGE:
+            waiting.append(parent)
+    return frozenset(found)
+
+
+def _files_of(module: str) -> set[Path]:
+    base = Path(cxrstudy.__file__).parent.joinpath(*module.split(".")[1:])
+    source = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+    data = {path for path in source.parent.iterdir() if path.suffix in {".yaml", ".csv"}}
+    return {source} | data

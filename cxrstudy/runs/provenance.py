@@ -1,0 +1,66 @@
+"""What a page says of its own making: source, parameters, data, versions, commit, duration."""
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from cxrstudy.data.registry import dataset
+from cxrstudy.paths import project_root
+from cxrstudy.runs.imports import notebook_dependencies
+from cxrstudy.runs.studies import Study
+
+REPORTED_PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "numba")
+
+
+def provenance(study: Study, parameters: Mapping[str, object], seconds: float) -> dict:
+    """Describe a run so that a reader can repeat it.
+
+    Parameters
+    ----------
+    study : Study
+    parameters : mapping of str to object
+        Every parameter's value.
+    seconds : float
+        Duration of the run.
+
+    Returns
+    -------
+    dict
+        parameters, source (hash of the notebook and of the package files it
+        depends on), data (name to hash over its files), versions, commit, seconds.
+    """
+    sources = [study.notebook_path, *notebook_dependencies(study.notebook_path)]
+    return {
+        "parameters": dict(parameters),
+        "source": _digest(path.read_bytes() for path in sources),
+        "data": {
+            name: _digest(sha256.encode() for sha256 in dataset(name).files.values())
+            for name in study.data
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("cxrstudy", *REPORTED_PACKAGES)},
+        },
+        "commit": _commit(project_root()),
+        "seconds": round(seconds, 1),
+    }
+
+
+def _digest(parts) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:12]
+
+
+def _commit(root: Path) -> str:
+    """Name the commit, marked if the tree has changes; empty outside a git checkout."""
+    command = ["git", "describe", "--always", "--dirty=+changes", "--abbrev=12", "--exclude=*"]
+    try:
+        described = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return described.stdout.strip()

@@ -1,0 +1,372 @@
+"""Detection, evidence and repair of misaligned rows, on made-up and on real label tables."""
+
+import itertools
+import logging
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import cohen_kappa_score
+
+from cxrstudy.data.integrity import (
+    Block,
+    alignment_evidence,
+    association_per_row,
+    compare_with_other_shifts,
+    find_misaligned_block,
+    find_misaligned_blocks,
+    find_problems,
+    repair,
+)
+from cxrstudy.data.integrity.id_order import id_order_permutation
+
+TOLERANCE_ROWS = 10
+
+
+def _misplace(table: pd.DataFrame, *blocks: Block) -> pd.DataFrame:
+    """Keep the ids and move the values so that repairing the blocks restores the table."""
+    for block in blocks:
+        values = table.iloc[np.argsort(block.permutation(len(table)))]
+        table = values.set_axis(table.index)
+    return table
+
+
+def _random_tables(
+    n_rows: int, seed: int, agreement: float = 0.75
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two tables of 8 observations; each value of the second repeats the first or is drawn anew."""
+    generator = np.random.default_rng(seed)
+    columns = [f"observation {k}" for k in range(8)]
+    ids = [f"study {k:x}" for k in generator.permutation(16 * n_rows)[:n_rows]]
+    truth = generator.random((n_rows, 8)) < np.linspace(0.05, 0.5, 8)
+    codes = generator.choice([1.0, 0.0, -1.0, np.nan], size=truth.shape, p=[0.3, 0.2, 0.1, 0.4])
+    labels = np.where(generator.random(truth.shape) < agreement, truth, codes)
+    return (pd.DataFrame(truth.astype(int), ids, columns), pd.DataFrame(labels, ids, columns))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        Block("rotation", 100, 180, 1),
+        Block("rotation", 100, 180, -1),
+        Block("rotation", 20, 220, 73),
+        Block("reversal", 60, 160),
+        Block("rotation", 0, 240, 5),
+        Block("reversal", 0, 240),
+    ],
+)
+def test_block_is_found_in_made_up_tables(block):
+    """Rotations and reversals are found by values alone, even if no row is aligned."""
+    truth, labels = _random_tables(240, seed=3)
+    found = find_misaligned_block(truth, _misplace(labels, block)).block
+    assert (found.kind, found.shift) == (block.kind, block.shift)
+    assert abs(found.start - block.start) <= 3
+    assert abs(found.stop - block.stop) <= 3
+
+
+def test_plausible_limits_hold_the_truth_and_the_estimate():
+    """The ranges of plausible limits contain the best and the true limits."""
+    truth, labels = _random_tables(240, seed=4)
+    found = find_misaligned_block(truth, _misplace(labels, Block("rotation", 100, 180, -1)))
+    for limit, best, plausible in (
+        (100, found.block.start, found.plausible_start),
+        (180, found.block.stop, found.plausible_stop),
+    ):
+        assert plausible[0] <= min(best, limit) <= max(best, limit) <= plausible[1]
+
+
+def test_rows_need_not_be_stored_in_the_same_order():
+    """Tables are joined by id, so shuffling a correct table's rows is no misalignment."""
+    truth, labels = _random_tables(240, seed=5)
+    assert find_misaligned_block(truth, labels.sample(frac=1, random_state=0)) is None
+
+
+def test_id_order_settles_the_limits():
+    """If the file's ids were rotated, its row order tells the exact block among plausible ones."""
+    truth, labels = _random_tables(240, seed=6)
+    blank = slice(150, 170)
+    truth.iloc[blank], labels.iloc[blank] = 0, 0.0
+    ids = labels.index.to_numpy().copy()
+    ids[80:160] = np.roll(ids[80:160], 1)
+    rotated_ids = labels.set_axis(ids)
+    found = find_misaligned_block(truth, rotated_ids)
+    assert found.block == Block("rotation", 80, 160, -1)
+    assert found.limits_from == "values and id order"
+    by_values = find_misaligned_block(truth, rotated_ids, use_id_order=False)
+    assert by_values.limits_from == "values"
+    assert by_values.plausible_stop[0] <= 160 <= by_values.plausible_stop[1]
+
+
+def test_several_blocks_are_found_and_repaired(caplog):
+    """Each repair is followed by a new search; the repaired table equals the original."""
+    truth, labels = _random_tables(400, seed=7, agreement=0.95)
+    blocks = Block("rotation", 20, 110, 1), Block("reversal", 200, 330)
+    ids = truth.index.to_numpy()
+    # Values keep their rows and ids move, so that the file order tells the exact limits.
+    for block in blocks:
+        ids = ids[block.permutation(len(ids))]
+    damaged = labels.set_axis(ids)
+    found = find_misaligned_blocks(truth, damaged)
+    assert {misalignment.block.kind for misalignment in found} == {"rotation", "reversal"}
+    with caplog.at_level(logging.INFO):
+        repaired = repair(truth, damaged, found)
+    pd.testing.assert_frame_equal(repaired, labels)
+    assert caplog.text.count("repaired:") == 2
+
+
+def test_rows_of_other_studies_survive_a_repair():
+    """Rows that the reference lacks are returned unchanged after the shared ones."""
+    truth, labels = _random_tables(240, seed=8)
+    found = find_misaligned_block(truth, _misplace(labels, Block("rotation", 50, 150, 1)))
+    extra = labels.iloc[:2].set_axis(["new 1", "new 2"])
+    damaged = pd.concat([extra, _misplace(labels, found.block)])
+    pd.testing.assert_frame_equal(repair(truth, damaged, [found]), pd.concat([labels, extra]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_unrelated_tables_raise_no_alarm(seed):
+    """Tables without association hold no evidence for any block, and say so."""
+    truth, _ = _random_tables(240, seed=10 + seed)
+    _, labels = _random_tables(240, seed=20 + seed)
+    labels.index = truth.index
+    assert find_misaligned_block(truth, labels) is None
+    assert association_per_row(truth, labels) < 0.2
+
+
+def test_sorted_and_constant_tables_raise_no_alarm():
+    """Runs of equal rows and columns without variation do not count as evidence."""
+    truth, labels = _random_tables(240, seed=9)
+    order = truth.sort_values(list(truth.columns)).index
+    truth, labels = truth.loc[order], labels.loc[order]
+    truth["observation 0"], labels["observation 1"] = 0, np.nan
+    assert find_misaligned_block(truth, labels) is None
+
+
+def test_probabilities_are_compared_as_well():
+    """A table of probabilities is cut at quantiles, so model outputs can be checked."""
+    truth, _ = _random_tables(300, seed=11)
+    noise = np.random.default_rng(0).normal(size=truth.shape)
+    model = truth + noise * 0.5
+    block = Block("rotation", 120, 220, 1)
+    found = find_misaligned_block(truth, _misplace(model, block)).block
+    assert (found.kind, found.shift) == ("rotation", 1)
+    assert find_misaligned_block(truth, model) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda labels: pd.concat([labels, labels.iloc[:1]]), "more than one row for id"),
+        (lambda labels: labels.add_prefix("other "), "share no column"),
+        (lambda labels: labels.iloc[:30], "share 30 ids"),
+    ],
+)
+def test_tables_that_cannot_be_compared_are_refused(change, message):
+    """The error names what is wrong."""
+    truth, labels = _random_tables(100, seed=12)
+    with pytest.raises(ValueError, match=message):
+        find_misaligned_block(truth, change(labels))
+
+
+def test_evidence_singles_out_the_repair():
+    """Only the repair restores inside the agreement found outside; kappa is scikit-learn's."""
+    truth, labels = _random_tables(240, seed=13)
+    damaged = _misplace(labels, Block("rotation", 100, 180, -1))
+    found = find_misaligned_block(truth, damaged)
+    evidence = alignment_evidence(truth, damaged, found)
+    inside = evidence[evidence["region"] == "inside"].set_index("arrangement")
+    outside = evidence[evidence["region"] == "outside"].set_index("arrangement")
+    assert len(inside) == found.block.length + 1
+    assert inside["log_likelihood_ratio"].idxmax() == "repaired"
+    assert outside.loc["by id", "log_likelihood_ratio"] > 0
+    assert outside.loc["repaired", "log_likelihood_ratio"] < 0
+    rows = slice(found.block.start, found.block.stop)
+    kappas = [
+        cohen_kappa_score(truth[column].iloc[rows] == 1, damaged[column].iloc[rows] == 1)
+        for column in truth
+    ]
+    assert inside.loc["by id", "kappa"] == pytest.approx(np.mean(kappas))
+
+
+def test_repair_ranks_first_among_all_shifts():
+    """The repair beats every other arrangement, and chance arrangements at the smallest p."""
+    truth, labels = _random_tables(240, seed=14)
+    damaged = _misplace(labels, Block("reversal", 100, 180))
+    found = find_misaligned_block(truth, damaged)
+    comparison = compare_with_other_shifts(truth, damaged, found, n_permutations=99)
+    assert comparison.rank == 1
+    assert comparison.n_alternatives == found.block.length
+    assert comparison.permutation_p_value == 0.01
+    assert comparison.z_score > 5
+
+
+# --- real tables ------------------------------------------------------------------------------
+
+
+@cache
+def _released_tables() -> dict[str, pd.DataFrame]:
+    root = os.environ.get("CXRSTUDY_MIRROR")
+    folder = Path(root or "") / "chexpert_test_set_labels"
+    if not root or not folder.is_dir():
+        pytest.skip("CXRSTUDY_MIRROR does not name a folder holding chexpert_test_set_labels")
+    paths = {
+        "groundtruth": folder / "groundtruth.csv",
+        "labeler": folder / "labeler" / "chexpert_labels.csv",
+        **{path.stem: path for path in sorted(folder.glob("radiologists/*/*.csv"))},
+    }
+    return {name: pd.read_csv(path, index_col="Study") for name, path in paths.items()}
+
+
+@cache
+def _aligned_tables() -> dict[str, pd.DataFrame]:
+    """Return the released tables with the labeler's rows matched by row position."""
+    tables = dict(_released_tables())
+    tables["labeler"] = tables["labeler"].set_axis(tables["groundtruth"].index)
+    return tables
+
+
+@cache
+def _pairs() -> tuple[tuple[str, str], ...]:
+    """Return pairs of tables; those with the labeler are one third, being the hardest."""
+    readers = [name for name in _aligned_tables() if name not in ("groundtruth", "labeler")]
+    with_truth = [("groundtruth", reader) for reader in readers]
+    between = list(itertools.combinations(readers, 2))[:: len(readers) // 2]
+    count = len(with_truth) + len(between)
+    return (*with_truth, *between, *[("groundtruth", "labeler")] * (count // 2))
+
+
+def _seeded_corruptions(count: int) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, dict]]:
+    for seed in range(count):
+        generator = np.random.default_rng([2104, seed])
+        names = _pairs()[generator.integers(len(_pairs()))]
+        rows = np.sort(generator.permutation(500)[: generator.integers(300, 501)])
+        reference, table = (_aligned_tables()[name].iloc[rows] for name in names)
+        longest = len(rows) if generator.random() < 0.5 else 120
+        length = int(generator.integers(60, longest + 1))
+        start = int(generator.integers(len(rows) - length + 1))
+        shift = int(generator.integers(2, length - 1))
+        family = ("rotation by one", "rotation by more", "reversal")[seed % 3]
+        block = {
+            "rotation by one": Block.rotation(start, start + length, generator.choice([-1, 1])),
+            "rotation by more": Block.rotation(start, start + length, shift),
+            "reversal": Block("reversal", start, start + length),
+        }[family]
+        case = {"family": family, "tables": " / ".join(names), "block": block, "n_rows": len(rows)}
+        yield reference, _misplace(table, block), case
+
+
+def _measure_power(count: int) -> pd.DataFrame:
+    cases = []
+    for reference, damaged, case in _seeded_corruptions(count):
+        misalignment = find_misaligned_block(reference, damaged, use_id_order=False)
+        true, found = case["block"], misalignment.block if misalignment else None
+        case["found"] = found
+        case["type_found"] = found is not None and found.kind == true.kind
+        case["limit_error"] = (
+            max(abs(found.start - true.start), abs(found.stop - true.stop)) if found else np.inf
+        )
+        case["shift_found"] = case["type_found"] and found.shift == true.shift
+        cases.append(case)
+    frame = pd.DataFrame(cases)
+    frame["correct"] = frame["type_found"] & (frame["limit_error"] <= TOLERANCE_ROWS)
+    return frame
+
+
+def _false_alarms(count: int, *, shuffle: bool = False) -> list[str]:
+    """Return alarms on rows resampled together, or with the table's rows shuffled on top."""
+    alarms = []
+    for seed in range(count):
+        generator = np.random.default_rng([1901, seed])
+        names = _pairs()[generator.integers(len(_pairs()))]
+        rows = generator.integers(500, size=500 if seed % 2 else generator.integers(300, 501))
+        reference, table = (
+            _aligned_tables()[name].iloc[rows].reset_index(drop=True) for name in names
+        )
+        if shuffle:
+            table = table.sample(frac=1, random_state=seed).reset_index(drop=True)
+        found = find_misaligned_block(reference, table, use_id_order=False)
+        if found is not None:
+            alarms.append(f"seed {seed}, {names}: {found}")
+    return alarms
+
+
+def test_released_labeler_file_is_found_rotated():
+    """Untold, the search finds the rotation of rows 400-499, by values and exactly by id order."""
+    tables = _released_tables()
+    truth, labeler = tables["groundtruth"], tables["labeler"]
+    by_values = find_misaligned_block(truth, labeler, use_id_order=False)
+    assert by_values.block.kind == "rotation"
+    assert by_values.block.shift == -1
+    assert abs(by_values.block.start - 400) <= TOLERANCE_ROWS
+    assert abs(by_values.block.stop - 500) <= TOLERANCE_ROWS
+    found = find_misaligned_block(truth, labeler)
+    assert found.block == Block("rotation", 400, 500, -1)
+    assert compare_with_other_shifts(truth, labeler, found).rank == 1
+
+
+def test_repaired_labeler_file_is_aligned_by_row_position():
+    """The repair restores the match by row position, after which nothing is left to find."""
+    tables = _released_tables()
+    truth, labeler = tables["groundtruth"], tables["labeler"]
+    repaired = repair(truth, labeler, find_misaligned_blocks(truth, labeler))
+    pd.testing.assert_frame_equal(repaired, _aligned_tables()["labeler"], check_names=False)
+    assert find_misaligned_block(truth, repaired) is None
+
+
+def test_audit_of_the_released_tables_finds_both_defects():
+    """The audit names the copied file and the rotated rows, and one order shared by the rest."""
+    tables = {name: _released_tables()[name] for name in ("groundtruth", "bc4", "labeler")}
+    folder = Path(os.environ["CXRSTUDY_MIRROR"]) / "chexpert_test_set_labels"
+    findings = find_problems(tables, paths=folder.rglob("*.csv"))
+    (copies,) = (finding for finding in findings if finding.kind == "duplicate files")
+    assert [Path(name).name for name in copies.subjects] == [
+        "chexbert_labels.csv",
+        "chexpert_labels.csv",
+    ]
+    (rotated,) = (finding for finding in findings if finding.kind == "misaligned rows")
+    assert (rotated.subjects, rotated.start, rotated.stop) == (("groundtruth", "labeler"), 400, 500)
+    permutation = id_order_permutation(tables["groundtruth"], tables["labeler"])
+    assert rotated.permutation == tuple(permutation[400:500])
+    (order,) = (finding for finding in findings if finding.kind == "shared order")
+    assert order.subjects == ("groundtruth", "bc4")
+
+
+def test_seeded_corruptions_of_real_tables_are_found():
+    """A small sample of the full measurement: at least 90 % found, type and limits."""
+    assert _measure_power(12)["correct"].mean() >= 0.9
+
+
+def test_clean_bootstrap_tables_raise_no_alarm():
+    """A small sample of the full measurement: no alarm on tables resampled by row."""
+    assert _false_alarms(6) == []
+
+
+@pytest.mark.slow
+def test_power_on_real_tables():
+    """Of 600 seeded corruptions, 95 % are found with type and limits within 10 rows."""
+    cases = _measure_power(600)
+    summary = cases.groupby("family")[["correct", "type_found", "shift_found"]].agg(
+        ["sum", "count"]
+    )
+    print("\n", summary.to_string(), "\n", cases[~cases["correct"]].to_string())
+    assert cases.groupby("family")["correct"].mean().min() >= 0.95
+
+
+@pytest.mark.slow
+def test_false_alarms_on_clean_bootstrap_tables():
+    """Of 1,000 clean bootstrap tables, at most 1 % raise an alarm."""
+    alarms = _false_alarms(1000)
+    print(f"\n{len(alarms)} of 1000", *alarms, sep="\n")
+    assert len(alarms) <= 10
+
+
+@pytest.mark.slow
+def test_false_alarms_on_shuffled_tables():
+    """Of 200 bootstrap tables with shuffled rows, at most 1 % raise an alarm."""
+    alarms = _false_alarms(200, shuffle=True)
+    print(f"\n{len(alarms)} of 200", *alarms, sep="\n")
+    assert len(alarms) <= 2
