@@ -72,19 +72,45 @@ def show_table(
     """
     save_table(table, name, results)
     shown = table.reset_index() if _has_named_index(table) else table
-    body = _formatted(shown, decimals).to_html(
-        index=False, escape=True, border=0, classes="dataframe cxr-table", na_rep=""
-    )
-    title = html.escape(caption)
-    body = body.replace("<thead>", f"<caption>{title}</caption>\n<thead>", 1)
-    wrapped = (
-        f'<div class="cxr-scroll" id="{anchor(name)}" tabindex="0" role="region" '
-        f'aria-label="{title}">\n{body}\n</div>'
-    )
-    publish_display_data(
-        {"text/html": wrapped, "text/plain": f"{caption}\n{shown.to_string(index=False)}"},
-        metadata={METADATA_KEY: {"kind": "table", "name": name}},
-    )
+    _publish_table(_formatted(shown, decimals), name, caption)
+
+
+def show_estimates(
+    table: pd.DataFrame,
+    name: str,
+    caption: str,
+    results: str | Path,
+    *,
+    rows: str | list[str],
+    columns: str | list[str],
+    decimals: int = 3,
+) -> None:
+    """Show estimates with their intervals side by side, and save them as a tidy table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Tidy: columns ``estimate``, ``low``, ``high`` and those named below; other columns are
+        saved and not shown. Where a column ``too_few`` is true, the cell shows the number of
+        positives instead.
+    name, caption, results
+        As for `show_table`.
+    rows, columns : str or list of str
+        What to lay out downwards and sideways, in order of first appearance.
+    decimals : int
+        Decimals of estimates and limits.
+    """
+    save_table(table, name, results)
+    rows, columns = ([key] if isinstance(key, str) else list(key) for key in (rows, columns))
+    cells = [_with_interval(row, decimals) for row in table.itertuples()]
+    order = [dict.fromkeys(map(tuple, table[key].to_numpy())) for key in (rows, columns)]
+    wide = table[rows + columns].assign(cell=cells).pivot(index=rows, columns=columns, values="cell")
+    wide = wide.loc[
+        [key if len(rows) > 1 else key[0] for key in order[0]],
+        [key if len(columns) > 1 else key[0] for key in order[1]],
+    ].fillna("")
+    wide.columns = [", ".join(key) for key in order[1]]
+    _publish_table(wide.reset_index(), name, f"{caption} Brackets: 95 % interval.")
 
 
 def show_figure(
@@ -125,6 +151,32 @@ def show_figure(
     )
 
 
+def _publish_table(shown: pd.DataFrame, name: str, caption: str) -> None:
+    shown = shown.rename(columns=lambda column: str(column).replace("_", " "))
+    body = shown.to_html(index=False, escape=True, border=0, classes="dataframe cxr-table")
+    label = f"{anchor(name)}-caption"
+    page = (
+        f'<div class="cxr-block" id="{anchor(name)}">\n'
+        f'<p class="cxr-caption" id="{label}">{html.escape(caption)}</p>\n'
+        f'<div class="cxr-scroll" tabindex="0" role="region" aria-labelledby="{label}">\n'
+        f"{body}\n</div>\n</div>"
+    )
+    publish_display_data(
+        {"text/html": page, "text/plain": f"{caption}\n{shown.to_string(index=False)}"},
+        metadata={METADATA_KEY: {"kind": "table", "name": name}},
+    )
+
+
+def _with_interval(row, decimals: int) -> str:
+    if getattr(row, "too_few", False):
+        return f"too few ({row.positives} positive)"
+    if pd.isna(row.estimate):
+        return ""
+    if pd.isna(row.low):
+        return f"{row.estimate:.{decimals}f}"
+    return f"{row.estimate:.{decimals}f} [{row.low:.{decimals}f}, {row.high:.{decimals}f}]"
+
+
 def _has_named_index(table: pd.DataFrame) -> bool:
     return all(name is not None for name in table.index.names)
 
@@ -133,7 +185,5 @@ def _formatted(table: pd.DataFrame, decimals: int | dict[str, int]) -> pd.DataFr
     shown = table.copy()
     for column in shown.select_dtypes("floating"):
         places = decimals if isinstance(decimals, int) else decimals.get(column, 3)
-        shown[column] = [
-            "" if pd.isna(value) else f"{value:.{places}f}" for value in table[column]
-        ]
-    return shown
+        shown[column] = [f"{value:.{places}f}" if pd.notna(value) else "" for value in shown[column]]
+    return shown.astype(object).where(shown.notna(), "")

@@ -43,7 +43,7 @@ def study_page(
     title, *rest = executed.cells
     cells = [title, new_markdown_cell(_verdicts(study, ledger))]
     for cell in rest:
-        cells.append(_with_figure_metadata(cell))
+        cells.append(_with_figure_metadata(_folded(cell)))
         download = _download_line(study, cell)
         if download:
             cells.append(new_markdown_cell(download))
@@ -122,6 +122,14 @@ def _shown(cell: NotebookNode) -> dict | None:
     return None
 
 
+def _folded(cell: NotebookNode) -> NotebookNode:
+    """Fold a code cell's source; a click shows it."""
+    tags = cell.metadata.get("tags", [])
+    if cell.cell_type == "code" and "hide-input" not in tags:
+        cell.metadata["tags"] = [*tags, "hide-input"]
+    return cell
+
+
 def _with_figure_metadata(cell: NotebookNode) -> NotebookNode:
     shown = _shown(cell)
     if shown is None or shown["kind"] != "figure":
@@ -142,7 +150,7 @@ def _download_line(study: Study, cell: NotebookNode) -> str:
     shown = _shown(cell)
     if shown is None:
         return ""
-    what = "Numbers behind the figure" if shown["kind"] == "figure" else "This table"
+    what = "The numbers behind this figure" if shown["kind"] == "figure" else "This table as CSV"
     file = f"{shown['name']}.csv"
     return f"{what}: {{download}}`{file} <{study.name}/{file}>`"
 
@@ -154,8 +162,9 @@ def _verdicts(study: Study, ledger: list[dict]) -> str:
     lines = ["**What this study decided** (rules and details in the [ledger](../claims.md)):", ""]
     lines += ["| claim | published | measured | verdict |", "|---|---|---|---|"]
     for row in rows:
-        cells = (row["statement"], row["published"], measured_text(row), f"**{row['verdict']}**")
-        lines.append("| " + " | ".join(_escaped(cell).replace("|", "\\|") for cell in cells) + " |")
+        cells = (row["statement"], row["published"], measured_text(row), row["verdict"])
+        *plain, verdict = (_escaped(cell).replace("|", "\\|") for cell in cells)
+        lines.append("| " + " | ".join([*plain, f"**{verdict}**"]) + " |")
     return "\n".join(lines)
 
 

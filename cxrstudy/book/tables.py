@@ -28,9 +28,7 @@ def ledger_html(ledger: list[dict]) -> str:
     str
         HTML with every text escaped.
     """
-    header = (
-        "Paper", "Claim", "Published", "Measured", "n", "Data", "Rule, scope", "Verdict",
-    )  # fmt: skip
+    header = ("Paper", "Claim", "Published", "Measured", "Verdict", "Rule, scope", "Data", "n")
     rows = []
     for row in ledger:
         claim = f"{html.escape(row['statement'])} <small>{html.escape(row['where'])}</small>"
@@ -43,10 +41,10 @@ def ledger_html(ledger: list[dict]) -> str:
                 claim,
                 html.escape(row["published"]),
                 html.escape(measured_text(row)) + details,
-                "" if row["n"] is None else f"{row['n']:,}",
-                html.escape(row["data"]),
-                html.escape(f"{row['rule']}, {row['scope']}"),
                 _verdict_link(row),
+                html.escape(f"{row['rule']}, {row['scope']}"),
+                html.escape(row["data"]),
+                "" if row["n"] is None else f"{row['n']:,}",
             )
         )
     ids = [row["id"].replace(".", "-").replace("_", "-") for row in ledger]
@@ -112,7 +110,7 @@ def with_headline(readme: str, ledger: list[dict]) -> str:
 
 
 def _short_title(paper_key: str) -> str:
-    return paper(paper_key)["paper"]["title"].split(":")[0]
+    return paper(paper_key)["paper"]["short"]
 
 
 def _verdict_link(row: dict) -> str:
@@ -137,6 +135,6 @@ def _table(
     kind = "cxr-table cxr-sortable" if sortable else "cxr-table"
     return (
         f'<div class="cxr-scroll" tabindex="0" role="region" aria-label="{html.escape(label)}">\n'
-        f'<table class="dataframe {kind}">\n<caption>{html.escape(label)}</caption>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>\n"
+        f'<table class="dataframe {kind}">\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table>\n</div>\n"
     )

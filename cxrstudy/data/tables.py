@@ -58,7 +58,7 @@ def read_label_table(
     ids = cells[id_column].str.strip()
     _check_ids(path, ids)
     labels = cells.drop(columns=id_column).apply(_parse_column, args=(path, codes or _CODES))
-    labels.index = pd.Index(ids, name="study")
+    labels.index = pd.Index(ids, dtype="str", name="study")
     return labels if keep_column_order else labels[[n for n in OBSERVATIONS if n in labels]]
 
 
@@ -144,7 +144,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
             f"{path}, row {line}: byte {error.object[error.start]:#04x} is not UTF-8. The file "
             "mixes or uses another encoding; save it again as UTF-8."
         ) from error
-    rows = list(csv.reader(io.StringIO(text, newline="")))
+    rows = _split_rows(path, text)
     while rows and not any(cell.strip() for cell in rows[-1]):
         rows.pop()
     if len(rows) < 2:
@@ -163,6 +163,18 @@ def _read_csv(path: Path) -> pd.DataFrame:
                 "Put quotes around cells that contain commas."
             )
     return pd.DataFrame(rows[1:], columns=header, dtype=object)
+
+
+def _split_rows(path: Path, text: str) -> list[list[str]]:
+    rows: list[list[str]] = []
+    try:
+        rows.extend(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise LabelTableError(
+            f"{path}, row {len(rows) + 1}: not readable as CSV ({error}). Close the quote that "
+            "opens there, or double quotes inside a quoted cell."
+        ) from error
+    return rows
 
 
 def _find_id_column(path: Path, columns: pd.Index) -> str:

@@ -137,15 +137,12 @@ def clean_notebook(
     Returns
     -------
     NotebookNode
-        Without timings and absolute paths; parameter cells folded.
+        Without timings and absolute paths.
     """
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
-        tags = cell.metadata.get("tags", [])
-        if {"parameters", "injected-parameters"} & set(tags) and "hide-input" not in tags:
-            cell.metadata["tags"] = [*tags, "hide-input"]
     text = nbformat.writes(notebook)
     # The longest path first: the project's folder may hold the scratch folder.
     for path, shown in sorted(

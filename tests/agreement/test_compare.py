@@ -1,0 +1,228 @@
+"""`agree` for count metrics against scikit-learn on identical resamples."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score, f1_score, matthews_corrcoef
+
+from cxrstudy.agreement import COUNT_METRICS, agree, count_metric, resample_weights
+
+SEED = 11
+SCIKIT_LEARN = {
+    "f1": lambda t, p, w: f1_score(t, p, sample_weight=w, zero_division=np.nan),
+    "kappa": lambda t, p, w: cohen_kappa_score(t, p, sample_weight=w, labels=[0, 1]),
+    "mcc": lambda t, p, w: matthews_corrcoef(t, p, sample_weight=w),
+}
+
+
+def _assert_replicates_equal(agreement, truth, predictions, weights, metrics=tuple(SCIKIT_LEARN)):
+    for method, table in predictions.items():
+        for observation in truth:
+            pair = truth[observation], table[observation]
+            for metric in metrics:
+                replicates = agreement.estimate(method, observation, metric).replicates
+                if metric == "mcc":
+                    replicates = np.nan_to_num(replicates)
+                expected = [SCIKIT_LEARN[metric](*pair, w) for w in weights]
+                np.testing.assert_allclose(replicates[: len(weights)], expected, atol=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.integers(2, 300),
+    constant=st.sampled_from([None, 0, 1]),
+    weighted=st.booleans(),
+    seed=st.integers(0, 10**6),
+)
+@pytest.mark.filterwarnings("ignore")
+def test_replicates_equal_scikit_learn(n, constant, weighted, seed):
+    """Each replicate is scikit-learn's value on the same resample, constants and weights too."""
+    rng = np.random.default_rng(seed)
+    truth = pd.DataFrame(rng.integers(0, 2, (n, 2)), columns=["u", "v"])
+    table = truth.where(rng.random((n, 2)) < 0.7, 1 - truth)
+    if constant is not None:
+        table["v"] = constant
+        truth["v"] = truth["v"] if seed % 2 else constant
+    sampling = rng.uniform(0.5, 4, n) if weighted else None
+    agreement = agree(
+        truth, {"m": table}, metrics=tuple(SCIKIT_LEARN), n_bootstrap=4, seed=SEED,
+        sampling_weights=sampling, min_events=0,
+    )  # fmt: skip
+    weights = resample_weights(n, 4, SEED) * (1.0 if sampling is None else sampling)
+    _assert_replicates_equal(agreement, truth, {"m": table}, weights)
+
+
+def test_replicates_equal_scikit_learn_at_60000_rows(labels):
+    """Counts stay exact when bytes must be widened hundreds of times."""
+    truth, predictions = labels(60_000, 2, a=0.1)
+    agreement = agree(truth, predictions, metrics=("f1", "kappa"), n_bootstrap=2, seed=SEED)
+    weights = resample_weights(60_000, 2, SEED)
+    _assert_replicates_equal(agreement, truth, predictions, weights, ("f1", "kappa"))
+
+
+def test_every_metric_from_weighted_counts(labels):
+    """All metrics, on all 64-replicate blocks, follow from the resample's counts."""
+    truth, predictions = labels(90, 2, a=0.2)
+    agreement = agree(truth, predictions, metrics=COUNT_METRICS, n_bootstrap=130, seed=SEED)
+    weights = resample_weights(90, 130, SEED).astype(float)
+    for name in truth:
+        t, p = truth[name].to_numpy(), predictions["a"][name].to_numpy()
+        counts = weights.sum(axis=1), weights @ t, weights @ p, weights @ (t * p)
+        for metric in COUNT_METRICS:
+            found = agreement.estimate("a", name, metric).replicates
+            np.testing.assert_allclose(found, count_metric(metric, *counts), atol=1e-12)
+
+
+def test_averages_and_contrasts(labels):
+    """Averages are scikit-learn's macro and weighted ones, differences are taken by replicate."""
+    truth, predictions = labels(200, 3, a=0.1, b=0.3)
+    agreement = agree(
+        truth, predictions, metrics=("f1",), contrasts=[("a", "b")], n_bootstrap=5, seed=SEED
+    )
+    weights = resample_weights(200, 5, SEED)
+    for observation, average in (("Average", "macro"), ("Weighted Average", "weighted")):
+        expected = {
+            name: [f1_score(truth, table, average=average, sample_weight=w) for w in weights]
+            for name, table in predictions.items()
+        }
+        found = agreement.estimate("a", observation, "f1")
+        np.testing.assert_allclose(found.replicates, expected["a"], atol=1e-12)
+        assert found.value == pytest.approx(f1_score(truth, predictions["a"], average=average))
+        difference = agreement.estimate("a - b", observation, "f1").replicates
+        np.testing.assert_allclose(
+            difference, np.subtract(expected["a"], expected["b"]), atol=1e-12
+        )
+
+
+def test_jackknife_is_exact(labels):
+    """Leave-one-out values equal a recomputation without the row."""
+    truth, predictions = labels(40, 1, a=0.2)
+    estimate = agree(truth, predictions, metrics=("kappa",), n_bootstrap=1, min_events=0).estimate(
+        "a", "observation 0", "kappa"
+    )
+    pair = truth.iloc[:, 0], predictions["a"].iloc[:, 0]
+    expected = [cohen_kappa_score(*(column.drop(i) for column in pair)) for i in range(40)]
+    np.testing.assert_allclose(estimate.jackknife, expected, atol=1e-12)
+
+
+def test_missing_values_leave_their_cell_only(labels):
+    """A missing truth or prediction is excluded pairwise, in sample and resamples."""
+    truth, predictions = labels(120, 2, a=0.2, b=0.2)
+    truth.iloc[:10, 0] = np.nan
+    predictions["a"].iloc[5:30, 0] = np.nan
+    agreement = agree(truth, predictions, metrics=("f1",), n_bootstrap=6, seed=SEED)
+    known = np.arange(120) >= 30
+    weights = resample_weights(120, 6, SEED)[:, known]
+    pair = truth.iloc[known, 0], predictions["a"].iloc[known, 0]
+    estimate = agreement.estimate("a", "observation 0", "f1")
+    expected = [f1_score(*pair, sample_weight=w) for w in weights]
+    np.testing.assert_allclose(estimate.replicates, expected, atol=1e-12)
+    sizes = agreement.table().set_index(["method", "observation"])["n"]
+    assert sizes["a", "observation 0"] == 90
+    assert sizes["b", "observation 0"] == 110
+    assert sizes["a", "observation 1"] == 120
+
+
+def test_clusters_are_drawn_whole(labels, rng):
+    """A replicate repeats all rows of a drawn patient; the jackknife leaves patients out."""
+    truth, predictions = labels(150, 1, a=0.2)
+    patients = pd.Series(rng.integers(0, 40, 150))
+    estimate = agree(
+        truth, predictions, metrics=("f1",), clusters=patients, n_bootstrap=5, seed=SEED
+    ).estimate("a", "observation 0", "f1")
+    codes, names = pd.factorize(patients)
+    pair = truth.iloc[:, 0], predictions["a"].iloc[:, 0]
+    weights = resample_weights(len(names), 5, SEED)[:, codes]
+    expected = [f1_score(*pair, sample_weight=w) for w in weights]
+    np.testing.assert_allclose(estimate.replicates, expected, atol=1e-12)
+    left_out = [f1_score(*(c[codes != u] for c in pair)) for u in range(len(names))]
+    np.testing.assert_allclose(estimate.jackknife, left_out, atol=1e-12)
+
+
+def test_large_clusters_leave_the_byte_path(labels):
+    """Clusters of 100 rows, too large for bytes, are counted exactly."""
+    truth, predictions = labels(1000, 1, a=0.2)
+    patients = np.arange(1000) % 10
+    estimate = agree(
+        truth, predictions, metrics=("f1",), clusters=patients, n_bootstrap=5, seed=SEED
+    ).estimate("a", "observation 0", "f1")
+    weights = resample_weights(10, 5, SEED)[:, patients]
+    pair = truth.iloc[:, 0], predictions["a"].iloc[:, 0]
+    expected = [f1_score(*pair, sample_weight=w) for w in weights]
+    np.testing.assert_allclose(estimate.replicates, expected, atol=1e-12)
+
+
+def test_strata_keep_their_size(rng):
+    """With truth as stratum, every replicate has the sample's number of positives."""
+    truth = pd.DataFrame({"u": (rng.random(300) < 0.05).astype(float)})
+    table = truth.where(rng.random((300, 1)) < 0.9, 1 - truth)
+    estimate = agree(
+        truth, {"m": table}, metrics=("recall",), strata=truth["u"], n_bootstrap=64
+    ).estimate("m", "u", "recall")
+    hits = estimate.replicates * truth["u"].sum()
+    np.testing.assert_allclose(hits, np.round(hits), atol=1e-9)
+    assert estimate.undefined == 0
+
+
+def test_few_events_leave_the_averages(labels):
+    """An observation with nine positives is flagged and averages go on without it."""
+    truth, predictions = labels(100, 3, a=0.1, b=0.1)
+    truth.iloc[:, 1] = (np.arange(100) < 9).astype(float)
+    agreement = agree(truth, predictions, contrasts=[("a", "b")], n_bootstrap=20)
+    table = agreement.table().set_index(["method", "observation", "metric"])
+    flagged = {key[:2] for key in table.index[table["too_few"]]}
+    assert flagged == {(m, "observation 1") for m in ("a", "b", "a - b")}
+    others = [agreement.estimate("a", f"observation {i}", "f1") for i in (0, 2)]
+    average = agreement.estimate("a", "Average", "f1")
+    assert average.value == pytest.approx(np.mean([e.value for e in others]))
+    assert average.positives == sum(e.positives for e in others)
+
+
+def test_averages_over_named_observations(labels):
+    """Only the named observations enter the averages."""
+    truth, predictions = labels(100, 3, a=0.1)
+    agreement = agree(truth, predictions, averages_over=["observation 2"], n_bootstrap=20)
+    single = agreement.estimate("a", "observation 2", "f1")
+    np.testing.assert_array_equal(
+        agreement.estimate("a", "Average", "f1").replicates, single.replicates
+    )
+
+
+def test_undefined_policies(rng):
+    """Resamples without a positive are dropped or count as zero, and are counted either way."""
+    truth = pd.DataFrame({"u": [1.0] + [0.0] * 19})
+    arguments = {"metrics": ("f1",), "n_bootstrap": 2000, "min_events": 0}
+    dropped = agree(truth, {"m": truth}, **arguments).estimate("m", "u", "f1")
+    zeroed = agree(truth, {"m": truth}, undefined="zero", **arguments).estimate("m", "u", "f1")
+    absent = (resample_weights(20, 2000, 0)[:, 0] == 0).sum()
+    assert dropped.undefined == zeroed.undefined == absent > 0
+    assert dropped.interval(method="percentile") == (1, 1)
+    assert zeroed.interval(method="percentile") == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"metrics": ("f2",)}, "unknown metrics"),
+        ({"contrasts": [("a", "z")]}, "contrasts name"),
+        ({"averages_over": ["z"]}, "averages_over"),
+        ({"undefined": "ignore"}, "undefined must be"),
+        ({"sampling_weights": np.zeros(30)}, "sampling_weights"),
+    ],
+)
+def test_wrong_arguments_are_refused(labels, change, message):
+    """One clear error names what is wrong."""
+    truth, predictions = labels(30, 1, a=0.1)
+    with pytest.raises(ValueError, match=message):
+        agree(truth, predictions, **change)
+
+
+def test_misaligned_and_uncertain_tables_are_refused(labels):
+    """Rows in another order and unresolved -1 labels raise."""
+    truth, predictions = labels(30, 1, a=0.1)
+    with pytest.raises(ValueError, match="index or columns"):
+        agree(truth, {"a": predictions["a"].iloc[::-1]})
+    with pytest.raises(ValueError, match="uncertain"):
+        agree(truth, {"a": predictions["a"].replace(1, -1)})
