@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cxrstudy.data.registry import datasets
 from cxrstudy.runs.imports import notebook_dependencies
-from cxrstudy.runs.studies import studies
+from cxrstudy.runs.catalogue import studies
 
 SET = config.get("set", "quick")
 CXRSTUDY = f"{sys.executable} -m cxrstudy.cli"

@@ -153,7 +153,8 @@ def show_figure(
 
 def _publish_table(shown: pd.DataFrame, name: str, caption: str) -> None:
     shown = shown.rename(columns=lambda column: str(column).replace("_", " "))
-    body = shown.to_html(index=False, escape=True, border=0, classes="dataframe cxr-table")
+    with pd.option_context("display.max_colwidth", None):
+        body = shown.to_html(index=False, escape=True, border=0, classes="dataframe cxr-table")
     label = f"{anchor(name)}-caption"
     page = (
         f'<div class="cxr-block" id="{anchor(name)}">\n'
@@ -174,7 +175,8 @@ def _with_interval(row, decimals: int) -> str:
         return ""
     if pd.isna(row.low):
         return f"{row.estimate:.{decimals}f}"
-    return f"{row.estimate:.{decimals}f} [{row.low:.{decimals}f}, {row.high:.{decimals}f}]"
+    # A no-break space keeps the limits together when the cell wraps.
+    return f"{row.estimate:.{decimals}f} [{row.low:.{decimals}f},\N{NO-BREAK SPACE}{row.high:.{decimals}f}]"
 
 
 def _has_named_index(table: pd.DataFrame) -> bool:
@@ -186,4 +188,6 @@ def _formatted(table: pd.DataFrame, decimals: int | dict[str, int]) -> pd.DataFr
     for column in shown.select_dtypes("floating"):
         places = decimals if isinstance(decimals, int) else decimals.get(column, 3)
         shown[column] = [f"{value:.{places}f}" if pd.notna(value) else "" for value in shown[column]]
+    for column in shown.select_dtypes("bool"):
+        shown[column] = shown[column].map({True: "yes", False: "no"})
     return shown.astype(object).where(shown.notna(), "")

@@ -1,7 +1,15 @@
 """DeLong's variance of AUROC: an analytic check on the bootstrap."""
 
 import numpy as np
-from scipy.stats import rankdata
+
+
+def _midranks(values: np.ndarray) -> np.ndarray:
+    """Rank each column from 1, ties at their mean rank."""
+    ranks = np.empty_like(values)
+    for column, target in zip(values.T, ranks.T, strict=True):
+        _, group, size = np.unique(column, return_inverse=True, return_counts=True)
+        target[:] = (np.cumsum(size) - (size - 1) / 2)[group]
+    return ranks
 
 
 def delong(truth, scores) -> tuple[np.ndarray, np.ndarray]:
@@ -36,8 +44,8 @@ def delong(truth, scores) -> tuple[np.ndarray, np.ndarray]:
     n_positive, n_negative = positive.sum(), (~positive).sum()
     if min(n_positive, n_negative) < 2:
         raise ValueError("DeLong's variance needs two positives and two negatives")
-    midrank = rankdata(values, axis=0)
-    wins = (midrank[positive] - rankdata(values[positive], axis=0)) / n_negative
-    losses = 1 - (midrank[~positive] - rankdata(values[~positive], axis=0)) / n_positive
+    midrank = _midranks(values)
+    wins = (midrank[positive] - _midranks(values[positive])) / n_negative
+    losses = 1 - (midrank[~positive] - _midranks(values[~positive])) / n_positive
     covariance = np.cov(wins, rowvar=False) / n_positive + np.cov(losses, rowvar=False) / n_negative
     return wins.mean(axis=0), np.atleast_2d(covariance)

@@ -214,7 +214,7 @@ def _count_replicates(weights, active, image, zeros, ones, penalty, start):
             y = image[k]
             beta, hessian, balanced = one_hot_logistic.fit(active, y, weight, penalty, start[k])
             logreg = one_hot_logistic.left_out_classes(
-                active, y, beta, hessian, balanced, penalty
+                active, y, weight, beta, hessian, balanced, penalty
             )
             zero_one = _left_out_policy_classes(zeros[k], ones[k], y, weight)
             for i in range(n):

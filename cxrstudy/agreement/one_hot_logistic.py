@@ -143,16 +143,41 @@ def fit(active, y, weight, penalty, start):
 
 
 @numba.njit(cache=True)
-def left_out_classes(active, y, beta, hessian, balanced, penalty):
+def _class_gradients(active, y, balanced, penalty, beta):
+    """Sum the rows' gradients within each class; float array, shape (2, p + 1)."""
+    gradients = np.zeros((2, beta.size))
+    for i in range(y.size):
+        slope = penalty * balanced[i] * (_sigmoid(_linear_predictor(active[i], beta)) - y[i])
+        for a in active[i]:
+            if a < 0:
+                break
+            gradients[y[i], a] += slope
+    return gradients
+
+
+@numba.njit(cache=True)
+def left_out_classes(active, y, weight, beta, hessian, balanced, penalty):
     """Predict each row's class by the regression without that row and its copies.
 
-    One Newton step from the full fit, in closed form for a rank-one change.
+    One Newton step from the full fit. The row's own gradient goes, in closed form for a
+    rank-one change of the Hessian; and the other rows count anew, because without the row the
+    classes are balanced with other weights.
+
+    Parameters
+    ----------
+    active, y, weight, penalty
+        As for `fit`.
+    beta, hessian, balanced : float arrays
+        What `fit` returned.
 
     Returns
     -------
     int8 array, shape (n,)
     """
     inverse = np.linalg.inv(hessian)
+    answers = _class_gradients(active, y, balanced, penalty, beta) @ inverse
+    total = weight.sum()
+    in_class = np.array([weight[y == 0].sum(), weight[y == 1].sum()])
     classes = np.empty(y.size, dtype=np.int8)
     for i in range(y.size):
         eta = _linear_predictor(active[i], beta)
@@ -164,10 +189,17 @@ def left_out_classes(active, y, beta, hessian, balanced, penalty):
                 if b < 0:
                     break
                 leverage += inverse[a, b]
+        remaining = in_class[y[i]] - weight[i]
+        other = 1.0 - weight[i] / total
+        own = other * in_class[y[i]] / remaining if remaining > 0.0 else 0.0
         probability = _sigmoid(eta)
-        weight = penalty * balanced[i]
-        shrink = 1.0 - weight * probability * (1.0 - probability) * leverage
-        eta += weight * (probability - y[i]) * leverage / shrink
+        share = penalty * balanced[i] * own
+        change = (
+            (own - 1.0) * _linear_predictor(active[i], answers[y[i]])
+            + (other - 1.0) * _linear_predictor(active[i], answers[1 - y[i]])
+            - share * (probability - y[i]) * leverage
+        )
+        eta -= change / (1.0 - share * probability * (1.0 - probability) * leverage)
         classes[i] = eta > 0.0
     return classes
 

@@ -10,7 +10,7 @@ from .intervals import bca_interval, bootstrap_p_value, percentile_interval
 
 MACRO_AVERAGE = "Average"
 WEIGHTED_AVERAGE = "Weighted Average"
-_CHUNK_ENTRIES = 2_000_000
+_CHUNK_ENTRIES = 500_000
 
 Key = tuple[str, str, str]
 """Method, observation and metric."""

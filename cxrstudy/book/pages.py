@@ -16,7 +16,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.display import METADATA_KEY, anchor
-from cxrstudy.runs.studies import Study
+from cxrstudy.runs.catalogue import Study
 
 SOURCE_URL = "https://github.com/cxrstudy/cxrstudy/blob/main/notebooks"
 

@@ -14,7 +14,7 @@ from cxrstudy.book.pages import failed_page, missing_data_page, study_page, writ
 from cxrstudy.book.tables import datasets_html, ledger_html
 from cxrstudy.paths import project_root
 from cxrstudy.runs.execute import RunFolders
-from cxrstudy.runs.studies import Study, studies
+from cxrstudy.runs.catalogue import Study, studies
 
 
 class SiteError(RuntimeError):
@@ -76,7 +76,9 @@ def build_site(build: Path | None = None) -> Path:
         )
         if finished.returncode:
             raise SiteError(f"the book did not build:\n{finished.stdout}\n{finished.stderr}")
-        _replace_folder(Path(scratch, "_build", "html"), build / "html")
+        html = Path(scratch, "_build", "html")
+        _mend_reference_list(html / "references.html")
+        _replace_folder(html, build / "html")
     return build / "html" / "index.html"
 
 
@@ -97,6 +99,12 @@ def _assemble_study(study: Study, pages: Path, build: Path, ledger: list[dict]) 
     (pages / study.name).mkdir()
     for table in sorted(folders.results.glob("*.csv")):
         shutil.copy(table, pages / study.name)
+
+
+def _mend_reference_list(page: Path) -> None:
+    """Give the entries the role that their list requires; screen readers skip them otherwise."""
+    text = page.read_text("utf-8")
+    page.write_text(text.replace('role="doc-biblioentry"', 'role="listitem"'), "utf-8")
 
 
 def _replace_folder(new: Path, old: Path) -> None:

@@ -8,7 +8,7 @@ from cxrstudy.book.pages import measured_text
 from cxrstudy.data.registry import datasets
 from cxrstudy.display import anchor
 from cxrstudy.published import paper
-from cxrstudy.runs.studies import studies
+from cxrstudy.runs.catalogue import studies
 
 HEADLINE_BEGIN = "<!-- headline: generated from the ledger by `cxrstudy readme` -->"
 HEADLINE_END = "<!-- end of headline -->"

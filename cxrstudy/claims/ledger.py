@@ -10,9 +10,7 @@ import numpy as np
 from cxrstudy.agreement import Estimate
 from cxrstudy.claims import rules
 from cxrstudy.claims.measurements import Measurement, read_measurements
-from cxrstudy.claims.statements import Claim, claims
-
-TESTED_RULES = ("direction", "equivalence", "value")
+from cxrstudy.claims.statements import TESTED_RULES, Claim, claims
 
 
 def build_ledger(results: str | Path, missing_data: Mapping[str, str] | None = None) -> list[dict]:
@@ -80,12 +78,14 @@ def _adjusted_levels(
 
 
 def _p_value(measurement: Measurement | None) -> float:
-    """Largest p-value over the cells: a claim about several cells needs all of them."""
+    """Largest p-value over the cells: a claim about several cells needs all of them.
+
+    A claim without an estimate, or with an undefined one, cannot be rejected.
+    """
     if measurement is None:
         return 1.0
-    return max(
-        (e.p_value(method=measurement.method) for e in measurement.estimates.values()), default=1.0
-    )
+    p_values = [e.p_value(method=measurement.method) for e in measurement.estimates.values()]
+    return float(np.nan_to_num(p_values, nan=1.0).max(initial=0.0)) if p_values else 1.0
 
 
 def _row(claim: Claim, measurement: Measurement | None, level: float, missing: str) -> dict:
@@ -161,8 +161,7 @@ def _tested(claim: Claim, measurement: Measurement, level: float) -> dict:
         low, high = estimate.interval(level, method=measurement.method)
         fields |= {"measured": f"{estimate.value:+.3f}", "low": float(low), "high": float(high)}
         if fields["verdict"] == "inconclusive":
-            error = float(np.nanstd(estimate.replicates, ddof=1))
-            effect = rules.detectable_effect(error)
+            effect = rules.detectable_effect(_standard_error(estimate))
             fields["detail"] = f"{measurement.detail} Detectable: {effect:.3f}.".strip()
     else:
         supported = sum(verdict.startswith("supported") for verdict in verdicts)
@@ -174,6 +173,9 @@ def _tested(claim: Claim, measurement: Measurement, level: float) -> dict:
         measurement.seeds,
         measurement.policy_dependent,
     )
+    if fields["verdict"] == "too few":
+        counts = f"{measurement.fewest_events} events or non-events"
+        fields |= {"measured": counts, "low": None, "high": None, "detail": measurement.detail}
     return fields
 
 
@@ -191,9 +193,15 @@ def _decide_cell(claim: Claim, measurement: Measurement, estimate: Estimate, lev
         measurement.published_number,
         measurement.published_error,
         estimate.value,
-        float(np.nanstd(estimate.replicates, ddof=1)),
+        _standard_error(estimate),
         claim.margin,
     )
+
+
+def _standard_error(estimate: Estimate) -> float:
+    """Spread of the defined replicates; infinite if they cannot show any."""
+    defined = estimate.replicates[~np.isnan(estimate.replicates)]
+    return float(defined.std(ddof=1)) if defined.size > 1 else float("inf")
 
 
 def _combine(verdicts: list[str]) -> str:

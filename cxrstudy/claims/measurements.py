@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cxrstudy.agreement import Estimate
-from cxrstudy.claims.statements import claims
+from cxrstudy.claims.statements import TESTED_RULES, claims
 
 _FOLDER = "claims"
 
@@ -87,11 +87,14 @@ def record(
     ------
     KeyError
         If no such claim was stated; claims are stated before they are measured.
+    ValueError
+        If what the claim's rule judges is missing: estimates, or counts of cells.
     """
     if claim not in claims():
         raise KeyError(f"no claim {claim!r} in statements.yaml: state it before measuring it")
     by_cell = {claim: estimates} if isinstance(estimates, Estimate) else dict(estimates)
     measurement = Measurement(claim=claim, estimates=by_cell, **fields)
+    _check_evidence(claims()[claim].rule, measurement)
     folder = Path(results, _FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     if by_cell:
@@ -136,18 +139,40 @@ def _read(path: Path) -> Measurement:
                     undefined=int(np.isnan(arrays[f"{i}.replicates"]).sum()),
                     n=fields["n"],
                     positives=int(arrays[f"{i}.positives"]),
+                    stratum_sizes=tuple(arrays[f"{i}.stratum_sizes"].tolist()) or None,
+                    undefined_as=float(arrays[f"{i}.undefined_as"]),
                 )
                 for i, cell in enumerate(cells)
             }
     return Measurement(**fields, estimates=estimates)
 
 
+def _check_evidence(rule: str, measurement: Measurement) -> None:
+    """Refuse a measurement that its rule would decide without looking at any number."""
+    if rule in TESTED_RULES:
+        if not measurement.estimates:
+            raise ValueError(f"claim {measurement.claim}: the rule {rule!r} needs estimates")
+        return
+    counts = (measurement.matching, measurement.cells)
+    if measurement.comparable and not (None not in counts and 0 <= counts[0] <= counts[1] > 0):
+        raise ValueError(
+            f"claim {measurement.claim}: the rule {rule!r} needs cells and how many of them match; "
+            f"got matching {counts[0]} of {counts[1]}"
+        )
+
+
 def _as_arrays(estimates: Mapping[str, Estimate]) -> dict[str, np.ndarray]:
-    return {
+    fields = ("value", "replicates", "jackknife", "positives", "undefined_as")
+    arrays = {
         f"{i}.{name}": np.asarray(getattr(estimate, name))
         for i, estimate in enumerate(estimates.values())
-        for name in ("value", "replicates", "jackknife", "positives")
+        for name in fields
     }
+    strata = {
+        f"{i}.stratum_sizes": np.array(estimate.stratum_sizes or (), dtype=np.int64)
+        for i, estimate in enumerate(estimates.values())
+    }
+    return arrays | strata
 
 
 def _without_estimates(measurement: Measurement) -> Measurement:

@@ -117,9 +117,11 @@ def decide_value(
     if published_error is None:
         return "inconclusive"
     half_width = stats.norm.ppf(0.975) * (published_error**2 + measured_error**2) ** 0.5
-    if half_width > margin:
+    difference = abs(measured - published)
+    # Written so that an undefined number fails it.
+    if not (half_width <= margin and difference >= 0):
         return "inconclusive"
-    return "compatible" if abs(measured - published) <= half_width else "differs"
+    return "compatible" if difference <= half_width else "differs"
 
 
 def detectable_effect(standard_error: float) -> float:

@@ -7,6 +7,8 @@ from importlib.resources import files
 import yaml
 
 RULES: tuple[str, ...] = ("exact", "internal", "direction", "equivalence", "value")
+TESTED_RULES: tuple[str, ...] = ("direction", "equivalence", "value")
+"""Rules that judge estimates; the others count cells."""
 SCOPES: tuple[str, ...] = ("same", "other", "proxy", "simulated", "internal")
 FAMILIES: tuple[str, ...] = ("primary", "secondary")
 

@@ -1,28 +1,25 @@
-"""Runs: parameters checked, notebook executed, result cleaned, stamped and published."""
+"""Runs: parameters checked, notebook executed, result cleaned, stamped and published.
 
-from cxrstudy.runs.execute import RunFolders, StudyFailedError, clean_notebook, run_study
-from cxrstudy.runs.imports import notebook_dependencies
-from cxrstudy.runs.parameters import (
-    Parameter,
-    ParameterError,
-    check_parameters,
-    read_parameters,
+The names load on first use: the run graph needs the list of studies and their dependencies, and
+should not wait for Papermill.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "catalogue": ["Study", "studies", "study"],
+        "execute": [
+            "RunFolders",
+            "StudyFailedError",
+            "clean_notebook",
+            "missing_data",
+            "run_study",
+        ],
+        "graph": ["build_book"],
+        "imports": ["notebook_dependencies"],
+        "parameters": ["Parameter", "ParameterError", "check_parameters", "read_parameters"],
+        "stamp": ["provenance"],
+    },
 )
-from cxrstudy.runs.provenance import provenance
-from cxrstudy.runs.studies import Study, studies, study
-
-__all__ = [
-    "Parameter",
-    "ParameterError",
-    "RunFolders",
-    "Study",
-    "StudyFailedError",
-    "check_parameters",
-    "clean_notebook",
-    "notebook_dependencies",
-    "provenance",
-    "read_parameters",
-    "run_study",
-    "studies",
-    "study",
-]

@@ -17,8 +17,8 @@ import papermill
 from cxrstudy.data.registry import DataNotAvailableError, dataset, fetch
 from cxrstudy.paths import project_root
 from cxrstudy.runs.parameters import check_parameters, read_parameters
-from cxrstudy.runs.provenance import provenance
-from cxrstudy.runs.studies import Study
+from cxrstudy.runs.stamp import provenance
+from cxrstudy.runs.catalogue import Study
 
 
 class StudyFailedError(RuntimeError):

@@ -29,7 +29,8 @@ def build_book(set_name: str = "quick", cores: int | None = None) -> int:
         0 if every study ran and the site was built.
     """
     with _only_build() as lock:
-        _snakemake(lock, "--unlock")
+        if any((project_root() / ".snakemake" / "locks").glob("*")):
+            _snakemake(lock, "--unlock")
         options = ["--cores", str(cores) if cores else "all", "--rerun-incomplete", "--keep-going"]
         status = _snakemake(lock, "site", *options, "--config", f"set={set_name}")
         if status:

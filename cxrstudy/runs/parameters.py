@@ -58,7 +58,7 @@ def read_parameters(notebook: str | Path) -> dict[str, Parameter]:
     return {
         parameter.name: parameter
         for parameter in (
-            _read_assignment(node, lines[node.lineno - 1], notebook)
+            _read_assignment(node, lines[node.end_lineno - 1], notebook)
             for node in ast.parse(cells[0]).body
         )
     }
@@ -95,24 +95,34 @@ def check_parameters(
 
 
 def _read_assignment(node: ast.stmt, line: str, notebook: str | Path) -> Parameter:
+    # The parser counts bytes.
+    comment = line.encode()[node.end_col_offset :].decode()
+    help_text = comment.partition("#")[2].strip()
     if not (
         isinstance(node, ast.AnnAssign)
         and isinstance(node.target, ast.Name)
         and isinstance(node.annotation, ast.Name)
         and node.annotation.id in _TYPES
-        and node.value is not None
-        and "#" in line
+        and _is_literal(node.value, _TYPES[node.annotation.id])
+        and help_text
     ):
         raise ParameterError(
             f"{notebook}, parameters cell: {line.strip()!r} is not 'name: type = value  # help' "
-            f"with a type among {', '.join(_TYPES)}"
+            f"with a type among {', '.join(_TYPES)} and a literal of that type"
         )
     return Parameter(
         name=node.target.id,
         type=node.annotation.id,
         default=ast.literal_eval(node.value),
-        help=line.split("#", 1)[1].strip(),
+        help=help_text,
     )
+
+
+def _is_literal(node: ast.expr | None, wanted: type) -> bool:
+    try:
+        return node is not None and type(ast.literal_eval(node)) is wanted
+    except ValueError:
+        return False
 
 
 def _convert(parameter: Parameter, value: object) -> object:

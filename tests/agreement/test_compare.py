@@ -57,9 +57,8 @@ def test_replicates_equal_scikit_learn(n, constant, weighted, seed):
 def test_replicates_equal_scikit_learn_at_60000_rows(labels):
     """Counts stay exact when bytes must be widened hundreds of times."""
     truth, predictions = labels(60_000, 2, a=0.1)
-    agreement = agree(truth, predictions, metrics=("f1", "kappa"), n_bootstrap=2, seed=SEED)
-    weights = resample_weights(60_000, 2, SEED)
-    _assert_replicates_equal(agreement, truth, predictions, weights, ("f1", "kappa"))
+    agreement = agree(truth, predictions, metrics=tuple(SCIKIT_LEARN), n_bootstrap=2, seed=SEED)
+    _assert_replicates_equal(agreement, truth, predictions, resample_weights(60_000, 2, SEED))
 
 
 def test_every_metric_from_weighted_counts(labels):
@@ -178,6 +177,15 @@ def test_few_events_leave_the_averages(labels):
     average = agreement.estimate("a", "Average", "f1")
     assert average.value == pytest.approx(np.mean([e.value for e in others]))
     assert average.positives == sum(e.positives for e in others)
+
+
+def test_averages_of_nothing_are_undefined(labels):
+    """Without an observation that has enough events, averages are NaN and say so."""
+    truth, predictions = labels(15, 2, a=0.1)
+    average = agree(truth, predictions, n_bootstrap=20).estimate("a", "Average", "f1")
+    assert np.isnan(average.value)
+    assert np.isnan(average.interval()).all()
+    assert (average.undefined, average.n) == (20, 0)
 
 
 def test_averages_over_named_observations(labels):

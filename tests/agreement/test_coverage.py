@@ -115,7 +115,7 @@ def _simulated_patterns(rng, n):
 
 
 def _expected_f1(rng, n):
-    """Population F1 of the learned rule, averaged over training samples of size ``n``."""
+    """Average the population F1 of the learned rule over training samples of size ``n``."""
     rules = np.array([_rule(*_simulated_patterns(rng, n), np.ones(n)) for _ in range(5000)])
     return np.mean(2 * rules @ RATES / (RATES.sum() + rules.sum(axis=1)))
 

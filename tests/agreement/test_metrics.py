@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -25,6 +25,7 @@ def _counts(truth, predicted):
     return truth.size, truth.sum(), predicted.sum(), (truth & predicted).sum()
 
 
+@settings(deadline=None)
 @given(labels)
 def test_equal_to_scikit_learn(pairs):
     """Values and undefined cases are scikit-learn's with zero_division=nan."""
@@ -37,6 +38,8 @@ def test_equal_to_scikit_learn(pairs):
         np.testing.assert_allclose(count_metric(name, *counts), expected, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:A single label")
+@settings(deadline=None)
 @given(labels)
 def test_matthews_and_youden(pairs):
     """MCC with undefined as zero is scikit-learn's; Youden is its adjusted balanced accuracy."""

@@ -38,7 +38,7 @@ def find_duplicate_files(paths: Iterable[str | Path]) -> tuple[Finding, ...]:
 
 
 def _duplicate_finding(digest: str, paths: list[Path]) -> Finding:
-    names = tuple(str(path) for path in paths)
+    names = tuple(f"{path.parent.name}/{path.name}" for path in paths)
     return Finding(
         kind="duplicate files",
         subjects=names,

@@ -1,0 +1,258 @@
+"""ROC curves of several models, and the readers' operating points beside them."""
+
+from collections.abc import Mapping, Sequence
+
+import numba
+import numpy as np
+import pandas as pd
+
+from .compare import agree
+from .intervals import bca_interval
+from .philox import resample_weights
+from .result import Agreement, Estimate
+
+_TOLERANCE = 1e-9
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _sensitivity_at(rows, closes, positive, weights, targets, fp, tp, out):
+    """Add one curve's sensitivity at each target to ``out``.
+
+    ``rows`` fall in score and ``closes`` marks the last row of each tie. A target between two
+    thresholds lies on the line that joins them; at a vertical step the curve takes its upper end.
+    """
+    steps = 0
+    found = missed = 0.0
+    for i in range(rows.size):
+        weight = float(weights[rows[i]])
+        if positive[rows[i]]:
+            found += weight
+        else:
+            missed += weight
+        if closes[i]:
+            fp[steps] = missed
+            tp[steps] = found
+            steps += 1
+    for k in range(targets.size):
+        target = targets[k] * missed + _TOLERANCE
+        low, high = 0, steps
+        while low < high:
+            middle = (low + high) // 2
+            if fp[middle] > target:
+                high = middle
+            else:
+                low = middle + 1
+        if low == steps:
+            out[k] += 1.0
+            continue
+        start_fp = fp[low - 1] if low else 0.0
+        start_tp = tp[low - 1] if low else 0.0
+        share = max((target - _TOLERANCE - start_fp) / (fp[low] - start_fp), 0.0)
+        out[k] += (start_tp + share * (tp[low] - start_tp)) / found
+
+
+@numba.njit(cache=True, parallel=True, error_model="numpy")
+def _mean_sensitivity_kernel(rows, closes, positive, weights, targets, out):
+    n_models, n_rows = rows.shape
+    for replicate in numba.prange(weights.shape[0]):
+        fp, tp = np.empty(n_rows), np.empty(n_rows)
+        for model in range(n_models):
+            _sensitivity_at(
+                rows[model], closes[model], positive, weights[replicate], targets[replicate],
+                fp, tp, out[replicate],
+            )  # fmt: skip
+        out[replicate] /= n_models
+
+
+def mean_sensitivity(
+    positive: np.ndarray, scores: np.ndarray, weights: np.ndarray, targets: np.ndarray
+) -> np.ndarray:
+    """Mean sensitivity of several models at given false-positive rates, for each set of weights.
+
+    Parameters
+    ----------
+    positive : numpy.ndarray of bool, shape (n_rows,)
+    scores : numpy.ndarray of float64, shape (n_models, n_rows)
+        Complete.
+    weights : numpy.ndarray, shape (n_resamples, n_rows)
+        How often each row counts.
+    targets : numpy.ndarray of float64, shape (n_resamples, n_targets)
+        False-positive rates from 0 to 1.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (n_resamples, n_targets)
+        NaN where a resample has no positive or no negative.
+    """
+    rows = np.argsort(-scores, axis=1, kind="stable")
+    falling = np.take_along_axis(scores, rows, axis=1)
+    closes = np.ones(rows.shape, bool)
+    closes[:, :-1] = falling[:, :-1] != falling[:, 1:]
+    out = np.zeros(targets.shape)
+    _mean_sensitivity_kernel(rows, closes, positive, weights, targets, out)
+    drawn = weights.astype(float)
+    one_class = np.minimum(drawn @ positive, drawn @ ~positive) == 0
+    out[one_class] = np.nan
+    return out
+
+
+def mean_roc(
+    truth: pd.DataFrame,
+    scores: Mapping[str, pd.DataFrame],
+    *,
+    rates: Sequence[float] = tuple(np.linspace(0, 1, 51)),
+    n_bootstrap: int = 10_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Average the models' ROC curves at fixed false-positive rates, with pointwise intervals.
+
+    Parameters
+    ----------
+    truth : DataFrame, shape (n_studies, n_observations)
+        0 and 1, complete.
+    scores : mapping of str to DataFrame
+        Each model's scores, complete, with the same index and columns.
+    rates : sequence of float
+        False-positive rates.
+    n_bootstrap, seed : int
+
+    Returns
+    -------
+    DataFrame
+        Columns observation, false_positive_rate, estimate (mean sensitivity), low, high and n.
+    """
+    weights = _weights(len(truth), n_bootstrap, seed)
+    targets = np.broadcast_to(np.asarray(rates, float), (len(weights), len(rates)))
+    parts = []
+    for observation in truth:
+        values = mean_sensitivity(*_arrays(truth, scores, observation), weights, targets)
+        full, replicates, jackknife = _split(values, n_bootstrap)
+        low, high = bca_interval(full, replicates.T, jackknife.T)
+        parts.append(
+            pd.DataFrame(
+                {"observation": observation, "false_positive_rate": rates, "estimate": full,
+                 "low": low, "high": high, "n": len(truth)}
+            )
+        )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def operating_points(
+    truth: pd.DataFrame,
+    raters: Mapping[str, pd.DataFrame],
+    *,
+    n_bootstrap: int = 10_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Place raters who answer yes or no on the ROC plane.
+
+    Parameters
+    ----------
+    truth : DataFrame, shape (n_studies, n_observations)
+        0 and 1.
+    raters : mapping of str to DataFrame
+        Each rater's 0 and 1.
+    n_bootstrap, seed : int
+
+    Returns
+    -------
+    DataFrame
+        Columns rater, observation, false_positive_rate and sensitivity, both with ``_low`` and
+        ``_high``, and n.
+    """
+    found = _rates(truth, raters, n_bootstrap, seed)
+    rows = []
+    for rater in raters:
+        for observation in truth:
+            specificity = found.estimate(rater, observation, "specificity")
+            sensitivity = found.estimate(rater, observation, "recall")
+            low, high = specificity.interval()
+            rows.append(
+                (rater, observation, 1 - specificity.value, 1 - high, 1 - low,
+                 sensitivity.value, *sensitivity.interval(), sensitivity.n)
+            )  # fmt: skip
+    rate, hit = "false_positive_rate", "sensitivity"
+    names = ["rater", "observation", rate, f"{rate}_low", f"{rate}_high"]
+    return pd.DataFrame(rows, columns=[*names, hit, f"{hit}_low", f"{hit}_high", "n"])
+
+
+def sensitivity_beyond_raters(
+    truth: pd.DataFrame,
+    scores: Mapping[str, pd.DataFrame],
+    raters: Mapping[str, pd.DataFrame],
+    *,
+    n_bootstrap: int = 10_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Mean sensitivity of the models at each rater's false-positive rate, minus the rater's own.
+
+    Rater and models see the same resamples; the rater's false-positive rate moves with them.
+
+    Parameters
+    ----------
+    truth : DataFrame, shape (n_studies, n_observations)
+        0 and 1, complete.
+    scores, raters : mapping of str to DataFrame
+    n_bootstrap, seed : int
+
+    Returns
+    -------
+    DataFrame
+        Columns rater, observation, estimate, low, high, n and positives.
+    """
+    found = _rates(truth, raters, n_bootstrap, seed)
+    weights = _weights(len(truth), n_bootstrap, seed)
+    rows = []
+    for observation in truth:
+        specificities = [found.estimate(rater, observation, "specificity") for rater in raters]
+        targets = np.column_stack([1 - _joined(specificity) for specificity in specificities])
+        arrays = _arrays(truth, scores, observation)
+        values = mean_sensitivity(*arrays, weights, np.nan_to_num(targets))
+        for rater, models in zip(raters, values.T, strict=True):
+            own = found.estimate(rater, observation, "recall")
+            difference = _as_estimate(models, own, n_bootstrap) - own
+            rows.append(
+                (rater, observation, difference.value, *difference.interval(),
+                 difference.n, difference.positives)
+            )  # fmt: skip
+    names = "rater observation estimate low high n positives"
+    return pd.DataFrame(rows, columns=names.split())
+
+
+def _rates(truth, raters, n_bootstrap: int, seed: int) -> Agreement:
+    metrics = ("recall", "specificity")
+    return agree(truth, raters, metrics=metrics, n_bootstrap=n_bootstrap, seed=seed)
+
+
+def _arrays(truth, scores, observation: str) -> tuple[np.ndarray, np.ndarray]:
+    values = np.array([table[observation].to_numpy(float) for table in scores.values()])
+    return truth[observation].to_numpy() == 1, values
+
+
+def _weights(n: int, n_bootstrap: int, seed: int) -> np.ndarray:
+    """Weights of the sample, of each resample, and without each study in turn."""
+    ones = np.ones((1, n), np.uint8)
+    left_out = np.ones((n, n), np.uint8) - np.eye(n, dtype=np.uint8)
+    return np.concatenate([ones, resample_weights(n, n_bootstrap, seed), left_out])
+
+
+def _split(values: np.ndarray, n_bootstrap: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return values[0], values[1 : n_bootstrap + 1], values[n_bootstrap + 1 :]
+
+
+def _joined(estimate: Estimate) -> np.ndarray:
+    return np.concatenate([[estimate.value], estimate.replicates, estimate.jackknife])
+
+
+def _as_estimate(values: np.ndarray, like: Estimate, n_bootstrap: int) -> Estimate:
+    full, replicates, jackknife = _split(values, n_bootstrap)
+    return Estimate(
+        value=float(full),
+        replicates=replicates,
+        jackknife=jackknife,
+        undefined=int(np.isnan(replicates).sum()),
+        n=like.n,
+        positives=like.positives,
+        resample_key=like.resample_key,
+        stratum_sizes=like.stratum_sizes,
+    )

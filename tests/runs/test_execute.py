@@ -1,0 +1,161 @@
+"""One run from start to end on a tiny study, and what a failure leaves."""
+
+import importlib
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from cxrstudy.data.registry import DataNotAvailableError
+from cxrstudy.runs import (
+    ParameterError,
+    RunFolders,
+    Study,
+    StudyFailedError,
+    clean_notebook,
+    run_study,
+)
+from cxrstudy.runs import execute as execute_module
+from cxrstudy.runs.execute import missing_data
+
+PARAMETERS = 'n: int = 2  # rows\nfail: bool = False  # stop\nresults: str = "_build/scratch/tiny"  # to'
+BODY = """\
+from pathlib import Path
+folder = Path(results)
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "rows.csv").write_text("n\\n" + "1\\n" * n)
+print(folder, Path.cwd())
+if fail:
+    raise ValueError("<b>no</b> rows")
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A project folder with one tiny notebook, which every module of the runs believes in."""
+    root = tmp_path / "project"
+    (root / "notebooks").mkdir(parents=True)
+    cells = [
+        new_markdown_cell("# Tiny"),
+        new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+        new_code_cell(BODY),
+    ]
+    notebook = new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
+    nbformat.write(notebook, root / "notebooks" / "tiny.ipynb")
+    for module in ("execute", "catalogue", "stamp"):
+        # Not by dotted name: the package exports functions under names of modules.
+        loaded = importlib.import_module(f"cxrstudy.runs.{module}")
+        monkeypatch.setattr(loaded, "project_root", lambda: root)
+    return root
+
+
+@pytest.fixture
+def tiny() -> Study:
+    """The study of the tiny notebook, without data."""
+    return Study("tiny", "Tiny", "tiny.ipynb", data=(), sets={"quick": {}, "test": {"n": 1}})
+
+
+def _files(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in sorted(folder.iterdir())}
+
+
+def test_a_run_publishes_tables_notebook_and_stamp(project, tiny):
+    """Tables, executed notebook and stamp stand in their places and nothing else is left."""
+    folders = run_study(tiny, "quick", {"n": "3"})
+    assert folders == RunFolders.of("tiny")
+    assert folders.results == project / "_build" / "results" / "tiny"
+    assert _files(folders.results) == {"rows.csv": "n\n1\n1\n1\n"}
+    stamp = json.loads(folders.stamp.read_text("utf-8"))
+    assert (stamp["set"], stamp["missing"], stamp["commit"]) == ("quick", [], "")
+    assert stamp["parameters"] == {"n": 3, "fail": False}
+    left = {path.name for path in folders.stamp.parent.iterdir()}
+    assert left == {".lock", "executed.ipynb", "stamp.json"}
+
+
+def test_the_executed_notebook_is_free_of_this_machine(project, tiny):
+    """Neither the project's folder nor the scratch folder nor a timing stays in the notebook."""
+    folders = run_study(tiny, "test")
+    text = folders.executed.read_text("utf-8")
+    assert str(project) not in text
+    assert "_build/results/tiny" in text
+    notebook = nbformat.reads(text, as_version=4)
+    assert "papermill" not in notebook.metadata
+    for cell in notebook.cells:
+        assert not {"papermill", "execution"} & set(cell.metadata)
+
+
+def test_a_second_run_replaces_the_first(project, tiny):
+    """Tables of an earlier run do not outlive the next one."""
+    folders = run_study(tiny, "test")
+    (folders.results / "old.csv").write_text("x", "utf-8")
+    run_study(tiny, "quick")
+    assert _files(folders.results) == {"rows.csv": "n\n1\n1\n"}
+
+
+def test_a_failure_is_written_down_and_leaves_the_tables(project, tiny):
+    """A failing cell raises, is recorded, and the last good tables and stamp stay whole."""
+    folders = run_study(tiny, "test")
+    before = _files(folders.results), folders.stamp.read_text("utf-8")
+    with pytest.raises(StudyFailedError, match="tiny: ValueError: <b>no</b> rows"):
+        run_study(tiny, "quick", {"fail": "true", "n": 9})
+    failure = json.loads(folders.failure.read_text("utf-8"))
+    assert (failure["study"], failure["error"]) == ("tiny", "ValueError: <b>no</b> rows")
+    assert (_files(folders.results), folders.stamp.read_text("utf-8")) == before
+    assert not list(folders.stamp.parent.glob("tmp*"))
+
+
+def test_a_good_run_clears_an_old_failure(project, tiny):
+    """The record of a failure goes when the study runs again."""
+    folders = RunFolders.of("tiny")
+    folders.failure.parent.mkdir(parents=True)
+    folders.failure.write_text("{}", "utf-8")
+    run_study(tiny, "test")
+    assert not folders.failure.exists()
+
+
+@pytest.mark.parametrize("overrides", [{"rows": 1}, {"n": "many"}])
+def test_bad_parameters_start_no_kernel(project, tiny, monkeypatch, overrides):
+    """An unknown or ill-typed parameter stops the run before Papermill is called."""
+    monkeypatch.setattr(execute_module.papermill, "execute_notebook", _must_not_run)
+    with pytest.raises(ParameterError):
+        run_study(tiny, "quick", overrides)
+    assert not (project / "_build").exists()
+
+
+def test_missing_data_run_nothing_and_are_named(project, monkeypatch):
+    """Without its data a study leaves a stamp that names them, and no kernel starts."""
+
+    def unavailable(name):
+        raise DataNotAvailableError(name)
+
+    monkeypatch.setattr(execute_module, "fetch", unavailable)
+    monkeypatch.setattr(execute_module.papermill, "execute_notebook", _must_not_run)
+    study = Study("tiny", "Tiny", "tiny.ipynb", ("chexpert_test_set_labels",), {"quick": {}})
+    folders = run_study(study, "quick")
+    assert json.loads(folders.stamp.read_text("utf-8"))["missing"] == ["chexpert_test_set_labels"]
+    assert not folders.executed.exists() and not list(folders.results.iterdir())
+    assert missing_data() == {"tiny": "CheXpert test-set labels"}
+
+
+def test_stale_scratch_of_a_killed_run_is_removed(project, tiny):
+    """What a killed run left behind goes with the next run."""
+    stale = RunFolders.of("tiny").stamp.parent / "tmpkilled"
+    stale.mkdir(parents=True)
+    (stale / "half.csv").write_text("1", "utf-8")
+    run_study(tiny, "test")
+    assert not stale.exists()
+
+
+def test_cleaning_replaces_the_longest_path_first(project):
+    """A folder inside the project is shown by its own replacement."""
+    text = f"{project}/_build/runs/tiny/tmp1/results/a.csv and {project}/book/x"
+    cell = new_code_cell("1", outputs=[new_output("stream", text=text)])
+    inner = f"{project}/_build/runs/tiny/tmp1/results"
+    clean = clean_notebook(new_notebook(cells=[cell]), {inner: "_build/results/tiny"})
+    assert clean.cells[0].outputs[0].text == "_build/results/tiny/a.csv and book/x"
+
+
+def _must_not_run(*_, **__):
+    raise AssertionError("a kernel was started")

@@ -1,0 +1,134 @@
+"""Parameters: read from one cell, checked and converted before any kernel starts."""
+
+import nbformat
+import papermill
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from cxrstudy.paths import project_root
+from cxrstudy.runs import Parameter, ParameterError, check_parameters, read_parameters, studies
+
+NOTEBOOKS = sorted((project_root() / "notebooks").glob("*.ipynb"))
+DECLARED = {
+    name: Parameter(name, kind, default, "what it sets")
+    for name, kind, default in [
+        ("n", "int", 10), ("rate", "float", 0.5), ("name", "str", "a"), ("fast", "bool", False),
+    ]
+}  # fmt: skip
+
+
+def _notebook(folder, source, tags=("parameters",), copies=1):
+    cells = [new_code_cell(source, metadata={"tags": list(tags)}) for _ in range(copies)]
+    path = folder / "study.ipynb"
+    nbformat.write(new_notebook(cells=cells), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"n": 3}, {"n": 3}),
+        ({"n": "3"}, {"n": 3}),
+        ({"n": "10_000"}, {"n": 10_000}),
+        ({"n": "-1"}, {"n": -1}),
+        ({"rate": 1}, {"rate": 1.0}),
+        ({"rate": "1e-3"}, {"rate": 0.001}),
+        ({"name": "5"}, {"name": "5"}),
+        ({"fast": True}, {"fast": True}),
+        ({"fast": "TRUE"}, {"fast": True}),
+        ({"fast": "false"}, {"fast": False}),
+        ({}, {}),
+    ],
+)
+def test_values_are_converted_to_their_type(given, expected):
+    """Text from the command line and values from YAML come out in the declared type."""
+    found = check_parameters(DECLARED, given)
+    assert found == expected
+    assert [type(value) for value in found.values()] == [type(v) for v in expected.values()]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("n", "many"), ("n", "1.5"), ("n", 1.0), ("n", True), ("n", None), ("rate", "half"),
+     ("rate", True), ("name", 5), ("fast", 1), ("fast", "yes"), ("fast", "1")],
+)  # fmt: skip
+def test_ill_typed_values_are_refused(name, value):
+    """The message names parameter, type, meaning and the value given."""
+    with pytest.raises(ParameterError) as caught:
+        check_parameters(DECLARED, {name: value})
+    message = str(caught.value)
+    assert repr(name) in message and f"must be {DECLARED[name].type}" in message
+    assert "what it sets" in message and repr(value) in message
+
+
+def test_an_unknown_parameter_is_refused():
+    """The message lists the parameters that there are."""
+    with pytest.raises(ParameterError, match="unknown parameter 'm'.*n, rate, name, fast"):
+        check_parameters(DECLARED, {"m": 1})
+
+
+def test_a_cell_is_read_in_order(tmp_path):
+    """Names, types, defaults and help come from the cell's lines."""
+    source = 'n: int = 10_000  # resamples\nname: str = "a # b"  # which\nlow: float = -0.5  # limit'
+    assert read_parameters(_notebook(tmp_path, source)) == {
+        "n": Parameter("n", "int", 10_000, "resamples"),
+        "name": Parameter("name", "str", "a # b", "which"),
+        "low": Parameter("low", "float", -0.5, "limit"),
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "n: int | None = None  # union",
+        "n: list = []  # list",
+        "n = 3  # no type",
+        "n: int = 3",
+        "n: int  # no default",
+        "import os  # code",
+        "n: int = 2 * 3  # computed",
+        'n: int = "three"  # text',
+        "n: int = True  # bool",
+        'color: str = "#fff"',
+        "n: int = 3  #",
+    ],
+)
+def test_other_lines_are_refused(tmp_path, line):
+    """Only ``name: type = value  # help`` with a plain type and a literal of it may stand there."""
+    with pytest.raises(ParameterError, match="parameters cell"):
+        read_parameters(_notebook(tmp_path, line))
+
+
+@pytest.mark.parametrize("copies", [0, 2])
+def test_exactly_one_cell_is_needed(tmp_path, copies):
+    """Without a parameters cell, or with two, the notebook is refused."""
+    path = _notebook(tmp_path, "n: int = 1  # n", copies=copies)
+    with pytest.raises(ParameterError, match=f"{copies} cells are tagged 'parameters'"):
+        read_parameters(path)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_papermill_finds_the_same_parameters(path):
+    """Papermill's own inspection sees the same names and types, so both tools agree."""
+    ours = read_parameters(path)
+    theirs = papermill.inspect_notebook(path)
+    assert {name: p.type for name, p in ours.items()} == {
+        name: found["inferred_type_name"] for name, found in theirs.items()
+    }
+
+
+@pytest.mark.parametrize("study", studies().values(), ids=lambda study: study.name)
+def test_every_parameter_says_what_it_sets(study):
+    """Each parameter has a help text; tables go to scratch unless the runner says otherwise."""
+    parameters = read_parameters(study.notebook_path)
+    assert all(len(p.help) > 5 for p in parameters.values())
+    assert parameters["results"].default == f"_build/scratch/{study.name}"
+
+
+@pytest.mark.parametrize("study", studies().values(), ids=lambda study: study.name)
+def test_every_parameter_set_is_valid(study):
+    """No set of studies.yaml overrides an unknown or ill-typed parameter."""
+    declared = read_parameters(study.notebook_path)
+    for name in study.sets:
+        check_parameters(declared, study.parameters(name))
+

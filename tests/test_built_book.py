@@ -1,0 +1,240 @@
+"""The built book in a real browser: quiet, offline, complete and accessible."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from cxrstudy.paths import in_project
+
+SITE = in_project("_build/html")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+REQUIRED = bool(os.environ.get("CXRSTUDY_REQUIRE_BROWSER"))
+
+pytestmark = pytest.mark.browser
+
+if not REQUIRED and not SITE.is_dir():
+    pytest.skip("needs a built book: run `make book` first", allow_module_level=True)
+
+
+class _Page(HTMLParser):
+    """Ids, links, sources and alt texts of one page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.ids, self.links, self.sources, self.images = set(), [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
+        if tag == "a" and values.get("href"):
+            self.links.append(values["href"])
+        if tag in {"script", "img", "iframe", "source"} and values.get("src"):
+            self.sources.append(values["src"])
+        if tag == "link" and values.get("rel") in {"stylesheet", "preload", "icon"}:
+            self.sources.append(values["href"])
+        if tag == "img":
+            self.images.append(values.get("alt"))
+
+
+@functools.cache
+def _parsed(path: Path) -> _Page:
+    return _Page(path.read_text("utf-8"))
+
+
+def _pages() -> list[Path]:
+    """Pages of the book; the theme keeps templates of its own among its static files."""
+    return [page for page in sorted(SITE.rglob("*.html")) if "_static" not in page.parts]
+
+
+def _content_pages() -> list[Path]:
+    return [page for page in _pages() if page.name not in {"genindex.html", "search.html"}]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Serve the built site on this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(SITE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start headless Chromium."""
+    if CHROMIUM is None and not REQUIRED:
+        pytest.skip("needs Chromium on the PATH")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()
+
+
+def test_every_page_is_quiet_complete_and_offline(browser, server):
+    """No console error, no request outside the site, no failed request, no missing image."""
+    troubles = []
+    page = browser.new_page()
+    page.on(
+        "console",
+        lambda message: troubles.append((page.url, message.text))
+        if message.type == "error"
+        else None,
+    )
+    page.on("pageerror", lambda error: troubles.append((page.url, str(error))))
+    page.on("requestfailed", lambda request: troubles.append((page.url, request.url)))
+    page.on(
+        "request",
+        lambda request: troubles.append((page.url, request.url))
+        if not request.url.startswith((server, "data:", "blob:"))
+        else None,
+    )
+    assert _pages(), "the book has no pages"
+    for path in _pages():
+        response = page.goto(f"{server}/{path.relative_to(SITE)}", wait_until="networkidle")
+        assert response.ok
+        missing = page.evaluate(
+            "[...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.src)"
+        )
+        troubles += [(page.url, source) for source in missing]
+    assert not troubles
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_serious_accessibility_violation(browser, server, theme):
+    """axe-core finds nothing serious or critical on any page, in either theme."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    context = browser.new_context(color_scheme=theme)
+    context.add_init_script(f"localStorage.setItem('mode', '{theme}')")
+    page = context.new_page()
+    found = []
+    for path in _content_pages():
+        page.goto(f"{server}/{path.relative_to(SITE)}", wait_until="networkidle")
+        assert page.evaluate("document.documentElement.dataset.theme") == theme
+        for violation in axe.run(page).response["violations"]:
+            if violation["impact"] in {"serious", "critical"}:
+                targets = [node["target"] for node in violation["nodes"]][:3]
+                found.append((path.name, violation["id"], targets))
+    assert not found
+
+
+def test_the_ledger_sorts_by_a_click(browser, server):
+    """A click on a column's head orders the rows by it, a second click reverses them."""
+    page = browser.new_page()
+    page.goto(f"{server}/claims.html")
+    column = page.locator("table.cxr-sortable th", has_text="Verdict").first
+    cells = "table.cxr-sortable tbody tr td:nth-child(5)"
+    column.locator("button").click()
+    ascending = page.locator(cells).all_inner_texts()
+    column.locator("button").click()
+    descending = page.locator(cells).all_inner_texts()
+    assert column.get_attribute("aria-sort") == "descending"
+    assert ascending == sorted(ascending, key=str.lower)
+    assert [text.lower() for text in descending] == sorted(map(str.lower, descending), reverse=True)
+
+
+def test_search_finds_a_study(browser, server):
+    """The search works without a network."""
+    page = browser.new_page()
+    page.goto(f"{server}/search.html?q=kappa")
+    page.wait_for_selector("#search-results li", timeout=10_000)
+    assert page.locator("#search-results li").count() >= 1
+
+
+def test_wide_tables_scroll_inside_their_frame(browser, server):
+    """On a small screen no page scrolls sideways."""
+    page = browser.new_page(viewport={"width": 480, "height": 900})
+    for path in _content_pages():
+        page.goto(f"{server}/{path.relative_to(SITE)}")
+        overflow = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert overflow <= 1, path.name
+
+
+def test_no_external_script_style_or_image():
+    """Every script, style sheet and image comes from the site itself."""
+    external = [
+        (page.name, source)
+        for page in _pages()
+        for source in _parsed(page).sources
+        if urlsplit(source).scheme in {"http", "https"} or source.startswith("//")
+    ]
+    assert not external
+
+
+def test_no_broken_internal_link():
+    """Every internal link leads to a file that exists and an id that stands in it."""
+    broken = []
+    for page in _pages():
+        for link in _parsed(page).links:
+            parts = urlsplit(link)
+            if parts.scheme or link.startswith("//"):
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            if not target.is_file():
+                broken.append((page.name, link))
+            elif (
+                parts.fragment
+                and target.suffix == ".html"
+                and unquote(parts.fragment) not in _parsed(target).ids
+            ):
+                broken.append((page.name, link))
+    assert not broken
+
+
+def test_every_page_has_one_title_its_terms_and_its_citation():
+    """One H1, the warning about clinical use, and how to cite, on every page."""
+    for page in _content_pages():
+        text = page.read_text("utf-8")
+        # The theme repeats the title in a part that only print shows.
+        article = text[text.index("<article") : text.index("</article>")]
+        assert article.count("<h1") == 1, page.name
+        assert "Not for clinical use" in text, page.name
+        assert "Cite this page" in text, page.name
+
+
+def test_every_image_has_an_alt_text_that_says_something():
+    """No figure goes without words for readers who do not see it."""
+    for page in _content_pages():
+        for alt in _parsed(page).images:
+            assert alt and len(alt) > 20 and not alt.endswith(".png"), page.name
+
+
+def test_no_path_of_the_building_machine_reaches_a_page():
+    """Pages do not name folders of the machine that built them."""
+    from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE
+
+    folders = [str(in_project(".")), str(Path.home())]
+    folders += [os.environ[name] for name in (MIRROR_VARIABLE, CACHE_VARIABLE) if name in os.environ]
+    for page in _pages():
+        text = page.read_text("utf-8")
+        assert not [folder for folder in folders if f"{folder}/" in text], page.name
+
+
+def test_the_ledger_page_lists_every_claim():
+    """The ledger is complete: every stated claim is a row, and each has a verdict."""
+    import json
+
+    from cxrstudy.claims import claims
+
+    rows = json.loads(in_project("_build/ledger.json").read_text("utf-8"))
+    assert [row["id"] for row in rows] == list(claims())
+    assert all(row["verdict"] for row in rows)
+    text = (SITE / "claims.html").read_text("utf-8")
+    assert text.count("<tr id=") == len(rows)

@@ -1,0 +1,88 @@
+"""Every notebook runs, small, in each of the ways in which a reader may run it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from papermill.parameterize import parameterize_notebook
+
+from cxrstudy.data.registry import dataset
+from cxrstudy.paths import project_root
+from cxrstudy.runs import run_study, studies
+
+NAMES = list(studies())
+pytestmark = pytest.mark.usefixtures("mirror")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_runs_from_its_own_folder(name, tmp_path):
+    """A reader opens the notebook where it lies and runs all cells; each ends in one exhibit."""
+    study = studies()[name]
+    small = {**study.parameters("test"), "results": str(tmp_path)}
+    notebook = parameterize_notebook(nbformat.read(study.notebook_path, as_version=4), small)
+    NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(study.notebook_path.parent)}},
+    ).execute()
+    for cell in notebook.cells:
+        tags = set(cell.metadata.get("tags", []))
+        if cell.cell_type != "code" or tags & {"parameters", "injected-parameters"}:
+            continue
+        exhibits = [
+            output.metadata["cxrstudy"]["kind"]
+            for output in cell.outputs
+            if "cxrstudy" in output.get("metadata", {})
+        ]
+        assert [kind for kind in exhibits if kind != "caption"] in (["table"], ["figure"])
+    assert list(tmp_path.glob("*.csv"))
+
+
+def test_plain_papermill_runs_a_study(tmp_path):
+    """`papermill notebook out.ipynb -p n_bootstrap 60` works from the project's folder."""
+    notebook = "notebooks/02_report_vs_image_agreement.ipynb"
+    out = tmp_path / "out.ipynb"
+    papermill = Path(sys.executable).with_name("papermill")
+    command = [papermill, notebook, out, "-p", "n_bootstrap", "60", "-p", "results", tmp_path]
+    subprocess.run(command, cwd=project_root(), check=True, capture_output=True, text=True)
+    assert (tmp_path / "table4.csv").is_file()
+
+
+def test_two_runs_give_the_same_tables(tmp_path):
+    """A run is a pure function: the same parameters give the same bytes."""
+    study = studies()["report_vs_image_agreement"]
+    first, second = (
+        run_study(study, "test", build=tmp_path / name).results for name in ("first", "second")
+    )
+    names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert names
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_own_tables_run_through_the_study(tmp_path):
+    """Two tables with a subset of the observations go through study 02, ids shown as text."""
+    import pandas as pd
+
+    source = dataset("chexpert_test_set_labels")
+    truth = pd.read_csv(source.path("groundtruth.csv"))[["Study", "Edema", "Pleural Effusion"]]
+    truth.loc[0, "Study"] = "<script>document.title='owned'</script>"
+    labels = truth.assign(Edema=truth["Edema"].where(truth.index % 7 > 0, 1)).iloc[:400]
+    truth.to_csv(tmp_path / "truth.csv", index=False)
+    labels.to_parquet(tmp_path / "labels.parquet")
+    overrides = {
+        "truth": str(tmp_path / "truth.csv"),
+        "labels": str(tmp_path / "labels.parquet"),
+        "n_bootstrap": 60,
+    }
+    study = studies()["report_vs_image_agreement"]
+    folders = run_study(study, "test", overrides, build=tmp_path / "build")
+    table4 = pd.read_csv(folders.results / "table4.csv")
+    assert table4["observation"].tolist()[:2] == ["Edema", "Pleural Effusion"]
+    left_out = pd.read_csv(folders.results / "left_out.csv")
+    assert left_out["count"].tolist() == [100]
+    assert "<script>document.title" not in folders.executed.read_text("utf-8")
