@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 from nbclient import NotebookClient
+from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from cxrstudy.data.registry import dataset
@@ -22,7 +22,7 @@ def test_notebook_runs_from_its_own_folder(name, tmp_path):
     """A reader opens the notebook where it lies and runs all cells; each ends in one exhibit."""
     study = studies()[name]
     small = {**study.parameters("test"), "results": str(tmp_path)}
-    notebook = parameterize_notebook(nbformat.read(study.notebook_path, as_version=4), small)
+    notebook = parameterize_notebook(load_notebook_node(str(study.notebook_path)), small)
     NotebookClient(
         notebook,
         timeout=600,

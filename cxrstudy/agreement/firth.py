@@ -202,11 +202,9 @@ def fit_replicates(active, row_of_study, images, weights, start, tolerance):
 
     Returns
     -------
-    coefficients, standard_errors : float array, shape (n_observations, p + 1, n_replicates)
+    float array, shape (n_observations, p + 1, n_replicates)
     """
-    shape = (start.shape[0], start.shape[1], len(weights))
-    coefficients = np.empty(shape)
-    standard_errors = np.empty(shape)
+    coefficients = np.empty((start.shape[0], start.shape[1], len(weights)))
     for replicate in numba.prange(len(weights)):
         weight = weights[replicate]
         trials = np.zeros(len(active))
@@ -216,7 +214,6 @@ def fit_replicates(active, row_of_study, images, weights, start, tolerance):
             for k in range(len(images)):
                 successes[k, row_of_study[i]] += weight[i] * images[k, i]
         for k in range(len(images)):
-            beta, covariance = fit(active, successes[k], trials, start[k], tolerance)
+            beta, _ = fit(active, successes[k], trials, start[k], tolerance)
             coefficients[k, :, replicate] = beta
-            standard_errors[k, :, replicate] = np.sqrt(np.diag(covariance))
-    return coefficients, standard_errors
+    return coefficients

@@ -27,7 +27,7 @@ Pair = tuple[str, str]
 """Report label such as ``"Edema uncertain"``, and image observation."""
 
 INTERVAL = "percentile"
-"""Interval method of these estimates; their replicates already hold the studentised pivot."""
+"""Interval method of these estimates; their replicates are centred, so no bias is left."""
 
 _SAMPLE_TOLERANCE = 1e-9
 _REPLICATE_TOLERANCE = 1e-5
@@ -67,14 +67,21 @@ class OddsRatios:
             low, high (odds ratios), p_value, adjusted_p_value, selected, undefined.
         """
         rows = [
-            (*pair, self.occurrences[pair[0]], *_as_ratio(estimate), estimate.p_value(method=INTERVAL),
-             estimate.undefined)
+            (
+                *pair,
+                self.occurrences[pair[0]],
+                *_as_ratio(estimate),
+                estimate.p_value(method=INTERVAL),
+                estimate.undefined,
+            )
             for pair, estimate in self.log_odds_ratios.items()
-        ]  # fmt: skip
+        ]
         names = "report_label image_observation studies estimate low high p_value undefined"
         table = pd.DataFrame(rows, columns=names.split())
+        table = table.astype(dict.fromkeys(["estimate", "low", "high", "p_value"], float))
         # A ratio without a p-value cannot be selected, and still counts as tested.
-        adjusted = stats.false_discovery_control(table["p_value"].fillna(1.0), method="bh")
+        p_values = table["p_value"].fillna(1.0)
+        adjusted = stats.false_discovery_control(p_values, method="bh")
         table.insert(7, "adjusted_p_value", adjusted)
         table.insert(8, "selected", adjusted <= rate)
         return table
@@ -103,43 +110,35 @@ def firth_odds_ratios(
     Returns
     -------
     OddsRatios
-        Each estimate's replicates are ``b - s (b* - b) / s*``, with coefficient b and standard
-        error s of the sample and starred ones of the resample, so that their percentiles are
-        the bootstrap-t interval. A resample repeats studies, which drives both a coefficient
-        and its standard error away from zero; their ratio is free of that.
+        Replicates are centred at the estimate: a resample repeats studies and so fits its odds
+        ratios too closely, which moves them away from 1 by construction.
 
     Raises
     ------
     ValueError
-        If the tables differ in studies, no label is frequent enough, or a fit fails.
+        If the tables differ in studies, or a regression does not converge on all of them.
     """
     if not truth.index.equals(labels.index):
         raise ValueError("truth and labels must hold the same studies in the same order")
     codes = one_hot_codes(labels)
     left_out = _unusable_labels(codes, minimum_occurrences)
     used = codes.drop(columns=left_out["report_label"])
-    if used.empty:
-        raise ValueError(
-            f"no report label occurs in {minimum_occurrences} studies; give a larger table or "
-            "lower minimum_occurrences"
-        )
     regressions = _Regressions.of(used, truth)
     everyone = np.ones((1, len(truth)), np.uint8)
     start = np.zeros((truth.shape[1], used.shape[1] + 1))
-    point, error = regressions.fit(everyone, start, _SAMPLE_TOLERANCE)
+    point = regressions.fit(everyone, start, _SAMPLE_TOLERANCE)[..., 0].copy()
     if np.isnan(point).any():
-        failed = truth.columns[np.isnan(point).any(axis=(1, 2))].tolist()
+        failed = truth.columns[np.isnan(point).any(axis=1)].tolist()
         raise ValueError(f"the regressions of {failed} did not converge")
     weights = resample_weights(len(truth), n_bootstrap, seed)
-    drawn, drawn_error = regressions.fit(weights, point[..., 0].copy(), _REPLICATE_TOLERANCE)
-    pivoted = point - error * (drawn - point) / drawn_error
+    replicates = regressions.fit(weights, point, _REPLICATE_TOLERANCE)
     return OddsRatios(
         log_odds_ratios={
             (label, observation): Estimate(
-                value=float(point[k, j, 0]),
-                replicates=pivoted[k, j],
+                value=float(point[k, j]),
+                replicates=_centred(replicates[k, j], point[k, j]),
                 jackknife=np.empty(0),
-                undefined=int(np.isnan(pivoted[k, j]).sum()),
+                undefined=int(np.isnan(replicates[k, j]).sum()),
                 n=len(truth),
                 positives=int(truth[observation].sum()),
                 resample_key=("odds ratios", len(truth), n_bootstrap, seed),
@@ -170,8 +169,9 @@ def l1_odds_ratios(
     -------
     DataFrame
         Columns report_label, image_observation, l1_odds_ratio and l1_p_value, which statsmodels
-        computes as if the kept coefficients had been chosen beforehand; no row for a pair
-        whose label or observation the tables lack, NaN for a coefficient shrunk to zero's p-value.
+        computes as if the kept coefficients had been chosen beforehand. NaN where the fit does
+        not converge, and for the p-value of a coefficient shrunk to zero; no row for a pair
+        whose label or observation the tables lack.
     """
     codes = one_hot_codes(labels).astype(float)
     design = codes.loc[:, codes.any()].assign(intercept=1.0)
@@ -179,15 +179,12 @@ def l1_odds_ratios(
     for observation in dict.fromkeys(name for _, name in pairs if name in truth):
         model = Logit(truth[observation], design)
         fitted = model.fit_regularized(method="l1", alpha=alpha, maxiter=1000, disp=0)
-        if not fitted.mle_retvals["converged"]:
-            raise ValueError(f"the L1 regression of {observation!r} did not converge")
-        rows += [
-            (label, observation, float(np.exp(fitted.params[label])), fitted.pvalues[label])
-            for label, name in pairs
-            if name == observation and label in design
-        ]
+        known = fitted.mle_retvals["converged"]
+        for label in (label for label, name in pairs if name == observation and label in design):
+            ratio, p_value = np.exp(fitted.params[label]), fitted.pvalues[label]
+            rows.append((label, observation, *((ratio, p_value) if known else (np.nan, np.nan))))
     names = ["report_label", "image_observation", "l1_odds_ratio", "l1_p_value"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[2:], float))
 
 
 def compare_odds_ratios(
@@ -225,11 +222,11 @@ def compare_odds_ratios(
         ["not measured", "as published", "opposite"],
         default="open",
     )
-    reasons = dict(firth_ratios.left_out[["report_label", "reason"]].to_numpy())
-    missing = table["estimate"].isna()
-    table["reason"] = table["report_label"].map(reasons).where(missing)
-    table["reason"] = table["reason"].mask(
-        missing & table["reason"].isna(), "too few images, or no such column"
+    reasons = firth_ratios.left_out.set_index("report_label")["reason"]
+    table["reason"] = np.select(
+        [table["estimate"].notna(), table["report_label"].isin(reasons.index)],
+        ["", table["report_label"].map(reasons)],
+        default="the tables lack the label, or enough images with the finding",
     )
     return table
 
@@ -272,8 +269,8 @@ class _Regressions:
         images = np.ascontiguousarray(truth.to_numpy(np.int8).T)
         return cls(active_columns(rows), row_of_study.reshape(-1), images)
 
-    def fit(self, weights: NDArray, start: NDArray, tolerance: float) -> tuple[NDArray, NDArray]:
-        """Coefficients and standard errors, shape (n_observations, p + 1, len(weights))."""
+    def fit(self, weights: NDArray, start: NDArray, tolerance: float) -> NDArray:
+        """Coefficients, intercept last, shape (n_observations, p + 1, len(weights))."""
         return firth.fit_replicates(
             self.active, self.row_of_study, self.images, weights, start, tolerance
         )
@@ -287,6 +284,11 @@ _UNMEASURED = Estimate(
     n=0,
     positives=0,
 )
+
+
+def _centred(replicates: NDArray, value: float) -> NDArray:
+    defined = replicates[~np.isnan(replicates)]
+    return replicates + (value - defined.mean()) if defined.size else replicates
 
 
 def _turned(estimate: Estimate, upwards: bool) -> Estimate:

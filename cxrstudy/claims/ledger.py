@@ -205,7 +205,7 @@ def _standard_error(estimate: Estimate) -> float:
 
 
 def _combine(verdicts: list[str]) -> str:
-    """A table is one claim: it holds if every cell does, and fails if one cell contradicts it."""
+    """Judge a table as one claim: every cell has to hold, and one contradiction refutes it."""
     if len(set(verdicts)) == 1:
         return verdicts[0]
     if all(verdict.startswith("supported") for verdict in verdicts):

@@ -1,0 +1,1 @@
+"""Data sets: registry, validated label tables, integrity checks, one module per source."""

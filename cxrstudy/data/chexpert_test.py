@@ -62,7 +62,7 @@ class ChexpertTestLabels:
         """Stack every table: columns source, study, observation, value (blanks left out)."""
         tables = {"truth": self.truth, **self.readers, "labeler": self.labeler, **self.model_scores}
         stacked = pd.concat(
-            {name: table.stack() for name, table in tables.items()},
+            {name: table.stack().dropna() for name, table in tables.items()},
             names=["source", "study", "observation"],
         )
         return stacked.rename("value").reset_index()

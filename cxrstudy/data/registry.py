@@ -1,4 +1,4 @@
-"""Where each data set lies, what its bytes must be, and on which terms it may be used."""
+"""Which data sets there are, what their bytes must be, and on which terms they may be used."""
 
 import os
 from collections.abc import Mapping
@@ -7,19 +7,37 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-import pooch
 import yaml
 
+from cxrstudy.data.origins import (
+    CACHE_VARIABLE,
+    CorruptDataError,
+    DataNotAvailableError,
+    Download,
+    InstalledPackage,
+    Origin,
+    check_hash,
+)
+
+__all__ = [
+    "CACHE_VARIABLE",
+    "MIRROR_VARIABLE",
+    "TERMS_VARIABLE",
+    "CorruptDataError",
+    "DataNotAvailableError",
+    "Dataset",
+    "TermsNotAcceptedError",
+    "dataset",
+    "datasets",
+    "fetch",
+]
+
 MIRROR_VARIABLE = "CXRSTUDY_MIRROR"
-CACHE_VARIABLE = "CXRSTUDY_DATA_DIR"
+TERMS_VARIABLE = "CXRSTUDY_ACCEPT_TERMS"
 
 
-class DataNotAvailableError(RuntimeError):
-    """A data set is neither in the mirror nor in the cache, and could not be fetched."""
-
-
-class CorruptDataError(RuntimeError):
-    """A file's bytes are not the ones that the registry pins."""
+class TermsNotAcceptedError(DataNotAvailableError):
+    """A data set carries an agreement that its user has not said to have accepted."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +52,16 @@ class Dataset:
         0 ships inside a package, 1 is fetched without login, 2 is credentialed.
     licence, citation, homepage : str
         Terms in words, key in the bibliography, where to read more.
-    base_url : str
-        Address that each file's path is appended to; pinned to a commit.
     files : mapping of str to str
         Relative path to sha256.
+    base_url : str
+        Address that each file's path is appended to, pinned to a commit; or empty.
+    package : str
+        Package and version that the files ship in, such as ``"torchxrayvision==1.5.7"``; or empty.
+    folder : str
+        Its folder in a mirror and in the cache; its name unless told.
+    agreement : bool
+        Whether the data set stays off until its user accepts its terms.
     """
 
     name: str
@@ -47,16 +71,30 @@ class Dataset:
     licence: str
     citation: str
     homepage: str
-    base_url: str
     files: Mapping[str, str]
+    base_url: str = ""
+    package: str = ""
+    folder: str = ""
+    agreement: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an entry that says not exactly one way to get its files."""
+        if bool(self.base_url) == bool(self.package):
+            raise ValueError(f"data set {self.name}: give either base_url or package")
+
+    @property
+    def origin(self) -> Origin:
+        """Where the files come from when no mirror holds them."""
+        return InstalledPackage(self.package) if self.package else Download(self.base_url)
 
     @property
     def fetch_command(self) -> str:
         """The one command that brings this data set to this machine."""
-        return f"cxrstudy data fetch {self.name}"
+        accept = f"export {TERMS_VARIABLE}={self.name} && " if self.agreement else ""
+        return accept + self.origin.command(self.name)
 
     def path(self, file: str) -> Path:
-        """Locate one file: mirror first, then cache, then network.
+        """Locate one file: mirror first, then where it comes from.
 
         Parameters
         ----------
@@ -72,46 +110,44 @@ class Dataset:
         ------
         KeyError
             If the data set has no such file.
+        TermsNotAcceptedError
+            If the data set carries an agreement that was not accepted.
         CorruptDataError
-            If the mirror's or the fetched file has other bytes than the registry pins.
+            If the file has other bytes than the registry pins.
         DataNotAvailableError
-            If the file is in no folder and the network does not deliver it.
+            If the file is nowhere and cannot be had.
         """
         expected = self.files[file]
+        self._check_terms()
         mirrored = self._mirrored(file)
         if mirrored is not None:
-            _check_hash(mirrored, expected, remedy=f"replace it, or unset {MIRROR_VARIABLE}")
+            check_hash(mirrored, expected, remedy=f"replace it, or unset {MIRROR_VARIABLE}")
             return mirrored
-        return self._downloaded(file)
+        try:
+            return self.origin.locate(self.name, self._folder, file, expected)
+        except DataNotAvailableError as error:
+            raise DataNotAvailableError(
+                f"{self.title}: {error}; or name a folder that holds {self._folder}/{file} in "
+                f"{MIRROR_VARIABLE}."
+            ) from None
+
+    @property
+    def _folder(self) -> str:
+        return self.folder or self.name
 
     def _mirrored(self, file: str) -> Path | None:
         mirror = os.environ.get(MIRROR_VARIABLE)
-        candidate = Path(mirror, self.name, file) if mirror else None
+        candidate = Path(mirror, self._folder, file) if mirror else None
         return candidate if candidate and candidate.is_file() else None
 
-    def _downloaded(self, file: str) -> Path:
-        store = pooch.create(
-            path=pooch.os_cache("cxrstudy"),
-            env=CACHE_VARIABLE,
-            base_url="",
-            registry={f"{self.name}/{file}": f"sha256:{self.files[file]}"},
-            urls={f"{self.name}/{file}": self.base_url + file},
-            retry_if_failed=2,
-        )
-        progress = pooch.HTTPDownloader(progressbar=os.isatty(2), timeout=30)
-        try:
-            return Path(store.fetch(f"{self.name}/{file}", downloader=progress))
-        except ValueError as error:
-            raise CorruptDataError(
-                f"{self.base_url + file} delivered other bytes than the registry pins; nothing "
-                f"was kept. Try `{self.fetch_command}` again later. ({error})"
-            ) from error
-        except OSError as error:
-            raise DataNotAvailableError(
-                f"{self.title}: {file} is in no mirror folder, not in the cache, and the network "
-                f"did not deliver it. With a network, run `{self.fetch_command}`; or name a "
-                f"folder that holds {self.name}/{file} in {MIRROR_VARIABLE}. ({type(error).__name__})"
-            ) from None
+    def _check_terms(self) -> None:
+        accepted = {name.strip() for name in os.environ.get(TERMS_VARIABLE, "").split(",")}
+        if self.agreement and self.name not in accepted:
+            raise TermsNotAcceptedError(
+                f"{self.title} is off until you accept its terms ({self.licence}). Read them at "
+                f"{self.homepage}, then add its name to the environment: "
+                f"{TERMS_VARIABLE}={self.name} (several names with commas between them)."
+            )
 
 
 @cache
@@ -157,11 +193,3 @@ def fetch(name: str) -> list[Path]:
     """
     entry = dataset(name)
     return [entry.path(file) for file in entry.files]
-
-
-def _check_hash(path: Path, expected: str, remedy: str) -> None:
-    actual = pooch.file_hash(str(path))
-    if actual != expected:
-        raise CorruptDataError(
-            f"{path} has sha256 {actual[:12]}… but the registry pins {expected[:12]}…: {remedy}"
-        )

@@ -1,4 +1,4 @@
-"""Read a label table (study id × observations) strictly, with errors that say what to do."""
+"""Read a label table (study id by observations) strictly, with errors that say what to do."""
 
 import csv
 import io

@@ -30,7 +30,7 @@ def crosswalk() -> pd.DataFrame:
         for term in entry["terms"]
     ]
     columns = ["source", "term", "observation", "relation", "note", "citation"]
-    return pd.DataFrame(rows).reindex(columns=columns).astype("str").replace({"nan": "", "None": ""})
+    return pd.DataFrame(rows, columns=columns).fillna("").astype("str")
 
 
 def terms_for(source: str, observation: str, relations: tuple[str, ...] = ("exact",)) -> list[str]:

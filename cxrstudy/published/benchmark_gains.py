@@ -5,6 +5,7 @@ ratios, rows or tasks, all models of a group or the best one. Listing every read
 whether any of them yields the printed number.
 """
 
+# ruff: noqa: PD011 - PublishedTable.values is the frame of printed cells
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.published.internal import Derived, Printed, propagate_rounding
-from cxrstudy.published.papers import PublishedTable
+from cxrstudy.published.papers import PublishedTable, published_table
 
 _AGGREGATES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "ratio of means": lambda model, other: np.mean(model) / np.mean(other),
@@ -24,6 +25,83 @@ _OPPONENTS = (
     "best model overall",
     "each model, gains averaged",
 )
+
+
+GROUPS = {
+    "general_domain": ["BLIP-2", "InstructBLIP"],
+    "medical_domain": ["XrayGPT", "MedFlamingo", "RadFM", "LLaVA-Med"],
+}
+"""The models that CheXagent is compared with, by kind."""
+_PERCEPTION = ("View Classification", "Binary Disease", "Single Disease", "Multi Disease")
+
+
+def chexbench_gains(group: str, claimed: Printed) -> pd.DataFrame:
+    """Recompute CheXagent's gain over a group of models under every averaging of CheXbench.
+
+    Parameters
+    ----------
+    group : {"general_domain", "medical_domain"}
+    claimed : Printed
+        The claimed gain in percent.
+
+    Returns
+    -------
+    DataFrame
+        As `gains_under_every_averaging`, with two columns that name a reading in words.
+    """
+    table = published_table("chexagent", "chexbench")
+    rows = list(table.values.index)
+    row_sets = {"14 rows": rows, "11 rows": [row for row in rows if row.startswith(_PERCEPTION)]}
+    gains = gains_under_every_averaging(table, "CheXagent", GROUPS[group], row_sets, claimed)
+    return gains.assign(
+        reading=gains["opponent"] + ", " + gains["aggregate"],
+        averaged=gains["row_set"] + ", by " + gains["unit"],
+    )
+
+
+def summarise_readings(group: str, readings: pd.DataFrame, claimed: Printed) -> dict[str, object]:
+    """Sum all readings of one claim up in one row.
+
+    Returns
+    -------
+    dict
+        group, published, readings, consistent (how many), smallest, largest, plain (the first
+        reading: a ratio of means over all rows), nearest with its low, high and reading.
+    """
+    nearest = readings.loc[(readings["gain"] - float(claimed.cells)).abs().idxmin()]
+    return {
+        "group": group,
+        "published": str(claimed),
+        "readings": len(readings),
+        "consistent": int(readings["consistent"].sum()),
+        "smallest": readings["gain"].min(),
+        "largest": readings["gain"].max(),
+        "plain": readings["gain"].iloc[0],
+        "nearest": nearest["gain"],
+        "low": nearest["low"],
+        "high": nearest["high"],
+        "reading": f"{nearest['averaged']}: {nearest['reading']}",
+    }
+
+
+def best_rival(table: PublishedTable, model: str) -> pd.DataFrame:
+    """Set a model beside the best of all others, row by row.
+
+    Returns
+    -------
+    DataFrame
+        Columns model, best_other, rival and ahead (by more than rounding).
+    """
+    others = table.values.drop(columns=model)
+    best = others.max(axis=1)
+    return pd.DataFrame(
+        {
+            model: table.values[model],
+            "best_other": best,
+            "rival": others.idxmax(axis=1),
+            "ahead": table.values[model] - best > 2 * table.half_unit,
+        }
+    ).rename_axis("row")
 
 
 def gains_under_every_averaging(
@@ -82,7 +160,7 @@ def _gain(
     ratio = _AGGREGATES[aggregate]
     own, others = (Printed(table.values.loc[rows, key], table.half_unit) for key in (model, group))
     # Chosen once from the printed cells: rounding could swap two models that are nearly equal.
-    best = int((weights @ others.values).mean(axis=0).argmax())
+    best = int((weights @ others.cells).mean(axis=0).argmax())
 
     def gain(own: np.ndarray, others: np.ndarray) -> float:
         own, others = weights @ own, weights @ others

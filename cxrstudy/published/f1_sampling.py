@@ -5,6 +5,7 @@ says how well the true F1 is known. How errors of two models on the same studies
 not printed, so every interval of a difference is given for a stated correlation.
 """
 
+# ruff: noqa: PD011 - PublishedTable.values is the frame of printed cells
 from collections.abc import Iterable
 
 import numpy as np
@@ -40,10 +41,38 @@ def compatible_counts(
     true_positives, false_positives = np.indices((positives + 1, n - positives + 1))
     predicted = true_positives + false_positives
     scores = 2 * true_positives / (positives + predicted)
-    kept = np.abs(scores - float(f1.values)) <= f1.half_unit + _TOLERANCE
+    kept = np.abs(scores - float(f1.cells)) <= f1.half_unit + _TOLERANCE
     if above_chance:
         kept &= true_positives * n >= predicted * positives
     return np.column_stack([true_positives[kept], false_positives[kept]])
+
+
+def count_compatible(table: PublishedTable, positives: pd.Series, n: int) -> pd.DataFrame:
+    """Count the tables of counts behind each printed F1; zero refutes the assumed test set.
+
+    Parameters
+    ----------
+    table : PublishedTable
+        F1 of every label and model.
+    positives : Series
+        Positive cases of each label.
+    n : int
+        Cases of the test set.
+
+    Returns
+    -------
+    DataFrame of int
+        Labels down, models across.
+    """
+    return pd.DataFrame(
+        {
+            model: {
+                label: len(compatible_counts(printed_cells(table, label, model), count, n))
+                for label, count in positives.items()
+            }
+            for model in table.values
+        }
+    )
 
 
 def f1_standard_error(
@@ -120,6 +149,12 @@ def printed_f1_errors(
     )  # fmt: skip
 
 
+def typical_f1_error(f1: float, positives: int, n: int, n_draws: int, seed: int) -> float:
+    """Posterior spread of an F1 whose counts are not printed, with precision equal to recall."""
+    counts = [[f1 * positives, (1 - f1) * positives]]
+    return f1_standard_error(counts, positives, n, n_draws, seed)
+
+
 def macro_difference(
     name: str, difference: float, errors: tuple[ArrayLike, ArrayLike], correlations: Iterable[float]
 ) -> pd.DataFrame:
@@ -148,7 +183,7 @@ def macro_difference(
     """
     rows = []
     for correlation in correlations:
-        spread = _difference_error(*map(np.asarray, errors), correlation)
+        spread = error_of_mean(_difference_errors(*errors, correlation))
         detectable = (stats.norm.ppf(0.975) + stats.norm.ppf(0.80)) * spread
         margin = stats.norm.ppf(0.975) * spread
         rows.append(
@@ -166,11 +201,17 @@ def macro_difference(
     return pd.DataFrame(rows)
 
 
-def _difference_error(first: np.ndarray, second: np.ndarray, correlation: float) -> float:
-    variances = first**2 + second**2 - 2 * correlation * first * second
-    return float(np.sqrt(variances.sum()) / variances.size)
+def error_of_mean(errors: ArrayLike) -> float:
+    """Compute the standard error of a mean of independent terms from the terms' own."""
+    errors = np.asarray(errors)
+    return float(np.sqrt((errors**2).sum()) / errors.size)
 
 
 def error_from_interval(low: ArrayLike, high: ArrayLike) -> np.ndarray:
-    """Standard error behind a printed 95 % interval, taken as normal."""
+    """Compute the standard error behind a printed 95 % interval, taken as normal."""
     return (np.asarray(high) - np.asarray(low)) / (2 * stats.norm.ppf(0.975))
+
+
+def _difference_errors(first: ArrayLike, second: ArrayLike, correlation: float) -> np.ndarray:
+    first, second = np.asarray(first), np.asarray(second)
+    return np.sqrt(first**2 + second**2 - 2 * correlation * first * second)

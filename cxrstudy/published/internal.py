@@ -5,7 +5,8 @@ Whatever is derived from printed figures is an interval too, and a printed resul
 with it if some number that prints as this result lies inside.
 """
 
-from collections.abc import Callable, Iterable
+# ruff: noqa: PD011 - PublishedTable.values is the frame of printed cells
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,10 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from cxrstudy.published.derivations import harmonic_mean
 from cxrstudy.published.papers import PublishedTable, paper
 
 AVERAGES = ("Average", "Weighted Average")
 """Rows of a published table that average its other rows."""
+
+Column = tuple[PublishedTable, str]
 
 # Absorbs the binary form of printed decimals and nothing else.
 _TOLERANCE = 1e-9
@@ -28,21 +32,26 @@ class Printed:
 
     Attributes
     ----------
-    values : ndarray of float64
-        The printed figures.
+    cells : ndarray of float64
+        The printed figures, of any shape.
     half_unit : float
         Half a unit of the last printed digit; 0 for counts, which are exact.
     """
 
-    values: np.ndarray
+    cells: np.ndarray
     half_unit: float
 
-    def __init__(self, values: ArrayLike, half_unit: float) -> None:
+    def __init__(self, cells: ArrayLike, half_unit: float) -> None:
         """Take any array-like; a missing figure is refused."""
-        object.__setattr__(self, "values", np.asarray(values, dtype=np.float64))
+        object.__setattr__(self, "cells", np.asarray(cells, dtype=np.float64))
         object.__setattr__(self, "half_unit", half_unit)
-        if not np.isfinite(self.values).all():
-            raise ValueError(f"a printed figure is missing or not finite: {values}")
+        if not np.isfinite(self.cells).all():
+            raise ValueError(f"a printed figure is missing or not finite: {cells}")
+
+    def __str__(self) -> str:
+        """Write a single figure with the decimals that it was printed with."""
+        decimals = round(-np.log10(2 * self.half_unit)) if self.half_unit else 0
+        return f"{float(self.cells):.{decimals}f}"
 
 
 @dataclass(frozen=True)
@@ -62,9 +71,17 @@ class Derived:
     high: float
 
     def admits(self, published: Printed) -> bool:
-        """Whether a number that prints as `published` lies in the range."""
-        gap = max(self.low - float(published.values), float(published.values) - self.high)
-        return gap <= published.half_unit + _TOLERANCE
+        """Whether a number that prints as `published` lies in the range.
+
+        Two ranges that touch at one edge do not count: a single quantity printed as 0.257 and as
+        0.258 would have to be 0.2575 exactly.
+        """
+        gap = max(self.low - float(published.cells), float(published.cells) - self.high)
+        return gap <= _TOLERANCE or gap < published.half_unit - _TOLERANCE
+
+    def __format__(self, spec: str) -> str:
+        """Write value and range, such as ``+3.8 (+3.4 to +4.1)`` for ``+.1f``."""
+        return f"{self.value:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
 
 
 def printed_cells(
@@ -116,14 +133,14 @@ def propagate_rounding(derive: Callable[..., float], *figures: Printed) -> Deriv
     ValueError
         If a corner does not bound the value, so that `derive` cannot be monotone.
     """
-    centre = np.concatenate([figure.values.ravel() for figure in figures])
-    reach = np.concatenate([np.full(figure.values.size, figure.half_unit) for figure in figures])
-    splits = np.cumsum([figure.values.size for figure in figures])[:-1]
+    centre = np.concatenate([figure.cells.ravel() for figure in figures])
+    reach = np.concatenate([np.full(figure.cells.size, figure.half_unit) for figure in figures])
+    splits = np.cumsum([figure.cells.size for figure in figures])[:-1]
 
     def at(cells: np.ndarray) -> float:
         parts = np.split(cells, splits)
         return float(
-            derive(*(p.reshape(f.values.shape) for p, f in zip(parts, figures, strict=True)))
+            derive(*(p.reshape(f.cells.shape) for p, f in zip(parts, figures, strict=True)))
         )
 
     steps = np.diag(reach)
@@ -134,22 +151,66 @@ def propagate_rounding(derive: Callable[..., float], *figures: Printed) -> Deriv
     return derived
 
 
-def compare_printed(name: str, published: Printed, derived: Derived) -> dict[str, object]:
+def compare_printed(
+    name: str, derived: Derived, published: Printed | None = None
+) -> dict[str, object]:
     """Make one row that sets a printed result beside what the paper's other figures imply.
+
+    Parameters
+    ----------
+    name : str
+    derived : Derived
+    published : Printed, optional
+        None for a figure that the paper does not print.
 
     Returns
     -------
     dict
-        figure, published, recomputed, low, high, consistent.
+        figure, published (as printed), recomputed, low, high, consistent ("yes", "no", or empty).
     """
+    verdict = "" if published is None else "yes" if derived.admits(published) else "no"
     return {
         "figure": name,
-        "published": float(published.values),
+        "published": "" if published is None else str(published),
         "recomputed": derived.value,
         "low": derived.low,
         "high": derived.high,
-        "consistent": derived.admits(published),
+        "consistent": verdict,
     }
+
+
+def compare_all(
+    derived: Mapping[str, Derived], published: Mapping[str, Printed] | None = None
+) -> pd.DataFrame:
+    """Make a table of `compare_printed`, one row for each derived figure.
+
+    Parameters
+    ----------
+    derived : mapping of str to Derived
+    published : mapping of str to Printed, optional
+        Those of the figures that the paper prints, by the same names.
+
+    Returns
+    -------
+    DataFrame
+    """
+    published = published or {}
+    if unknown := published.keys() - derived.keys():
+        raise KeyError(f"printed, but not derived: {sorted(unknown)}")
+    return pd.DataFrame(
+        compare_printed(name, figure, published.get(name)) for name, figure in derived.items()
+    )
+
+
+def between(low: Printed, high: Printed) -> Derived:
+    """Range between two printed bounds, their rounding included; it has no value of its own."""
+    return Derived(np.nan, float(low.cells) - low.half_unit, float(high.cells) + high.half_unit)
+
+
+def tally(checks: pd.DataFrame) -> dict[str, int]:
+    """Count printed results and consistent ones, as `cxrstudy.claims.record` takes them."""
+    printed = checks[checks["consistent"] != ""]
+    return {"cells": len(printed), "matching": int((printed["consistent"] == "yes").sum())}
 
 
 def check_averages(table: PublishedTable, weights: pd.Series) -> pd.DataFrame:
@@ -171,45 +232,40 @@ def check_averages(table: PublishedTable, weights: pd.Series) -> pd.DataFrame:
     return pd.DataFrame(
         compare_printed(
             f"{table.where}: {average}, {column}",
-            printed_cells(table, average, column),
             propagate_rounding(
                 partial(np.average, weights=shares[average]),
                 printed_cells(table, weights.index, column),
             ),
+            printed_cells(table, average, column),
         )
         for column in table.values
         for average in AVERAGES
     )
 
 
-def check_differences(
-    printed: PublishedTable, minuend: PublishedTable, subtrahend: PublishedTable, columns: dict
-) -> pd.DataFrame:
-    """Recompute printed differences from the two tables that they compare.
+def check_differences(printed: Column, minuend: Column, subtrahend: Column) -> pd.DataFrame:
+    """Recompute printed differences from the two columns that they compare.
 
     Parameters
     ----------
-    printed, minuend, subtrahend : PublishedTable
-        Tables with the same row names.
-    columns : dict
-        Keys printed, minuend, subtrahend: the column of each.
+    printed, minuend, subtrahend : tuple of PublishedTable and str
+        A table and the name of a column; the tables share the row names of the first.
 
     Returns
     -------
     DataFrame
-        Rows of `compare_printed`, one for each row of `printed`.
+        Rows of `compare_printed`, one for each row of the first table.
     """
     return pd.DataFrame(
         compare_printed(
-            f"{printed.where}: {row}",
-            printed_cells(printed, row, columns["printed"]),
+            f"{printed[0].where}: {row}",
             propagate_rounding(
                 np.subtract,
-                printed_cells(minuend, row, columns["minuend"]),
-                printed_cells(subtrahend, row, columns["subtrahend"]),
+                *(printed_cells(table, row, column) for table, column in (minuend, subtrahend)),
             ),
+            printed_cells(printed[0], row, printed[1]),
         )
-        for row in printed.values.index
+        for row in printed[0].values.index
     )
 
 
@@ -218,33 +274,12 @@ def check_f1(table: PublishedTable, precision: str, recall: str, f1: str) -> pd.
     return pd.DataFrame(
         compare_printed(
             f"{table.where}: {row}",
-            printed_cells(table, row, f1),
             propagate_rounding(
                 harmonic_mean,
                 printed_cells(table, row, precision),
                 printed_cells(table, row, recall),
             ),
+            printed_cells(table, row, f1),
         )
         for row in table.values.index
     )
-
-
-def relative_change(new: ArrayLike, old: ArrayLike) -> float:
-    """Change of the mean in percent of the old mean: a ratio of means, minus one."""
-    return 100 * float(np.mean(new) / np.mean(old) - 1)
-
-
-def share_of_change(new: np.ndarray, old: np.ndarray, label: int) -> float:
-    """Percentage of the change of a mean that one of its terms brings about."""
-    change = new - old
-    return 100 * float(change[label] / change.sum())
-
-
-def harmonic_mean(precision: float, recall: float) -> float:
-    """F1 from its two parts."""
-    return 2 * precision * recall / (precision + recall)
-
-
-def missing_term(average: float, others: np.ndarray) -> float:
-    """Value that a plain mean implies for the one term that is not among `others`."""
-    return float(average * (np.size(others) + 1) - np.sum(others))

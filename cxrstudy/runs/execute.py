@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -16,9 +17,9 @@ import papermill
 
 from cxrstudy.data.registry import DataNotAvailableError, dataset, fetch
 from cxrstudy.paths import project_root
+from cxrstudy.runs.catalogue import Study
 from cxrstudy.runs.parameters import check_parameters, read_parameters
 from cxrstudy.runs.stamp import provenance
-from cxrstudy.runs.catalogue import Study
 
 
 class StudyFailedError(RuntimeError):
@@ -149,7 +150,8 @@ def clean_notebook(
         {**replacements, f"{project_root()}{os.sep}": ""}.items(), key=lambda item: -len(item[0])
     ):
         text = text.replace(json.dumps(path)[1:-1], shown)
-    return nbformat.reads(text, as_version=4)
+    root = re.escape(json.dumps(str(project_root()))[1:-1])
+    return nbformat.reads(re.sub(rf"{root}(?![\w.-])", ".", text), as_version=4)
 
 
 def _missing_data(study: Study) -> list[str]:
@@ -178,6 +180,7 @@ def _execute(study: Study, parameters: Mapping[str, object], folders: RunFolders
         message = f"{error.ename}: {error.evalue}".replace(f"{root}{os.sep}", "")
         failure = {"study": study.name, "error": message, "cell": error.source}
         folders.failure.write_text(json.dumps(failure, indent=1) + "\n", "utf-8")
+        folders.stamp.unlink(missing_ok=True)
         raise StudyFailedError(f"{study.name}: {message}") from error
 
 

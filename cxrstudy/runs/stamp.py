@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cxrstudy.data.registry import dataset
 from cxrstudy.paths import project_root
-from cxrstudy.runs.imports import notebook_dependencies
 from cxrstudy.runs.catalogue import Study
+from cxrstudy.runs.imports import notebook_dependencies
 
 REPORTED_PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "numba")
 

@@ -1,0 +1,289 @@
+"""How well readers of the same images agree with each other, beside a report labeler.
+
+A reader who helped to make the truth agrees with it too well. So each reader is compared with the
+majority of the others, and the labeler with the same majorities.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cxrstudy.agreement.compare import agree
+from cxrstudy.agreement.philox import resample_weights
+from cxrstudy.agreement.result import MACRO_AVERAGE, WEIGHTED_AVERAGE, Agreement, Estimate
+
+READER = "image reader"
+"""Method that stands for the mean over all readers, each against the others."""
+
+MINIMUM_EVENTS = 10
+_BLOCK = 1000
+
+
+def majority(readers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Label each study as most of an odd number of readers do.
+
+    Parameters
+    ----------
+    readers : mapping of str to DataFrame, each of shape (n_studies, n_observations)
+        Labels 1 and 0 on the same studies and observations.
+
+    Returns
+    -------
+    DataFrame of float
+
+    Raises
+    ------
+    ValueError
+        If the number of readers is even, so that ties could occur, or a label is missing.
+    """
+    if len(readers) % 2 == 0:
+        raise ValueError(f"a majority of {len(readers)} readers can tie; give an odd number")
+    first = next(iter(readers.values()))
+    return (_votes(readers) > len(readers) / 2).astype(float).set_axis(first.columns, axis=1)
+
+
+def compare_with_peers(
+    readers: Mapping[str, pd.DataFrame],
+    others: Mapping[str, pd.DataFrame],
+    n_bootstrap: int = 10_000,
+    seed: int = 0,
+) -> Agreement:
+    """Compare each reader, and others such as a labeler, with the majority of the other readers.
+
+    Parameters
+    ----------
+    readers : mapping of str to DataFrame, each of shape (n_studies, n_observations)
+        Labels 1 and 0 of an even number of readers, so that the others cannot tie.
+    others : mapping of str to DataFrame
+        Labels 1 and 0 to compare with the same majorities.
+    n_bootstrap, seed : int
+        Replicates of studies, and key of the resampling stream.
+
+    Returns
+    -------
+    Agreement
+        F1 and kappa. Methods are each reader, `READER` (their mean), each of `others` (mean over
+        all majorities), and `READER` minus each of `others`. An observation with fewer than
+        `MINIMUM_EVENTS` positives or negatives in some majority is flagged and leaves every
+        average.
+    """
+    truths = {
+        name: majority({peer: table for peer, table in readers.items() if peer != name})
+        for name in readers
+    }
+    judged = _judged_everywhere(truths)
+    by_reader = {
+        name: agree(
+            truth,
+            {READER: readers[name], **others},
+            averages_over=judged,
+            n_bootstrap=n_bootstrap,
+            seed=seed,
+        ).estimates
+        for name, truth in truths.items()
+    }
+    single = {
+        (name, *key[1:]): estimate
+        for name, estimates in by_reader.items()
+        for key, estimate in estimates.items()
+        if key[0] == READER
+    }
+    keys = next(iter(by_reader.values()))
+    means = {key: mean_estimate([part[key] for part in by_reader.values()]) for key in keys}
+    rare = [name for name in next(iter(truths.values())) if name not in judged]
+    return Agreement(
+        estimates=single | means,
+        contrasts=tuple((READER, other) for other in others),
+        too_few=frozenset((m, name) for m in [READER, *readers, *others] for name in rare),
+    )
+
+
+def mean_estimate(estimates: list[Estimate]) -> Estimate:
+    """Average estimates made from the same resamples.
+
+    Parameters
+    ----------
+    estimates : list of Estimate
+
+    Returns
+    -------
+    Estimate
+        Its positives are the fewest behind any of them.
+
+    Raises
+    ------
+    ValueError
+        If they come from different resamples.
+    """
+    if any(a.resample_key != b.resample_key for a, b in pairwise(estimates)):
+        raise ValueError("a mean needs estimates from the same resamples of the same rows")
+    replicates = np.mean([e.replicates for e in estimates], axis=0)
+    return Estimate(
+        value=float(np.mean([e.value for e in estimates])),
+        replicates=replicates,
+        jackknife=np.mean([e.jackknife for e in estimates], axis=0),
+        undefined=int(np.isnan(replicates).sum()),
+        n=min(e.n for e in estimates),
+        positives=min(e.positives for e in estimates),
+        resample_key=estimates[0].resample_key,
+        stratum_sizes=estimates[0].stratum_sizes,
+    )
+
+
+def fleiss_kappas(
+    readers: Mapping[str, pd.DataFrame], n_bootstrap: int = 10_000, seed: int = 0
+) -> pd.DataFrame:
+    """Agreement of all readers with each other beyond chance, for each observation.
+
+    Parameters
+    ----------
+    readers : mapping of str to DataFrame, each of shape (n_studies, n_observations)
+        Labels 1 and 0.
+    n_bootstrap, seed : int
+        Replicates of studies, and key of the resampling stream.
+
+    Returns
+    -------
+    DataFrame
+        Columns observation, estimate, low, high (BCa), positives (mean over readers), undefined
+        (replicates) and too_few; the last row is the mean over the observations with enough
+        positives and negatives.
+
+    References
+    ----------
+    Fleiss 1971, "Measuring nominal scale agreement among many raters".
+    """
+    votes = _votes(readers)
+    n, n_readers = len(votes), len(readers)
+    counts = votes.to_numpy(np.float64)
+    drawn = np.concatenate(
+        [
+            fleiss_kappa(
+                counts, n_readers, resample_weights(n, min(_BLOCK, n_bootstrap - i), seed, i)
+            )
+            for i in range(0, n_bootstrap, _BLOCK)
+        ]
+    )
+    value = fleiss_kappa(counts, n_readers, np.ones((1, n)))[0]
+    left_out = fleiss_kappa(counts, n_readers, 1 - np.eye(n))
+    positives = votes.sum() / n_readers
+    shared = {"n": n, "resample_key": ("fleiss", n, n_bootstrap, seed)}
+    estimates = {
+        name: Estimate(
+            value=float(value[j]),
+            replicates=drawn[:, j],
+            jackknife=left_out[:, j],
+            undefined=int(np.isnan(drawn[:, j]).sum()),
+            positives=round(positives[name]),
+            **shared,
+        )
+        for j, name in enumerate(votes)
+    }
+    few = np.minimum(positives, n - positives) < MINIMUM_EVENTS
+    kept = [estimates[name] for name in votes if not few[name]]
+    if kept:
+        estimates[MACRO_AVERAGE] = mean_estimate(kept)
+    rows = [
+        (name, e.value, *e.interval(), e.positives, e.undefined, bool(few.get(name, False)))
+        for name, e in estimates.items()
+    ]
+    names = ["observation", "estimate", "low", "high", "positives", "undefined", "too_few"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def fleiss_kappa(votes: NDArray, n_readers: int, weights: NDArray) -> NDArray[np.float64]:
+    """Fleiss' kappa of yes-or-no labels, for many weightings of the studies at once.
+
+    Parameters
+    ----------
+    votes : float array, shape (n_studies, n_observations)
+        Readers who answer yes.
+    n_readers : int
+    weights : array, shape (n_weightings, n_studies)
+        How often each study counts.
+
+    Returns
+    -------
+    float array, shape (n_weightings, n_observations)
+        NaN where all readers give the same answer to every study.
+    """
+    weights = np.asarray(weights, np.float64)
+    pairs = n_readers * (n_readers - 1)
+    same = (votes * (votes - 1) + (n_readers - votes) * (n_readers - votes - 1)) / pairs
+    total = weights.sum(axis=1, keepdims=True)
+    observed = weights @ same / total
+    yes = weights @ votes / (total * n_readers)
+    by_chance = yes**2 + (1 - yes) ** 2
+    constant = (yes <= 0) | (yes >= 1)
+    return np.where(
+        constant, np.nan, (observed - by_chance) / np.where(constant, 1.0, 1 - by_chance)
+    )
+
+
+def operating_points(
+    truth: pd.DataFrame,
+    predictions: Mapping[str, pd.DataFrame],
+    n_bootstrap: int = 10_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rates at which labels are positive where the truth is negative (fpr) and positive (tpr).
+
+    Parameters
+    ----------
+    truth : DataFrame, shape (n_studies, n_observations)
+        Labels 1 and 0.
+    predictions : mapping of str to DataFrame
+        Labels 1 and 0 of each source.
+    n_bootstrap, seed : int
+        Replicates of studies, and key of the resampling stream.
+
+    Returns
+    -------
+    DataFrame
+        Columns source, rate ("fpr" or "tpr"), observation, estimate, low, high, n, positives.
+    """
+    table = agree(
+        truth,
+        predictions,
+        metrics=("specificity", "recall"),
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+        min_events=0,
+    ).table()
+    table = table[~table["observation"].isin([MACRO_AVERAGE, WEIGHTED_AVERAGE])]
+    false_alarms = table["metric"] == "specificity"
+    limits = table[["estimate", "low", "high"]]
+    flipped = 1 - limits[["estimate", "high", "low"]].set_axis(limits.columns, axis=1)
+    table = table.assign(
+        rate=np.where(false_alarms, "fpr", "tpr"),
+        **limits.where(~false_alarms, flipped, axis=0),
+    ).rename(columns={"method": "source"})
+    return table[["source", "rate", "observation", "estimate", "low", "high", "n", "positives"]]
+
+
+def points_as_printed(points: pd.DataFrame) -> pd.DataFrame:
+    """Lay `operating_points` out as CheXpert's Figure 3: ``"source rate"`` by observation."""
+    rows = points["source"] + " " + points["rate"]
+    return points.set_index([rows, "observation"])["estimate"].unstack()
+
+
+def _votes(readers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Count the readers who answer yes."""
+    tables = list(readers.values())
+    first = tables[0]
+    for name, table in readers.items():
+        if not (table.index.equals(first.index) and table.columns.equals(first.columns)):
+            raise ValueError(f"reader {name!r} has other studies or observations than the first")
+        if not table.isin([0, 1]).all(axis=None):
+            raise ValueError(f"reader {name!r} must answer 1 or 0 for every study")
+    return sum(tables[1:], start=tables[0].astype(float))
+
+
+def _judged_everywhere(truths: Mapping[str, pd.DataFrame]) -> list[str]:
+    """List the observations with enough positives and negatives in every truth."""
+    events = [np.minimum(truth.sum(), len(truth) - truth.sum()) for truth in truths.values()]
+    fewest = pd.concat(events, axis=1).min(axis=1)
+    return fewest.index[fewest >= MINIMUM_EVENTS].tolist()

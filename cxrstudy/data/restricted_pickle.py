@@ -1,0 +1,61 @@
+"""Read a pickle that may hold plain containers, numbers and text, and nothing that runs.
+
+A pickle is a program: it may call any function that it can name. Here it can name two, both of
+which only build numpy numbers.
+"""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_scalar = np.float64(0).__reduce__()[0]
+
+ADMITTED: dict[tuple[str, str], Any] = {
+    ("numpy", "dtype"): np.dtype,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy._core.multiarray", "scalar"): _scalar,
+}
+"""All that a pickle may name, under numpy 1's and numpy 2's module names."""
+
+
+class UnsafePickleError(ValueError):
+    """A pickle names something that is not admitted; nothing of it was run."""
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        """Look a name up among the admitted ones; nothing is ever imported."""
+        try:
+            return ADMITTED[module, name]
+        except KeyError:
+            raise UnsafePickleError(f"names {module}.{name}") from None
+
+
+def load_restricted_pickle(path: str | Path) -> Any:
+    """Load a pickle of dicts, lists, text, numbers and numpy scalars.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    object
+        What the pickle describes.
+
+    Raises
+    ------
+    UnsafePickleError
+        If it names anything besides numpy's dtype and scalar; it is refused at that point, before
+        the named thing is imported or called.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return _RestrictedUnpickler(file).load()
+    except UnsafePickleError as error:
+        raise UnsafePickleError(
+            f"{path}: this pickle {error}, which could run code. Only plain containers and numpy "
+            "numbers are read; do not open it with Python's own pickle module."
+        ) from None

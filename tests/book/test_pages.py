@@ -1,0 +1,171 @@
+"""Pages from executed notebooks: captions, anchors, downloads, verdicts, provenance, inert text."""
+
+import html
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from cxrstudy.book import failed_page, measured_text, missing_data_page, study_page, write_page
+from cxrstudy.display import METADATA_KEY
+from cxrstudy.runs import Study
+
+STUDY = Study("tiny", "Tiny study", "01_tiny.ipynb", data=(), sets={})
+EVIL = "<script>alert(1)</script>"
+STAMP = {
+    "set": "quick", "parameters": {"n": 3, "truth": "own.csv"}, "data": {"own": "0123456789ab"},
+    "source": "ba9876543210", "commit": "c0ffee", "versions": {"python": "3.11.7"}, "seconds": 12.4,
+}  # fmt: skip
+
+
+def _row(**fields) -> dict:
+    row = {
+        "id": "paper.claim", "study": "tiny", "statement": "A beats B", "published": "0.5",
+        "measured": "+0.100", "low": 0.05, "high": 0.15, "verdict": "supported",
+    }  # fmt: skip
+    return row | fields
+
+
+def _output(kind: str, name: str, **shown):
+    metadata = {METADATA_KEY: {"kind": kind, "name": name, **shown}}
+    return new_output("display_data", data={"text/plain": name}, metadata=metadata)
+
+
+def _executed(caption="A caption"):
+    figure = [
+        _output("figure", "my_curve", caption=caption, alt="It rises"),
+        _output("caption", "my_curve"),
+    ]
+    return new_notebook(
+        cells=[
+            new_markdown_cell("# Tiny"),
+            new_code_cell("n = 3", metadata={"tags": ["parameters"]}),
+            new_code_cell("show_table()", outputs=[_output("table", "my_table")]),
+            new_code_cell("show_figure()", outputs=figure),
+        ],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python"}},
+    )
+
+
+@pytest.fixture
+def page():
+    """The page of a tiny study with one claim, one table and one figure."""
+    return study_page(STUDY, _executed(), [_row()], STAMP)
+
+
+def _text(page) -> str:
+    return "\n\n".join(cell.source for cell in page.cells if cell.cell_type == "markdown")
+
+
+def test_the_title_comes_first_and_the_verdicts_next(page):
+    """Title, then what the study decided, then the notebook's own cells."""
+    assert page.cells[0].source == "# Tiny"
+    assert "| A beats B | 0.5 | +0.100 (+0.050 to +0.150) | **supported** |" in page.cells[1].source
+    assert "../claims.md" in page.cells[1].source
+    assert page.metadata.kernelspec.name == "python3"
+
+
+def test_verdicts_of_other_studies_are_not_shown():
+    """A study shows its own claims, and says so if it has none."""
+    other = [_row(study="other")]
+    assert "decides no claim" in study_page(STUDY, _executed(), other, STAMP).cells[1].source
+
+
+def test_every_table_and_figure_has_its_download(page):
+    """A download of the numbers stands right behind each table and figure."""
+    following = {cell.source: after.source for cell, after in zip(page.cells, page.cells[1:], strict=False)}
+    assert "{download}`my_table.csv <tiny/my_table.csv>`" in following["show_table()"]
+    assert "{download}`my_curve.csv <tiny/my_curve.csv>`" in following["show_figure()"]
+
+
+def test_a_figure_gets_caption_alt_text_and_anchor(page):
+    """The figure's metadata carry them, and the plain caption output goes."""
+    (figure,) = (cell for cell in page.cells if cell.source == "show_figure()")
+    assert figure.metadata["mystnb"] == {
+        "image": {"alt": "It rises"},
+        "figure": {"caption": "A caption", "name": "my-curve"},
+    }
+    assert [o.metadata[METADATA_KEY]["kind"] for o in figure.outputs] == ["figure"]
+
+
+def test_all_code_is_folded(page):
+    """Every code cell, the parameters among them, opens on a click."""
+    code = [cell for cell in page.cells if cell.cell_type == "code"]
+    assert len(code) == 3
+    assert all("hide-input" in cell.metadata["tags"] for cell in code)
+
+
+def test_the_provenance_line_says_all(page):
+    """Set, parameters, data and source hashes, commit, versions, time, and the notebook."""
+    line = page.cells[-1].source
+    for part in ("quick", "n = 3", "0123456789ab", "ba9876543210", "c0ffee", "python 3.11.7", "12 s"):
+        assert part in line
+    assert "/notebooks/01_tiny.ipynb)" in line
+
+
+def test_without_a_commit_the_line_says_none():
+    """Outside a git checkout no commit is named."""
+    line = study_page(STUDY, _executed(), [], STAMP | {"commit": ""}).cells[-1].source
+    assert "commit" not in line
+
+
+def test_markup_in_claims_and_captions_is_inert():
+    """HTML, emphasis, links and table bars in generated text are shown as they are."""
+    text = f"{EVIL} *a* _b_ [x](y) `c` $d$ e|f"
+    page = study_page(STUDY, _executed(text), [_row(statement=text, measured=text)], STAMP)
+    (figure,) = (cell for cell in page.cells if cell.source == "show_figure()")
+    inert = "&lt;script&gt;alert(1)&lt;/script&gt; \\*a\\* \\_b\\_ \\[x\\](y) \\`c\\` \\$d\\$ e"
+    assert figure.metadata["mystnb"]["figure"]["caption"] == f"{inert}|f"
+    assert f"| {inert}\\|f |" in page.cells[1].source
+    assert "<script" not in _text(page)
+
+
+def test_markup_in_parameters_is_inert():
+    """A path that closes the code span cannot open a tag."""
+    parameters = {"truth": f"`{EVIL}`"}
+    line = study_page(STUDY, _executed(), [], STAMP | {"parameters": parameters}).cells[-1].source
+    inside_code = line.split("`")[1::2]
+    outside = "".join(line.split("`")[::2])
+    assert "<script" not in outside
+    assert any("script" in code for code in inside_code)
+
+
+def test_missing_data_name_what_and_the_one_command():
+    """The page of a study without data says what is missing and how to get it."""
+    text = _text(missing_data_page(STUDY, ["chexpert_test_set_labels"]))
+    assert text.startswith("# Tiny study")
+    assert "CheXpert test-set labels" in text
+    assert text.count("cxrstudy data fetch chexpert_test_set_labels") == 1
+    assert "CXRSTUDY_MIRROR" in text
+
+
+@pytest.mark.parametrize("error", [f"ValueError: {EVIL}", "a </pre> b", "**x** `y`\n\n# z"])
+def test_a_failed_study_shows_its_error_as_text(error):
+    """The exception's message stands in a pre block, escaped, beside the command to repeat it."""
+    text = _text(failed_page(STUDY, error))
+    assert f'<pre class="cxr-error">{html.escape(error)}</pre>' in text
+    assert "<script" not in text and text.count("</pre>") == 1
+    assert "cxrstudy run tiny" in text
+
+
+def test_equal_pages_are_equal_bytes(tmp_path):
+    """Cell ids are counted, not drawn, so that building twice changes nothing."""
+    for name in ("a", "b"):
+        write_page(study_page(STUDY, _executed(), [_row()], STAMP), tmp_path / "new" / name)
+    first, second = ((tmp_path / "new" / name).read_bytes() for name in ("a", "b"))
+    assert first == second
+    nbformat.validate(nbformat.reads(first.decode(), as_version=4))
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (_row(), "+0.100 (+0.050 to +0.150)"),
+        (_row(low=None, high=None, measured="20 of 20 cells"), "20 of 20 cells"),
+        (_row(low=None, high=None, measured=""), ""),
+        (_row(low=-0.1, high=0.0), "+0.100 (-0.100 to +0.000)"),
+    ],
+)
+def test_measured_text(row, expected):
+    """A value with its interval, or words, or nothing."""
+    assert measured_text(row) == expected

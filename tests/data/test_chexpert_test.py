@@ -1,0 +1,120 @@
+"""The CheXpert test-set labels: shapes, truth, repair, and what was published of them."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxrstudy.data import chexpert_test
+from cxrstudy.data.chexpert_test import BENCHMARK_READERS, LABELER_FILES, TRUTH_READERS
+from cxrstudy.data.integrity import find_misaligned_block
+from cxrstudy.data.tables import LabelTableError
+from cxrstudy.observations import COMPETITION_OBSERVATIONS, OBSERVATIONS
+
+# Jain et al. 2021, Table 1; the last six are below the paper's rule of 50 and counted here once.
+POSITIVES = {
+    "Atelectasis": 153, "Cardiomegaly": 151, "Edema": 78, "Pleural Effusion": 104,
+    "Enlarged Cardiomediastinum": 253, "Lung Opacity": 264, "Support Devices": 261,
+    "No Finding": 62, "Consolidation": 29, "Pneumonia": 11, "Pneumothorax": 9,
+    "Lung Lesion": 8, "Fracture": 5, "Pleural Other": 4,
+}  # fmt: skip
+
+
+def test_every_table_has_the_same_studies_and_columns(chexpert):
+    """500 unique studies and 14 observations in one order in truth, readers and labeler."""
+    tables = [chexpert.truth, chexpert.labeler, *chexpert.readers.values()]
+    for table in tables:
+        assert table.shape == (500, 14)
+        assert tuple(table.columns) == OBSERVATIONS
+        assert table.index.equals(chexpert.truth.index) and table.index.is_unique
+    assert set(chexpert.readers) == {*TRUTH_READERS, *BENCHMARK_READERS}
+
+
+def test_ten_models_score_the_five_findings(chexpert):
+    """Each model has a score for every study and competition finding; not all are probabilities."""
+    assert len(chexpert.model_scores) == 10
+    for scores in chexpert.model_scores.values():
+        assert scores.shape == (500, 5) and tuple(scores.columns) == COMPETITION_OBSERVATIONS
+        assert scores.index.equals(chexpert.truth.index)
+        assert np.isfinite(scores).all(axis=None) and (scores >= 0).all(axis=None)
+
+
+def test_truth_is_the_majority_of_its_five_readers(chexpert):
+    """Three votes of five give the released truth in all 7,000 cells."""
+    votes = sum(chexpert.readers[name] for name in TRUTH_READERS)
+    pd.testing.assert_frame_equal((votes >= 3).astype(float), chexpert.truth)
+
+
+def test_positives_are_the_published_ones(chexpert):
+    """The image-positive counts are those of the paper."""
+    assert chexpert.truth.sum().astype(int).to_dict() == POSITIVES
+
+
+def test_codes_of_each_table(chexpert):
+    """Truth and readers hold 1 and 0; the labeler also uncertain and blank."""
+    assert set(np.unique(chexpert.truth)) == {0.0, 1.0}
+    assert all(set(np.unique(table)) == {0.0, 1.0} for table in chexpert.readers.values())
+    assert set(chexpert.labeler.stack().dropna()) == {1.0, 0.0, -1.0}
+    assert chexpert.labeler.isna().any(axis=None)
+
+
+def test_the_repair_is_the_alignment_by_row_position(chexpert):
+    """Repaired, row k of the labeler file belongs to row k of the truth file."""
+    by_position = chexpert_test.read(LABELER_FILES[0])
+    np.testing.assert_array_equal(chexpert.labeler.to_numpy(), by_position.to_numpy())
+
+
+def test_the_repair_touches_rows_400_to_499_only(chexpert, chexpert_as_released):
+    """Outside the block nothing moves; inside, each row takes the next one's labels."""
+    repaired, released = chexpert.labeler, chexpert_as_released.labeler
+    pd.testing.assert_frame_equal(repaired.iloc[:400], released.iloc[:400])
+    moved = np.roll(released.iloc[400:].to_numpy(), 1, axis=0)
+    np.testing.assert_array_equal(repaired.iloc[400:].to_numpy(), moved)
+    assert not repaired.iloc[400:].equals(released.iloc[400:])
+
+
+def test_the_declared_defect_is_what_the_search_finds_untold(chexpert, chexpert_as_released):
+    """The detector, told nothing, names the block that the loader repairs."""
+    found = find_misaligned_block(chexpert.truth, chexpert_as_released.labeler, use_id_order=False)
+    assert found is not None
+    assert found.block == chexpert_test.RELEASED_DEFECT
+    assert find_misaligned_block(chexpert.truth, chexpert.labeler) is None
+
+
+def test_the_repair_is_logged(mirror, caplog):
+    """Loading says which rows of which file it moved."""
+    with caplog.at_level(logging.INFO, logger="cxrstudy.data.chexpert_test"):
+        chexpert_test.load.__wrapped__()
+    assert "labeler/chexpert_labels.csv: rows 400 to 499 moved" in caplog.text
+
+
+def test_tidy_stacks_every_known_value(chexpert):
+    """The long table holds each non-blank cell of every table once."""
+    tidy = chexpert.tidy()
+    assert list(tidy) == ["source", "study", "observation", "value"]
+    counts = tidy["source"].value_counts()
+    assert counts["truth"] == 7000 and counts["bc1"] == 7000 and counts["drnet"] == 2500
+    assert counts["labeler"] == chexpert.labeler.count().sum()
+    assert not tidy.duplicated(["source", "study", "observation"]).any()
+
+
+def test_released_tables_keep_ids_and_columns_as_printed(mirror):
+    """For the checks nothing is repaired or sorted: the displaced id is where it is printed."""
+    tables, paths = chexpert_test.released_tables()
+    assert list(tables)[:2] == ["truth", "labels"] and len(tables) == 10
+    assert "patient65240" in tables["labels"].index[400]
+    assert "patient65240" in tables["truth"].index[499]
+    assert len(paths) == 11
+    assert paths[1].read_bytes() == paths[-1].read_bytes()
+
+
+def test_scores_without_a_finding_are_refused(tmp_path, monkeypatch):
+    """A score file that lacks a finding or a score is named."""
+    path = tmp_path / "own_predictions.csv"
+    path.write_text("Study,Edema\np1,0.5\n")
+    monkeypatch.setattr(
+        chexpert_test, "dataset", lambda _: type("D", (), {"path": lambda *_: path})()
+    )
+    with pytest.raises(LabelTableError, match="own_predictions.csv.*each of the five findings"):
+        chexpert_test.read_scores("own")

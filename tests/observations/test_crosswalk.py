@@ -1,0 +1,72 @@
+"""The crosswalk of terms: complete, consistent and cited."""
+
+import re
+
+import pytest
+
+from cxrstudy.observations import OBSERVATIONS, RELATIONS, crosswalk, terms_for
+from cxrstudy.paths import project_root
+
+NIH_TERMS = {
+    "Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumonia",
+    "Pneumothorax", "Consolidation", "Edema", "Emphysema", "Fibrosis", "Pleural_Thickening",
+    "Hernia", "No Finding",
+}  # fmt: skip
+
+
+def _terms(source: str):
+    return crosswalk().query("source == @source").set_index("term")
+
+
+def test_every_planned_source_is_there():
+    """CheXpert, NIH, RSNA, Google and MeSH are crossed."""
+    assert set(crosswalk()["source"]) == {"chexpert", "nih", "rsna", "google", "mesh"}
+
+
+def test_chexperts_terms_are_the_observations_themselves():
+    """All 14 terms stand for themselves, exactly."""
+    table = _terms("chexpert")
+    assert set(table.index) == set(OBSERVATIONS)
+    assert (table["observation"] == table.index).all() and (table["relation"] == "exact").all()
+
+
+def test_all_fifteen_nih_terms_are_listed():
+    """NIH's 14 findings and No Finding are there, two of them without an observation."""
+    table = _terms("nih")
+    assert set(table.index) == NIH_TERMS
+    assert set(table.index[table["observation"] == ""]) == {"Emphysema", "Hernia"}
+
+
+def test_relations_and_observations_are_known():
+    """A term has a known observation with a known relation, or neither."""
+    table = crosswalk()
+    crossed = table[table["observation"] != ""]
+    assert set(crossed["observation"]) <= set(OBSERVATIONS)
+    assert set(crossed["relation"]) == set(RELATIONS)
+    assert (table.loc[table["observation"] == "", "relation"] == "").all()
+
+
+def test_no_term_is_listed_twice():
+    """A source's term stands for one observation."""
+    assert not crosswalk().duplicated(["source", "term"]).any()
+
+
+def test_every_citation_is_in_the_bibliography():
+    """Each source's citation has an entry in the book's references."""
+    text = (project_root() / "book" / "references.bib").read_text("utf-8")
+    keys = set(re.findall(r"@\w+\{([^,]+),", text))
+    assert set(crosswalk()["citation"]) <= keys
+
+
+def test_terms_for_admits_exact_matches_only_unless_told():
+    """Broader, narrower and merely overlapping terms come in on request."""
+    assert terms_for("nih", "Pleural Effusion") == ["Effusion"]
+    assert terms_for("nih", "Lung Lesion") == []
+    assert terms_for("nih", "Lung Lesion", ("narrower",)) == ["Mass", "Nodule"]
+    assert terms_for("nih", "No Finding") == []
+
+
+def test_an_unknown_source_lists_the_known_ones():
+    """A mistyped source is told which there are."""
+    with pytest.raises(ValueError, match="unknown source 'x'.*chexpert, nih"):
+        terms_for("x", "Edema")

@@ -1,0 +1,67 @@
+"""The 14 observations, their hierarchy and codes."""
+
+import pytest
+
+from cxrstudy.observations import (
+    COMPETITION_OBSERVATIONS,
+    DEFINITIONS,
+    LABEL_CODES,
+    OBSERVATIONS,
+    PARENTS,
+    UNCERTAINTY_POLICIES,
+    ancestors,
+)
+
+
+def test_the_names_in_chexperts_column_order():
+    """The 14 names stand in the order of CheXpert's files."""
+    assert OBSERVATIONS == (
+        "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion",
+        "Edema", "Consolidation", "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion",
+        "Pleural Other", "Fracture", "Support Devices",
+    )  # fmt: skip
+
+
+def test_the_hierarchy_of_figure_1():
+    """Six observations have a parent, as in Irvin et al. 2019, Figure 1."""
+    assert PARENTS == {
+        "Cardiomegaly": "Enlarged Cardiomediastinum",
+        "Lung Lesion": "Lung Opacity",
+        "Edema": "Lung Opacity",
+        "Consolidation": "Lung Opacity",
+        "Pneumonia": "Consolidation",
+        "Atelectasis": "Lung Opacity",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Pneumonia", ("Consolidation", "Lung Opacity")),
+        ("Edema", ("Lung Opacity",)),
+        ("Lung Opacity", ()),
+        ("No Finding", ()),
+    ],
+)
+def test_ancestors_nearest_first(name, expected):
+    """Ancestors are listed from the parent up."""
+    assert ancestors(name) == expected
+
+
+def test_the_five_scored_findings():
+    """The leaderboard's findings are the paper's five."""
+    assert set(COMPETITION_OBSERVATIONS) == {
+        "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion",
+    }  # fmt: skip
+
+
+def test_every_observation_is_defined():
+    """Each observation has a sentence of its own."""
+    assert tuple(DEFINITIONS) == OBSERVATIONS
+    assert len(set(DEFINITIONS.values())) == 14
+
+
+def test_codes_and_policies():
+    """Four codes and five policies are named."""
+    assert LABEL_CODES == {1: "positive", 0: "negative", -1: "uncertain", None: "blank"}
+    assert tuple(UNCERTAINTY_POLICIES) == ("zeros", "ones", "ignore", "optimistic", "pessimistic")

@@ -1,0 +1,176 @@
+"""Uncertainty policies and the hierarchy's closure, by hand and as properties."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxrstudy.agreement import count_metric
+from cxrstudy.observations import (
+    OBSERVATIONS,
+    PARENTS,
+    UNCERTAINTY_POLICIES,
+    apply_uncertainty_policy,
+    close_upward,
+)
+
+NAN = np.nan
+LABELS = pd.DataFrame({"Edema": [1, 0, -1, -1, NAN], "Fracture": [-1, NAN, 1, 0, -1.0]})
+REFERENCE = pd.DataFrame({"Fracture": [1, 1, 0, 0, 0], "Edema": [0, 1, 1, 0, 1]})
+
+CODES = st.sampled_from([1.0, 0.0, -1.0, NAN])
+TABLES = st.lists(st.tuples(*[CODES] * 14), min_size=1, max_size=8).map(
+    lambda rows: pd.DataFrame(rows, columns=list(OBSERVATIONS))
+)
+PAIRS = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), CODES), min_size=2, max_size=40)
+
+
+@pytest.mark.parametrize(
+    ("policy", "edema", "fracture"),
+    [
+        ("zeros", [1, 0, 0, 0, 0], [0, 0, 1, 0, 0]),
+        ("ones", [1, 0, 1, 1, 0], [1, 0, 1, 0, 1]),
+        ("ignore", [1, 0, NAN, NAN, 0], [NAN, 0, 1, 0, NAN]),
+        ("optimistic", [1, 0, 1, 0, 0], [1, 0, 1, 0, 0]),
+        ("pessimistic", [1, 0, 0, 1, 0], [0, 0, 1, 0, 1]),
+    ],
+)
+def test_policies_by_hand(policy, edema, fracture):
+    """Each policy only changes -1; a blank is negative; the reference is matched by name."""
+    expected = pd.DataFrame({"Edema": edema, "Fracture": fracture}, dtype=float)
+    pd.testing.assert_frame_equal(apply_uncertainty_policy(LABELS, policy, REFERENCE), expected)
+
+
+def test_the_reference_is_matched_by_study():
+    """A reference in another row order gives each study its own answer."""
+    shuffled = REFERENCE.iloc[[3, 0, 4, 2, 1]]
+    plain = apply_uncertainty_policy(LABELS, "optimistic", REFERENCE)
+    pd.testing.assert_frame_equal(apply_uncertainty_policy(LABELS, "optimistic", shuffled), plain)
+
+
+def test_labels_are_not_changed_in_place():
+    """Both functions leave their argument as it was."""
+    before = LABELS.copy()
+    apply_uncertainty_policy(LABELS, "ones")
+    close_upward(LABELS)
+    pd.testing.assert_frame_equal(LABELS, before)
+
+
+def test_an_unknown_policy_lists_the_known_ones():
+    """A mistyped policy is told which there are."""
+    with pytest.raises(ValueError, match="unknown uncertainty policy 'one'.*zeros, ones, ignore"):
+        apply_uncertainty_policy(LABELS, "one")
+
+
+@pytest.mark.parametrize("policy", ["optimistic", "pessimistic"])
+def test_bounds_need_a_reference(policy):
+    """Without a reference the bounds are refused."""
+    with pytest.raises(ValueError, match=f"'{policy}' needs the reference"):
+        apply_uncertainty_policy(LABELS, policy)
+
+
+def _f1(pairs, policy) -> float:
+    truth, codes = (np.array(column) for column in zip(*pairs, strict=True))
+    reference, labels = pd.DataFrame({"Edema": truth}), pd.DataFrame({"Edema": codes})
+    answered = apply_uncertainty_policy(labels, policy, reference)["Edema"].to_numpy()
+    return float(
+        count_metric("f1", len(pairs), truth.sum(), answered.sum(), (truth * answered).sum(), "zero")
+    )
+
+
+@given(PAIRS)
+def test_optimistic_and_pessimistic_bound_the_other_policies(pairs):
+    """No way to read the uncertain labels scores above the one bound or below the other."""
+    lowest, highest = _f1(pairs, "pessimistic"), _f1(pairs, "optimistic")
+    for policy in ("zeros", "ones"):
+        assert lowest <= _f1(pairs, policy) <= highest
+
+
+@given(TABLES, st.sampled_from(["zeros", "ones", "ignore"]))
+def test_answers_are_binary_and_certain_labels_stay(labels, policy):
+    """A policy gives 1, 0 or missing, and what was 1 or 0 stays so."""
+    answered = apply_uncertainty_policy(labels, policy)
+    assert answered.isin([0.0, 1.0]).to_numpy()[(labels != -1).to_numpy()].all()
+    assert ((answered == 1) | (labels != 1)).all(axis=None)
+    assert ((answered == 0) | (labels != 0)).all(axis=None)
+
+
+# The closure
+
+
+def _closed(**codes) -> dict:
+    names = {"oc": "Lung Opacity", "co": "Consolidation", "pn": "Pneumonia", "ed": "Edema"}
+    table = pd.DataFrame({names[key]: [float(code)] for key, code in codes.items()})
+    closed = close_upward(table).iloc[0]
+    return {key: closed[names[key]] for key in codes}
+
+
+@pytest.mark.parametrize(
+    ("given_codes", "opacity"),
+    [
+        ({"oc": NAN, "ed": 1}, 1),
+        ({"oc": 0, "ed": 1}, 1),
+        ({"oc": -1, "ed": 1}, 1),
+        ({"oc": NAN, "ed": -1}, -1),
+        ({"oc": 0, "ed": -1}, -1),
+        ({"oc": 1, "ed": -1}, 1),
+        ({"oc": 0, "ed": 0}, 0),
+        ({"oc": 1, "ed": 0}, 1),
+        ({"oc": -1, "ed": 0}, -1),
+    ],
+)
+def test_one_level_by_hand(given_codes, opacity):
+    """A child's 1 overrules, its -1 lifts blank and 0, its 0 says nothing."""
+    assert _closed(**given_codes) == given_codes | {"oc": opacity}
+
+
+def test_a_negative_child_leaves_a_blank_parent_blank():
+    """Denying an edema does not deny an opacity."""
+    assert np.isnan(_closed(oc=NAN, ed=0)["oc"])
+
+
+def test_two_levels():
+    """A pneumonia makes the consolidation, and that the opacity, positive."""
+    assert _closed(oc=NAN, co=NAN, pn=1) == {"oc": 1, "co": 1, "pn": 1}
+    assert _closed(oc=NAN, co=0, pn=-1) == {"oc": -1, "co": -1, "pn": -1}
+    assert _closed(oc=NAN, co=-1, pn=1) == {"oc": 1, "co": 1, "pn": 1}
+
+
+def test_a_missing_level_breaks_the_chain():
+    """Without the column between them, a pneumonia does not reach the opacity."""
+    assert np.isnan(_closed(oc=NAN, pn=1)["oc"])
+
+
+@given(TABLES)
+def test_closing_twice_is_closing_once(labels):
+    """The closure is idempotent."""
+    once = close_upward(labels)
+    pd.testing.assert_frame_equal(close_upward(once), once)
+
+
+@given(TABLES)
+def test_closing_changes_parents_only_and_only_upward(labels):
+    """Children stay, and a parent's label only grows from blank or 0 to -1 to 1."""
+    strength = {1.0: 2, -1.0: 1}
+    closed = close_upward(labels)
+    for name in OBSERVATIONS:
+        for before, after in zip(labels[name], closed[name], strict=True):
+            if name not in PARENTS.values():
+                assert before == after or (np.isnan(before) and np.isnan(after))
+            assert strength.get(after, 0) >= strength.get(before, 0)
+
+
+@given(TABLES)
+def test_a_closed_parent_is_at_least_as_strong_as_its_children(labels):
+    """After closing, a positive child has a positive parent, an uncertain one no negative."""
+    closed = close_upward(labels)
+    for child, parent in PARENTS.items():
+        assert (closed[parent][closed[child] == 1] == 1).all()
+        assert closed[parent][closed[child] == -1].isin([1, -1]).all()
+
+
+def test_policies_listed_are_all_implemented():
+    """Every policy of the definitions can be applied."""
+    for policy in UNCERTAINTY_POLICIES:
+        assert apply_uncertainty_policy(LABELS, policy, REFERENCE).shape == LABELS.shape

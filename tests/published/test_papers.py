@@ -1,0 +1,240 @@
+"""The printed numbers: complete, and consistent where the papers are."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxrstudy.paths import project_root
+from cxrstudy.published import (
+    PAPERS,
+    PublishedTable,
+    inconsistencies,
+    paper,
+    published_table,
+    published_value,
+)
+
+TABLES = [(key, name) for key in PAPERS for name in paper(key)["tables"]]
+EIGHT = ["Atelectasis", "Cardiomegaly", "Edema", "Pleural Effusion", "Enlarged Cardiomediastinum",
+         "Lung Opacity", "Support Devices", "No Finding"]  # fmt: skip
+
+
+def _values(paper_key: str, table: str) -> pd.DataFrame:
+    return published_table(paper_key, table).values
+
+
+@pytest.mark.parametrize(("key", "name"), TABLES)
+def test_every_table_loads_with_place_and_metric(key, name):
+    """Each table is full, numeric but for names, and says where it stands."""
+    table = published_table(key, name)
+    assert table.where and table.metric
+    assert table.values.size and table.values.index.is_unique and table.values.columns.is_unique
+
+
+@pytest.mark.parametrize(("key", "name"), TABLES)
+def test_cells_have_no_more_digits_than_printed(key, name):
+    """No cell has more decimals than its table says it prints."""
+    table = published_table(key, name)
+    if table.decimals is None:
+        with pytest.raises(ValueError, match="unlike numbers of decimals"):
+            _ = table.half_unit
+        return
+    cells = table.values.to_numpy(float)
+    cells = cells[~np.isnan(cells)]
+    np.testing.assert_allclose(cells, cells.round(table.decimals), atol=1e-12)
+
+
+@pytest.mark.parametrize("key", PAPERS)
+def test_every_paper_has_title_link_and_citation(key):
+    """The paper is named, linked, and its citation is in the bibliography."""
+    head = paper(key)["paper"]
+    bibliography = (project_root() / "book" / "references.bib").read_text("utf-8")
+    assert head["title"] and head["short"] and head["link"].startswith("https://")
+    assert head["citation"] in re.findall(r"@\w+\{([^,]+),", bibliography)
+
+
+@pytest.mark.parametrize("key", PAPERS)
+def test_every_fact_says_where_it_stands(key):
+    """No number without its place."""
+    assert all(fact["where"] for fact in paper(key)["facts"].values())
+
+
+def test_the_headline_numbers():
+    """The numbers on which claims rest are the printed ones."""
+    printed = {
+        ("nlp_expert_gap", "final_auroc"): 0.917,
+        ("nlp_expert_gap", "stanford_baseline_auroc"): 0.907,
+        ("nlp_expert_gap", "frozen_backbone_auroc"): 0.891,
+        ("nlp_expert_gap", "predecessor_auroc"): 0.940,
+        ("nlp_expert_gap", "starting_auroc"): 0.823,
+        ("nlp_expert_gap", "expert_auroc_low"): 0.75,
+        ("nlp_expert_gap", "expert_auroc_high"): 0.87,
+        ("deberta_rad", "student_macro_f1"): 0.9120,
+        ("deberta_rad", "teacher_macro_f1"): 0.9014,
+        ("deberta_rad", "chexbert_macro_f1"): 0.9047,
+        ("deberta_rad", "chexpert_macro_f1"): 0.8864,
+        ("chexagent", "gain_over_general_domain_percent"): 97.5,
+        ("chexagent", "gain_over_medical_domain_percent"): 55.7,
+        ("chexreason", "chexpert_gain_percent"): 23,
+        ("chexreason", "nih_drop_percent"): -19,
+        ("chexpert", "baseline_mean_auroc"): 0.907,
+        ("visualchexbert", "n_studies"): 500,
+    }
+    assert {key: published_value(*key) for key in printed} == printed
+
+
+def test_table_1_of_visualchexbert():
+    """All forty cells, in the order low F1, high F1, low kappa, high kappa."""
+    assert _values("visualchexbert", "table1").to_dict("split")["data"] == [
+        [0.230, 0.595, -0.014, 0.457],
+        [0.422, 0.463, 0.290, 0.344],
+        [0.453, 0.581, 0.335, 0.492],
+        [0.638, 0.710, 0.511, 0.613],
+        [0.089, 0.208, -0.053, 0.097],
+        [0.683, 0.686, 0.401, 0.405],
+        [0.863, 0.863, 0.737, 0.737],
+        [0.381, 0.381, 0.292, 0.292],
+        [0.470, 0.561, 0.312, 0.430],
+        [0.492, 0.575, 0.320, 0.427],
+    ]
+
+
+def test_table_3_of_visualchexbert():
+    """All fourteen pairs of counts."""
+    found = _values("visualchexbert", "table3").apply(tuple, axis=1).to_dict()
+    assert found == {
+        "No Finding": (38, 40), "Enlarged Cardiomediastinum": (223, 5), "Cardiomegaly": (101, 15),
+        "Lung Opacity": (100, 50), "Lung Lesion": (2, 12), "Edema": (26, 49),
+        "Consolidation": (16, 17), "Pneumonia": (6, 5), "Atelectasis": (75, 31),
+        "Pneumothorax": (1, 13), "Pleural Effusion": (11, 65), "Pleural Other": (3, 15),
+        "Fracture": (3, 21), "Support Devices": (53, 13),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("table", ["table1", "table4", "table5"])
+def test_averages_of_visualchexbert_agree_with_their_rows(table):
+    """Plain and weighted averages follow from the eight rows, rounding of the rows allowed."""
+    printed = published_table("visualchexbert", table)
+    weights = _values("visualchexbert", "positives")["positives"][EIGHT]
+    rows = printed.values.loc[EIGHT]
+    # A mean of rounded cells is off by half a unit at most, and prints rounded once more.
+    slack = 2 * printed.half_unit + 1e-9
+    assert (rows.mean() - printed.values.loc["Average"]).abs().max() <= slack
+    weighted = rows.mul(weights, axis=0).sum() / weights.sum()
+    assert (weighted - printed.values.loc["Weighted Average"]).abs().max() <= slack
+
+
+def test_positives_sum_as_the_weights_of_the_average():
+    """The eight image-positive counts sum to 1,326."""
+    assert _values("visualchexbert", "positives")["positives"].sum() == 1326
+
+
+def test_table_6_differences_agree_with_tables_4_and_5():
+    """Table 6 over Zero-One is Table 5 minus Table 4 but for 0.01 of rounding."""
+    points = (
+        _values("visualchexbert", "table5")["logreg_mimic"]
+        - _values("visualchexbert", "table4")["zero_one"]
+    )
+    table6 = _values("visualchexbert", "table6_over_zero_one")["difference"]
+    assert (table6 - points).abs().max() <= 0.0101
+    assert table6["Pleural Effusion"] == -0.01
+
+
+@pytest.mark.parametrize("table", ["chexpert_test", "nih_test"])
+def test_macro_f1_of_chexreason_agrees_with_its_rows(table):
+    """All ten macro rows are the means of their labels to rounding."""
+    printed = published_table("chexreason", table)
+    means = printed.values.drop("Macro F1").mean()
+    assert (means - printed.values.loc["Macro F1"]).abs().max() <= 2 * printed.half_unit + 1e-9
+
+
+def test_chexreasons_gains_follow_from_the_macro_rows():
+    """+22.7 % and -18.7 %, which print as +23 and -19."""
+    for table, percent in (("chexpert_test", 22.7), ("nih_test", -18.7)):
+        macro = _values("chexreason", table).loc["Macro F1"]
+        assert 100 * (macro["ChexReason"] / macro["MedGemma SFT"] - 1) == pytest.approx(
+            percent, abs=0.05
+        )
+
+
+def test_on_the_nine_shared_labels_the_gain_is_small():
+    """With NIH's nine labels, the gain on CheXpert shrinks from 23 to 3.8 percent."""
+    shared = _values("chexreason", "nih_test").index.drop("Macro F1")
+    assert len(shared) == 9
+    means = _values("chexreason", "chexpert_test").loc[shared].mean()
+    gain = 100 * (means["ChexReason"] / means["MedGemma SFT"] - 1)
+    assert gain == pytest.approx(3.8, abs=0.1)
+
+
+def test_chexagents_gains_follow_from_no_usual_average():
+    """Ratio of means over 14 rows: 55.5 % over general, 60.1 % over medical models."""
+    table = _values("chexagent", "chexbench")
+    assert table.shape == (14, 7)
+    general, medical = (
+        table[["BLIP-2", "InstructBLIP"]],
+        table[["XrayGPT", "MedFlamingo", "RadFM", "LLaVA-Med"]],
+    )
+    ratios = [
+        100 * (table["CheXagent"].mean() / g.to_numpy().mean() - 1) for g in (general, medical)
+    ]
+    assert ratios == pytest.approx([55.5, 60.1], abs=0.1)
+    assert (table["CheXagent"] == table.max(axis=1)).sum() == 12
+
+
+def test_chexperts_prevalences_sum_to_all_studies():
+    """Positive, uncertain and negative or blank are all 187,641 studies in each row."""
+    table = _values("chexpert", "prevalence")
+    assert len(table) == 14 and (table.sum(axis=1) == 187_641).all()
+
+
+def test_chexperts_policy_intervals_hold_their_estimates():
+    """Each printed AUROC lies in the middle of its printed interval to rounding."""
+    low, value, high = (
+        _values("chexpert", f"policy_auroc{part}") for part in ("_low", "", "_high")
+    )
+    assert ((low < value) & (value < high)).all(axis=None)
+    assert ((low + high) / 2 - value).abs().max(axis=None) <= 0.001 + 1e-9
+
+
+def test_chexperts_policy_intervals_are_the_printed_ones():
+    """All fifty limits of Table 3: Atelectasis, Cardiomegaly, Consolidation, Edema, Effusion."""
+    low, high = (_values("chexpert", f"policy_auroc_{part}") for part in ("low", "high"))
+    found = {name: (low.loc[name].to_list(), high.loc[name].to_list()) for name in low.index}
+    assert found == {
+        "U-Ignore": ([0.759, 0.769, 0.905, 0.893, 0.894], [0.877, 0.888, 0.970, 0.975, 0.962]),
+        "U-Zeros": ([0.751, 0.783, 0.898, 0.888, 0.897], [0.872, 0.897, 0.966, 0.970, 0.965]),
+        "U-Ones": ([0.806, 0.773, 0.854, 0.903, 0.901], [0.910, 0.890, 0.944, 0.980, 0.967]),
+        "U-SelfTrained": ([0.776, 0.770, 0.908, 0.896, 0.899], [0.890, 0.891, 0.971, 0.974, 0.966]),
+        "U-MultiClass": ([0.763, 0.800, 0.905, 0.887, 0.904], [0.879, 0.909, 0.969, 0.968, 0.967]),
+    }
+
+
+def test_chexperts_policy_means():
+    """The means of the five findings are those worked out from the printed table."""
+    means = _values("chexpert", "policy_auroc").mean(axis=1).round(4).to_dict()
+    assert means == {
+        "U-Ignore": 0.8892, "U-Zeros": 0.8886, "U-Ones": 0.8928, "U-SelfTrained": 0.8940,
+        "U-MultiClass": 0.8952,
+    }  # fmt: skip
+
+
+def test_inconsistencies_name_paper_and_place():
+    """Each listed inconsistency has a paper, a place and a text; Edema's kappa is among them."""
+    table = inconsistencies()
+    assert list(table) == ["paper", "where", "text"]
+    assert (table.map(len) > 0).all(axis=None)
+    assert table["text"].str.contains("0.4915").any()
+
+
+def test_an_unknown_paper_lists_the_known_ones():
+    """A mistyped paper is told which there are."""
+    with pytest.raises(KeyError, match="no paper 'x'.*visualchexbert"):
+        paper("x")
+
+
+@pytest.mark.parametrize(("decimals", "half"), [(0, 0.5), (2, 0.005), (3, 0.0005)])
+def test_half_unit(decimals, half):
+    """Half a unit of the last printed digit."""
+    assert PublishedTable(pd.DataFrame(), "x", "x", decimals).half_unit == pytest.approx(half)

@@ -1,0 +1,95 @@
+"""The command line: one line for what a user can mend, exit codes that scripts can use."""
+
+import json
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from cxrstudy import cli
+from cxrstudy.book.tables import HEADLINE_BEGIN, HEADLINE_END
+
+RUNNER = CliRunner()
+GOOD = "study,Edema\np1,1\np2,0\n"
+
+
+def _call(*arguments: str):
+    return RUNNER.invoke(cli.app, list(arguments))
+
+
+def test_an_unknown_study_is_a_usage_error():
+    """The message lists the studies, and nothing runs."""
+    result = _call("run", "none")
+    assert result.exit_code == 2
+    assert "data_integrity" in result.output
+
+
+def test_a_parameter_without_a_value_is_a_usage_error():
+    """``-p`` needs NAME=VALUE."""
+    result = _call("run", "data_integrity", "-p", "seed")
+    assert result.exit_code == 2
+    assert "NAME=VALUE" in result.output
+
+
+def test_an_unknown_data_set_is_a_usage_error():
+    """The message lists the data sets."""
+    result = _call("data", "fetch", "none")
+    assert result.exit_code == 2
+    assert "chexpert_test_set_labels" in result.output
+
+
+def test_data_sets_are_listed_with_their_terms():
+    """Name, tier and licence of each data set are printed."""
+    result = _call("data", "list")
+    assert result.exit_code == 0
+    assert "chexpert_test_set_labels" in result.output and "tier 1" in result.output
+
+
+def test_fetch_verifies_the_mirror(mirror):
+    """With the mirror, fetching verifies its files."""
+    result = _call("data", "fetch", "chexpert_test_set_labels")
+    assert result.exit_code == 0
+    assert "29 files verified" in result.output
+
+
+def test_a_bad_table_is_one_line_and_exit_1(tmp_path, monkeypatch, capsys):
+    """An error that a user can mend is one line on stderr, without a traceback."""
+    path = tmp_path / "own.csv"
+    path.write_text(GOOD.replace("1\n", "7\n", 1), "utf-8")
+    monkeypatch.setattr(sys, "argv", ["cxrstudy", "audit", str(path), str(path)])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: ") and message.count("\n") == 1
+    assert "row 2, column 'Edema'" in message
+
+
+def test_audit_of_the_released_tables_finds_the_error(mirror):
+    """The displaced block is an error, so the exit code is 1."""
+    result = _call("audit", "chexpert_test", "chexpert_test")
+    assert result.exit_code == 1
+    assert "error: " in result.output and "400" in result.output
+
+
+def test_the_ledger_is_written(tmp_path):
+    """From no results the ledger says of each claim that it is not yet measured."""
+    result = _call("ledger", "--build", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    rows = json.loads((tmp_path / "ledger.json").read_text("utf-8"))
+    assert all(row["verdict"].startswith(("not yet measured", "not measurable")) for row in rows)
+
+
+def test_readme_is_written_and_checked(tmp_path, monkeypatch):
+    """--check fails on an old headline, writing mends it, and --check then passes."""
+    monkeypatch.setattr("cxrstudy.paths.project_root", lambda: tmp_path)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"# T\n{HEADLINE_BEGIN}\nold\n{HEADLINE_END}\n", "utf-8")
+    (tmp_path / "_build").mkdir()
+    (tmp_path / "_build" / "ledger.json").write_text("[]", "utf-8")
+    before = readme.read_text("utf-8")
+    assert _call("readme", "--check").exit_code == 1
+    assert readme.read_text("utf-8") == before
+    assert _call("readme").exit_code == 0
+    assert "old" not in readme.read_text("utf-8")
+    assert _call("readme", "--check").exit_code == 0

@@ -1,0 +1,123 @@
+"""Captioned tables and figures: what is shown, and what is saved beside it."""
+
+import base64
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxrstudy import display
+from cxrstudy.display import (
+    METADATA_KEY,
+    anchor,
+    save_table,
+    show_estimates,
+    show_figure,
+    show_table,
+)
+
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def shown(monkeypatch) -> list[tuple[dict, dict]]:
+    """Collect what would be displayed: data and metadata of each output."""
+    outputs = []
+    monkeypatch.setattr(
+        display, "publish_display_data", lambda data, metadata: outputs.append((data, metadata))
+    )
+    return outputs
+
+
+def test_anchor_has_no_underscores():
+    """Anchors are spelled as HTML ids are."""
+    assert anchor("table4_cells") == "table4-cells"
+
+
+def test_a_saved_table_is_stable_text(tmp_path):
+    """Six significant digits, unix line ends, a named index, and no temporary file."""
+    table = pd.DataFrame({"f1": [1 / 3, np.nan]}, index=pd.Index(["a", "b"], name="observation"))
+    path = save_table(table, "scores", tmp_path / "new")
+    assert path.read_bytes() == b"observation,f1\na,0.333333\nb,\n"
+    assert [file.name for file in path.parent.iterdir()] == ["scores.csv"]
+
+
+def test_an_unnamed_index_is_not_saved(tmp_path):
+    """Row numbers are no data."""
+    path = save_table(pd.DataFrame({"n": [5, 7]}), "counts", tmp_path)
+    assert path.read_text("utf-8") == "n\n5\n7\n"
+
+
+def test_a_table_is_shown_with_caption_anchor_and_decimals(tmp_path, shown):
+    """The HTML has caption, id and rounded cells; the metadata name the table."""
+    table = pd.DataFrame({"f1": [0.12345], "kappa": [0.5], "n": [3]})
+    show_table(table, "my_scores", "Scores of <all> & none", tmp_path, decimals={"f1": 2})
+    ((data, metadata),) = shown
+    assert metadata[METADATA_KEY]["name"] == "my_scores"
+    assert metadata[METADATA_KEY]["kind"] == "table"
+    assert 'id="my-scores"' in data["text/html"]
+    assert ">Scores of &lt;all&gt; &amp; none<" in data["text/html"]
+    assert 'aria-labelledby="my-scores-caption"' in data["text/html"]
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", data["text/html"])
+    assert cells == ["0.12", "0.500", "3"]
+    assert (tmp_path / "my_scores.csv").exists()
+
+
+def test_markup_in_cells_headers_and_index_is_inert(tmp_path, shown):
+    """An id or column that is HTML is shown as text."""
+    table = pd.DataFrame({EVIL: [EVIL]}, index=pd.Index([EVIL], name=f"id{EVIL}"))
+    show_table(table, "ids", EVIL, tmp_path)
+    html = shown[0][0]["text/html"]
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;") >= 4
+
+
+def test_undefined_numbers_are_blank(tmp_path, shown):
+    """NaN is an empty cell, not a word."""
+    show_table(pd.DataFrame({"f1": [np.nan], "name": [None]}), "blank", "Blank", tmp_path)
+    assert re.findall(r"<td[^>]*>(.*?)</td>", shown[0][0]["text/html"]) == ["", ""]
+
+
+def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
+    """Rows and columns keep their order; too few cases show counts, undefined cells nothing."""
+    nan = np.nan
+    table = pd.DataFrame(
+        [
+            ("Fracture", "b", 0.5, 0.4, 0.6, 30, False),
+            ("Fracture", "a", 0.25, nan, nan, 30, False),
+            ("Edema", "b", nan, nan, nan, 30, False),
+            ("Edema", "a", 0.9, 0.8, 1.0, 3, True),
+        ],
+        columns=["observation", "method", "estimate", "low", "high", "positives", "too_few"],
+    )
+    show_estimates(table, "side", "Side", tmp_path, rows="observation", columns="method", decimals=2)
+    html = shown[0][0]["text/html"]
+    cells = [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in re.findall(r"<td[^>]*>(.*?)</td>", html)]
+    assert cells == ["Fracture", "0.50 [0.40, 0.60]", "0.25", "Edema", "", "too few (3 positive)"]
+    assert re.findall(r"<th[^>]*>(.*?)</th>", html) == ["observation", "b", "a"]
+    assert len(pd.read_csv(tmp_path / "side.csv")) == 4
+
+
+def test_a_figure_has_alt_text_caption_and_its_numbers(tmp_path, shown):
+    """The image carries its alt text; caption and saved table stand beside it."""
+    _, axes = plt.subplots()
+    show_figure(axes, pd.DataFrame({"x": [1]}), "curve", "A curve", "It rises", tmp_path)
+    data, metadata = shown[0]
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert metadata[METADATA_KEY]["alt"] == "It rises"
+    assert metadata[METADATA_KEY]["caption"] == "A curve"
+    assert metadata["image/png"]["alt"] == "It rises"
+    assert (tmp_path / "curve.csv").read_text("utf-8") == "x\n1\n"
+    assert not plt.get_fignums()
+
+
+def test_equal_figures_are_equal_bytes(tmp_path, shown):
+    """No date and no version is written into the image."""
+    for _ in range(2):
+        _, axes = plt.subplots()
+        axes.plot([0, 1], [0, 1])
+        show_figure(axes, pd.DataFrame({"x": [1]}), "curve", "c", "a", tmp_path)
+    images = [data["image/png"] for data, _ in shown if "image/png" in data]
+    assert images[0] == images[1]

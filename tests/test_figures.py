@@ -1,0 +1,76 @@
+"""Figures draw what the table says."""
+
+from collections.abc import Iterator
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from cxrstudy.figures import intervals_by_group, line_with_marks, use_book_style
+
+SCORES = pd.DataFrame(
+    [("Edema", "zeros", 0.5, 0.4, 0.7), ("Edema", "ones", 0.6, 0.5, 0.65),
+     ("Fracture", "zeros", 0.2, 0.1, 0.3)],
+    columns=["observation", "method", "estimate", "low", "high"],
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _closed_and_restored() -> Iterator[None]:
+    with mpl.rc_context():
+        yield
+    plt.close("all")
+
+
+def test_intervals_are_drawn_where_the_table_says():
+    """Each series' points and limits are the table's numbers, missing cells are left out."""
+    axes = intervals_by_group(SCORES, "estimate", "observation", "method", label="F1")
+    assert axes.get_xlabel() == "F1"
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["Edema", "Fracture"]
+    limits = set()
+    for container in axes.containers:
+        for bars in container.lines[2]:
+            for segment in bars.get_segments():
+                if len(segment):
+                    limits.add((round(segment[0][0], 6), round(segment[1][0], 6)))
+    assert {(0.4, 0.7), (0.5, 0.65), (0.1, 0.3)} <= limits
+
+
+def test_series_differ_by_marker_as_well_as_colour():
+    """No figure relies on colour alone."""
+    axes = intervals_by_group(SCORES, "estimate", "observation", "method", label="F1")
+    markers = [container.lines[0].get_marker() for container in axes.containers]
+    assert len(set(markers)) == len(markers) == 2
+
+
+def test_reference_and_marks_are_drawn():
+    """A line at no difference, and one extra mark for each row, with their legend."""
+    marks = pd.Series({"Edema": 0.3, "Fracture": 0.1})
+    axes = intervals_by_group(
+        SCORES, "estimate", "observation", "method", label="F1", reference=0.0, marks=marks
+    )
+    assert any(set(line.get_xdata()) == {0.0} for line in axes.lines)
+    labels = [text.get_text() for text in axes.figure.findobj(mpl.text.Text)]
+    assert "always positive" in labels
+
+
+def test_marked_points_are_named():
+    """The points that matter have their names in the legend."""
+    data = pd.DataFrame({"x": [1, 2, 3], "y": [1.0, 4.0, 9.0], "what": ["", "peak", ""]})
+    axes = line_with_marks(data, "x", "y", "what", labels=("rows", "gain"), skip="")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["peak"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("rows", "gain")
+
+
+def test_nothing_to_show_says_so():
+    """An empty table gives a figure that says that there is nothing."""
+    data = pd.DataFrame({"x": [], "y": [], "what": []})
+    axes = line_with_marks(data, "x", "y", "what", labels=("rows", "gain"), skip="")
+    assert "nothing to show" in [text.get_text() for text in axes.texts]
+
+
+def test_the_style_is_found_from_any_folder(tmp_path, monkeypatch):
+    """A notebook may run in any working directory."""
+    monkeypatch.chdir(tmp_path)
+    use_book_style()

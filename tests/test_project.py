@@ -1,0 +1,158 @@
+"""The repository as a whole: versions agree, notebooks are clean, nothing leaks."""
+
+import ast
+import runpy
+import subprocess
+import tomllib
+
+import grimp
+import nbformat
+import pytest
+import yaml
+
+import cxrstudy
+from cxrstudy.paths import project_root
+
+ROOT = project_root()
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def _lock() -> str:
+    return (ROOT / "requirements.lock").read_text("utf-8")
+
+
+def test_environment_has_the_versions_of_the_lock():
+    """environment.yml is what the script makes of requirements.lock."""
+    environment = runpy.run_path(str(ROOT / "scripts" / "write_environment.py"))["environment"]
+    written = (ROOT / "environment.yml").read_text("utf-8")
+    assert written == environment(_lock())
+    pip = yaml.safe_load(written)["dependencies"][-1]["pip"]
+    pins = [line for line in _lock().splitlines() if line and not line.startswith("#")]
+    assert len(pip) == len(pins) + 1 and "-e ." in pip
+
+
+def test_jupyter_book_stays_below_2():
+    """The requirement and the locked version are of the 1.x line."""
+    (requirement,) = (r for r in PROJECT["optional-dependencies"]["book"] if "jupyter-book" in r)
+    assert requirement.endswith(",<2")
+    (locked,) = (line for line in _lock().splitlines() if line.startswith("jupyter-book=="))
+    assert locked.startswith("jupyter-book==1.")
+
+
+def test_every_direct_dependency_is_locked():
+    """Each package that pyproject.toml names has a pinned version."""
+    named = [*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), [])]
+    locked = {line.split("==")[0].split("[")[0] for line in _lock().splitlines()}
+    for requirement in named:
+        name = requirement.split(">")[0].split("[")[0].split("=")[0].split("<")[0].strip()
+        assert name in locked, name
+
+
+def test_one_version_everywhere():
+    """pyproject, package, book and citation carry one version."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["sphinx"]["config"]
+    assert PROJECT["version"] == cxrstudy.__version__ == config["release"] == config["version"]
+    citation = ROOT / "CITATION.cff"
+    if citation.exists():
+        assert yaml.safe_load(citation.read_text("utf-8"))["version"] == cxrstudy.__version__
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_stored_clean(path):
+    """No outputs, no execution counts, one parameters cell, the python3 kernel."""
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
+    assert notebook.metadata["kernelspec"]["name"] == "python3"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_cells_are_short_and_define_nothing(path):
+    """A code cell has at most 15 lines of code and defines no function or class of its own."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            lines = [line for line in cell.source.splitlines() if line.strip()]
+            assert len(lines) <= 15, cell.source
+            kinds = {type(node) for node in ast.walk(ast.parse(cell.source))}
+            assert not kinds & {ast.FunctionDef, ast.ClassDef}, cell.source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_first_cell_says_what_to_expect(path):
+    """Title, question, data, and a table of sets with time and memory."""
+    first = nbformat.read(path, as_version=4).cells[0]
+    assert first.cell_type == "markdown" and first.source.startswith("# ")
+    assert "**Question.**" in first.source and "**Data.**" in first.source
+    header = next(line for line in first.source.splitlines() if line.startswith("| set |"))
+    assert "time" in header and "memory" in header
+    assert all(f"`{name}`" in first.source for name in ("quick", "full", "test"))
+
+
+def _tracked() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return [name for name in listed.stdout.split("\0") if name]
+
+
+def test_no_absolute_path_of_a_machine_is_in_the_repository():
+    """No tracked file names a folder of the machine that it was made on."""
+    names = _tracked()
+    if not names:
+        pytest.skip("needs a git checkout: a release archive has no list of tracked files")
+    # Written in two parts, so that this file does not hold them.
+    forbidden = ["/" + "work/", "/" + "root/", "/" + "tmp/bash"]
+    found = [
+        (name, part)
+        for name in names
+        if (ROOT / name).is_file()
+        for part in forbidden
+        if part in (ROOT / name).read_bytes().decode("utf-8", "ignore")
+    ]
+    assert not found
+
+
+def test_nothing_generated_is_tracked():
+    """Build output and generated pages stay out of the repository."""
+    generated = ("_build/", "book/studies/", "book/_generated/", ".venv/")
+    assert not [name for name in _tracked() if name.startswith(generated)]
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    """Import graph of the package with its outside dependencies."""
+    return grimp.build_graph("cxrstudy", include_external_packages=True, cache_dir=None)
+
+
+def _upstream(graph: grimp.ImportGraph, package: str) -> set[str]:
+    inside = {package, *graph.find_descendants(package)}
+    return set().union(*(graph.find_upstream_modules(module) for module in inside))
+
+
+@pytest.mark.parametrize("package", ["agreement", "data", "observations", "claims"])
+def test_the_core_needs_no_torch(graph, package):
+    """Agreement, data and claims run on machines without a deep-learning framework."""
+    found = {name.split(".")[0] for name in _upstream(graph, f"cxrstudy.{package}")}
+    assert not found & {"torch", "torchvision", "onnxruntime"}
+
+
+@pytest.mark.parametrize(
+    ("package", "below"),
+    [
+        ("observations", {"data", "agreement", "claims", "published", "runs", "book", "display"}),
+        ("published", {"data", "agreement", "claims", "runs", "book", "display"}),
+        ("data", {"agreement", "claims", "published", "runs", "book", "display", "figures"}),
+        ("agreement", {"claims", "published", "runs", "book", "display"}),
+        ("figures", {"agreement", "data", "claims", "published", "runs", "book", "display"}),
+        ("claims", {"runs", "book", "display", "figures"}),
+        ("runs", {"book", "claims", "agreement", "figures"}),
+    ],
+)
+def test_imports_run_in_one_direction(graph, package, below):
+    """No part imports one that stands above it."""
+    found = {name.split(".")[1] for name in _upstream(graph, f"cxrstudy.{package}") if "." in name
+             and name.startswith("cxrstudy.")}  # fmt: skip
+    assert not found & below
