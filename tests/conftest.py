@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from cxrstudy.data import chexpert_test
 from cxrstudy.data.registry import MIRROR_VARIABLE
+
+# The same examples in every run; the first call of a compiled function may take its time.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 NO_MIRROR = f"needs the data: name the mirror folder in {MIRROR_VARIABLE}"
 

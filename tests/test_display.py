@@ -92,9 +92,13 @@ def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
         ],
         columns=["observation", "method", "estimate", "low", "high", "positives", "too_few"],
     )
-    show_estimates(table, "side", "Side", tmp_path, rows="observation", columns="method", decimals=2)
+    show_estimates(
+        table, "side", "Side", tmp_path, rows="observation", columns="method", decimals=2
+    )
     html = shown[0][0]["text/html"]
-    cells = [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in re.findall(r"<td[^>]*>(.*?)</td>", html)]
+    cells = [
+        cell.replace("\N{NO-BREAK SPACE}", " ") for cell in re.findall(r"<td[^>]*>(.*?)</td>", html)
+    ]
     assert cells == ["Fracture", "0.50 [0.40, 0.60]", "0.25", "Edema", "", "too few (3 positive)"]
     assert re.findall(r"<th[^>]*>(.*?)</th>", html) == ["observation", "b", "a"]
     assert len(pd.read_csv(tmp_path / "side.csv")) == 4

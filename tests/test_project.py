@@ -1,6 +1,7 @@
 """The repository as a whole: versions agree, notebooks are clean, nothing leaks."""
 
 import ast
+import itertools
 import runpy
 import subprocess
 import tomllib
@@ -42,7 +43,7 @@ def test_jupyter_book_stays_below_2():
 
 def test_every_direct_dependency_is_locked():
     """Each package that pyproject.toml names has a pinned version."""
-    named = [*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), [])]
+    named = [*PROJECT["dependencies"], *itertools.chain(*PROJECT["optional-dependencies"].values())]
     locked = {line.split("==")[0].split("[")[0] for line in _lock().splitlines()}
     for requirement in named:
         name = requirement.split(">")[0].split("[")[0].split("=")[0].split("<")[0].strip()

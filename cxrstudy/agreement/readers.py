@@ -267,7 +267,8 @@ def operating_points(
 def points_as_printed(points: pd.DataFrame) -> pd.DataFrame:
     """Lay `operating_points` out as CheXpert's Figure 3: ``"source rate"`` by observation."""
     rows = points["source"] + " " + points["rate"]
-    return points.set_index([rows, "observation"])["estimate"].unstack()
+    named = points.assign(row=rows)
+    return named.pivot_table("estimate", index="row", columns="observation")
 
 
 def _votes(readers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

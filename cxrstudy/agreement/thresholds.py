@@ -14,65 +14,76 @@ RULES: tuple[str, ...] = ("tuned for Youden", "tuned for F1", "at 0.5", "at the 
 THRESHOLD_METRICS: tuple[str, ...] = ("youden", "f1")
 
 _TUNED_YOUDEN, _TUNED_F1, _AT_HALF, _AT_PREVALENCE = range(4)
+_TEST_NEGATIVE, _TEST_POSITIVE, _NEGATIVE, _POSITIVE = range(4)
+"""Kinds of rows: test or validation part, negative or positive."""
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _called_in_test(rows, closes, positive, above_half, in_validation, weights, totals, kept):
-    """Fill true and false positives of the test part at each rule's threshold."""
+def _keep(kept, rule, called):
+    kept[rule, 0] = called[_TEST_POSITIVE]
+    kept[rule, 1] = called[_TEST_NEGATIVE]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _called_in_test(rows, closes, above_half, kinds, weights, totals, called, kept):
+    """Fill true and false positives of the test part at each rule's threshold.
+
+    A tuned threshold always lies at a positive: calling only negatives in addition never pays.
+    """
+    called[:] = 0
     kept[:] = 0
-    events, others = totals
-    best = np.full(4, -np.inf)
-    hits = alarms = test_hits = test_alarms = 0
+    events, others = totals[_POSITIVE], totals[_NEGATIVE]
+    best_youden, best_f1, least_mismatch, hits, flagged = 0, 0.0, events, 0, 0
     for step in range(rows.size):
         row = rows[step]
-        weight = weights[row]
-        if in_validation[row]:
-            hits += weight if positive[row] else 0
-            alarms += 0 if positive[row] else weight
-        else:
-            test_hits += weight if positive[row] else 0
-            test_alarms += 0 if positive[row] else weight
+        called[kinds[row]] += weights[row]
         if not closes[step]:
             continue
-        flagged = hits + alarms
-        criteria = (
-            float(hits * others - alarms * events),
-            hits / (flagged + events) if hits else 0.0,
-            float(step if step < above_half else -1),
-            float(-abs(flagged - events)),
-        )
-        for rule in range(4):
-            if criteria[rule] > best[rule] and (rule != _AT_HALF or step < above_half):
-                best[rule] = criteria[rule]
-                kept[rule, 0] = test_hits
-                kept[rule, 1] = test_alarms
+        if called[_POSITIVE] > hits:
+            hits, alarms = called[_POSITIVE], called[_NEGATIVE]
+            youden = hits * others - alarms * events
+            f1 = hits / (hits + alarms + events)
+            if youden > best_youden:
+                best_youden = youden
+                _keep(kept, _TUNED_YOUDEN, called)
+            if f1 > best_f1:
+                best_f1 = f1
+                _keep(kept, _TUNED_F1, called)
+        if flagged < events:
+            flagged = called[_POSITIVE] + called[_NEGATIVE]
+            if abs(flagged - events) < least_mismatch:
+                least_mismatch = abs(flagged - events)
+                _keep(kept, _AT_PREVALENCE, called)
+        if step + 1 == above_half:
+            _keep(kept, _AT_HALF, called)
     if events == 0 or others == 0:
         kept[:] = kept[_AT_HALF]
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _add_split(cells, in_validation, weights, out):
-    """Add one split's test scores over all cells; return the findings that cannot be tuned."""
+    """Add one split's test scores over all cells; return the observations that cannot be tuned."""
     rows, closes, above_half, positive = cells
     n_models, n_observations, n_rows = rows.shape
     kept = np.empty((4, 2), np.int64)
+    called, totals = np.empty(4, np.int64), np.empty(4, np.int64)
+    kinds = np.empty(n_rows, np.uint8)
     untunable = 0
     for observation in range(n_observations):
-        truth = positive[observation]
-        counts = np.zeros((2, 2), np.int64)
+        totals[:] = 0
         for row in range(n_rows):
-            counts[int(in_validation[row]), int(truth[row])] += weights[row]
-        totals = counts[1, 1], counts[1, 0]
-        untunable += totals[0] == 0 or totals[1] == 0
+            kinds[row] = 2 * in_validation[row] + positive[observation, row]
+            totals[kinds[row]] += weights[row]
+        untunable += totals[_POSITIVE] == 0 or totals[_NEGATIVE] == 0
         for model in range(n_models):
             _called_in_test(
-                rows[model, observation], closes[model, observation], truth,
-                above_half[model, observation], in_validation, weights, totals, kept,
+                rows[model, observation], closes[model, observation],
+                above_half[model, observation], kinds, weights, totals, called, kept,
             )  # fmt: skip
             for rule in range(4):
                 hit, alarm = kept[rule]
-                out[rule, 0] += hit / counts[0, 1] - alarm / counts[0, 0]
-                out[rule, 1] += 2 * hit / (hit + alarm + counts[0, 1])
+                out[rule, 0] += hit / totals[_TEST_POSITIVE] - alarm / totals[_TEST_NEGATIVE]
+                out[rule, 1] += 2 * hit / (hit + alarm + totals[_TEST_POSITIVE])
     out /= n_models * n_observations
     return untunable
 

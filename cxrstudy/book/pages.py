@@ -188,7 +188,10 @@ def measured_text(row: Mapping[str, object]) -> str:
 
 def _provenance_line(study: Study, stamp: Mapping[str, object]) -> str:
     data = ", ".join(f"{name} (`{digest}`)" for name, digest in stamp["data"].items())
-    parameters = ", ".join(f"`{k} = {json.dumps(v)}`" for k, v in stamp["parameters"].items())
+    data = data or "published tables only"
+    # A backtick in a path would end the code span and let the rest be read as HTML.
+    values = {k: json.dumps(v).replace("`", "'") for k, v in stamp["parameters"].items()}
+    parameters = ", ".join(f"`{k} = {v}`" for k, v in values.items())
     versions = ", ".join(f"{name} {number}" for name, number in stamp["versions"].items())
     commit = f", commit `{stamp['commit']}`" if stamp["commit"] else ""
     return (

@@ -5,7 +5,6 @@ ratios, rows or tasks, all models of a group or the best one. Listing every read
 whether any of them yields the printed number.
 """
 
-# ruff: noqa: PD011 - PublishedTable.values is the frame of printed cells
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 
@@ -47,16 +46,12 @@ def chexbench_gains(group: str, claimed: Printed) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As `gains_under_every_averaging`, with two columns that name a reading in words.
+        As `gains_under_every_averaging`.
     """
     table = published_table("chexagent", "chexbench")
     rows = list(table.values.index)
     row_sets = {"14 rows": rows, "11 rows": [row for row in rows if row.startswith(_PERCEPTION)]}
-    gains = gains_under_every_averaging(table, "CheXagent", GROUPS[group], row_sets, claimed)
-    return gains.assign(
-        reading=gains["opponent"] + ", " + gains["aggregate"],
-        averaged=gains["row_set"] + ", by " + gains["unit"],
-    )
+    return gains_under_every_averaging(table, "CheXagent", GROUPS[group], row_sets, claimed)
 
 
 def summarise_readings(group: str, readings: pd.DataFrame, claimed: Printed) -> dict[str, object]:
@@ -130,8 +125,8 @@ def gains_under_every_averaging(
     -------
     DataFrame
         One row for each choice of rows, unit (rows, or tasks that average their rows first),
-        opponent and aggregate: those four, then gain, low, high (percent; what the rounding
-        leaves) and consistent.
+        opponent and aggregate: those four, two columns that join them in words (``averaged`` and
+        ``reading``), then gain, low, high (percent; what the rounding leaves) and consistent.
     """
     readings = product(row_sets, ("rows", "tasks"), _OPPONENTS, _AGGREGATES)
     rows = []
@@ -140,6 +135,7 @@ def gains_under_every_averaging(
         rows.append(
             {
                 "row_set": row_set, "unit": unit, "opponent": opponent, "aggregate": aggregate,
+                "averaged": f"{row_set}, by {unit}", "reading": f"{opponent}, {aggregate}",
                 "gain": derived.value, "low": derived.low, "high": derived.high,
                 "consistent": derived.admits(published),
             }

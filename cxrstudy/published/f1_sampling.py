@@ -5,7 +5,6 @@ says how well the true F1 is known. How errors of two models on the same studies
 not printed, so every interval of a difference is given for a stated correlation.
 """
 
-# ruff: noqa: PD011 - PublishedTable.values is the frame of printed cells
 from collections.abc import Iterable
 
 import numpy as np

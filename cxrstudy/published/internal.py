@@ -5,7 +5,6 @@ Whatever is derived from printed figures is an interval too, and a printed resul
 with it if some number that prints as this result lies inside.
 """
 
-# ruff: noqa: PD011 - PublishedTable.values is the frame of printed cells
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial

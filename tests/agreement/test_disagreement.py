@@ -35,9 +35,7 @@ def test_disagreements_and_agreements_are_all_studies(pairs):
     """Every study agrees, disagrees or is uncertain, and none twice."""
     image, report = zip(*pairs, strict=True)
     truth, labels = (pd.DataFrame({"Edema": column}) for column in (image, report))
-    agreeing = sum(
-        (y == 1 and r == 1) or (y == 0 and (r == 0 or np.isnan(r))) for y, r in pairs
-    )
+    agreeing = sum((y == 1 and r == 1) or (y == 0 and (r == 0 or np.isnan(r))) for y, r in pairs)
     assert disagreement_counts(truth, labels).to_numpy().sum() + agreeing == len(pairs)
 
 

@@ -13,8 +13,8 @@ from cxrstudy.agreement.hierarchy import (
 )
 from cxrstudy.observations import close_upward
 
-CONDITIONS = ["Atelectasis", "Cardiomegaly", "Edema", "Pleural Effusion",
-              "Enlarged Cardiomediastinum", "Lung Opacity", "Support Devices", "No Finding"]  # fmt: skip
+CONDITIONS = ["Atelectasis", "Cardiomegaly", "Edema", "Pleural Effusion", "Support Devices",
+              "Enlarged Cardiomediastinum", "Lung Opacity", "No Finding"]  # fmt: skip
 
 
 def test_scored_parents_are_those_with_children():

@@ -143,5 +143,7 @@ def test_intervals_hold_their_estimates():
 def test_average_interval_by_hand():
     """Errors of 0.03 and 0.04: independent 0.05 / 2, all together 0.07 / 2."""
     limits = bound_average_interval(pd.Series([0.4, 0.6]), pd.Series([0.03, 0.04]))
-    assert limits["independent"] == pytest.approx((0.5 - 1.96 * 0.025, 0.5 + 1.96 * 0.025), abs=1e-5)
+    assert limits["independent"] == pytest.approx(
+        (0.5 - 1.96 * 0.025, 0.5 + 1.96 * 0.025), abs=1e-5
+    )
     assert limits["worst case"] == pytest.approx((0.5 - 1.96 * 0.035, 0.5 + 1.96 * 0.035), abs=1e-5)

@@ -73,7 +73,9 @@ def test_verdicts_of_other_studies_are_not_shown():
 
 def test_every_table_and_figure_has_its_download(page):
     """A download of the numbers stands right behind each table and figure."""
-    following = {cell.source: after.source for cell, after in zip(page.cells, page.cells[1:], strict=False)}
+    following = {
+        cell.source: after.source for cell, after in zip(page.cells, page.cells[1:], strict=False)
+    }
     assert "{download}`my_table.csv <tiny/my_table.csv>`" in following["show_table()"]
     assert "{download}`my_curve.csv <tiny/my_curve.csv>`" in following["show_figure()"]
 
@@ -98,7 +100,15 @@ def test_all_code_is_folded(page):
 def test_the_provenance_line_says_all(page):
     """Set, parameters, data and source hashes, commit, versions, time, and the notebook."""
     line = page.cells[-1].source
-    for part in ("quick", "n = 3", "0123456789ab", "ba9876543210", "c0ffee", "python 3.11.7", "12 s"):
+    for part in (
+        "quick",
+        "n = 3",
+        "0123456789ab",
+        "ba9876543210",
+        "c0ffee",
+        "python 3.11.7",
+        "12 s",
+    ):
         assert part in line
     assert "/notebooks/01_tiny.ipynb)" in line
 

@@ -1,5 +1,6 @@
 """The generated tables: ledger, data sets and the README's headline."""
 
+import html
 import re
 from html.parser import HTMLParser
 
@@ -61,7 +62,17 @@ def test_a_measured_claim_links_to_its_table(ledger):
 
 def test_the_ledger_escapes_every_text(ledger):
     """Markup in any text of a row is shown, not run."""
-    fields = ("statement", "where", "published", "measured", "detail", "data", "rule", "scope", "verdict")
+    fields = (
+        "statement",
+        "where",
+        "published",
+        "measured",
+        "detail",
+        "data",
+        "rule",
+        "scope",
+        "verdict",
+    )
     row = ledger[0] | dict.fromkeys(fields, EVIL) | {"amended": [EVIL], "low": None}
     text = ledger_html([row])
     assert "script" not in _parsed(text).tags
@@ -72,7 +83,7 @@ def test_every_data_set_shows_terms_and_command():
     """Each data set of the registry is listed with its terms and how to get it."""
     text = datasets_html()
     for entry in datasets().values():
-        assert entry.fetch_command in text
+        assert html.escape(entry.fetch_command) in text
         assert entry.homepage in _parsed(text).links
 
 
@@ -95,7 +106,8 @@ def test_only_measured_claims_are_headlines(ledger):
 
 
 @pytest.mark.parametrize(
-    "readme", ["# Title\n", f"{HEADLINE_BEGIN}\n", f"{HEADLINE_END}\n{HEADLINE_BEGIN}\n", README * 2]
+    "readme",
+    ["# Title\n", f"{HEADLINE_BEGIN}\n", f"{HEADLINE_END}\n{HEADLINE_BEGIN}\n", README * 2],
 )
 def test_missing_or_doubled_markers_are_an_error(readme, ledger):
     """Without exactly one pair of markers nothing is written."""

@@ -1,5 +1,6 @@
 """The registry against a small local store: mirror, cache, network, and bytes that are wrong."""
 
+import dataclasses
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -11,9 +12,11 @@ from cxrstudy.data import registry
 from cxrstudy.data.registry import (
     CACHE_VARIABLE,
     MIRROR_VARIABLE,
+    TERMS_VARIABLE,
     CorruptDataError,
     DataNotAvailableError,
     Dataset,
+    TermsNotAcceptedError,
     dataset,
     datasets,
     fetch,
@@ -180,18 +183,38 @@ def test_fetch_gets_every_file(own, monkeypatch):
     assert [path.read_bytes() for path in fetch("own")] == [GOOD]
 
 
+def test_a_data_set_with_an_agreement_is_off_until_accepted(own, monkeypatch):
+    """Not even the mirror or the network is asked before the terms are accepted by name."""
+    guarded = dataclasses.replace(own, agreement=True)
+    monkeypatch.delenv(TERMS_VARIABLE, raising=False)
+    with pytest.raises(TermsNotAcceptedError, match=f"{TERMS_VARIABLE}=own"):
+        guarded.path(FILE)
+    monkeypatch.setenv(TERMS_VARIABLE, "other, own")
+    assert guarded.path(FILE).read_bytes() == GOOD
+
+
+@pytest.mark.parametrize("changes", [{"base_url": ""}, {"package": "x==1"}])
+def test_an_entry_has_one_origin(own, changes):
+    """An address and a package, or neither, is refused when the registry is read."""
+    with pytest.raises(ValueError, match="data set own: give either base_url or package"):
+        dataclasses.replace(own, **changes)
+
+
 @pytest.mark.parametrize("entry", datasets().values(), ids=lambda entry: entry.name)
 def test_every_entry_is_complete(entry):
-    """Terms, citation, tier, https addresses and whole sha256 hashes are stated."""
+    """Terms, citation, tier, one pinned origin and whole sha256 hashes are stated."""
     assert entry.title and entry.content and entry.licence and entry.citation
     assert entry.tier in (0, 1, 2)
-    assert entry.homepage.startswith("https://") and entry.base_url.startswith("https://")
+    assert entry.homepage.startswith("https://")
+    assert entry.base_url.startswith("https://") or "==" in entry.package
     assert all(len(sha) == 64 and int(sha, 16) for sha in entry.files.values())
 
 
 def test_the_test_set_is_pinned_to_its_commit():
     """The labels come from one commit, so that an address always means the same bytes."""
-    assert "/a03eb3438ca55c28eb4379dd0dd09e3b38c0c414/" in dataset("chexpert_test_set_labels").base_url
+    assert (
+        "/a03eb3438ca55c28eb4379dd0dd09e3b38c0c414/" in dataset("chexpert_test_set_labels").base_url
+    )
 
 
 def test_every_real_file_has_the_pinned_bytes(mirror):

@@ -75,7 +75,9 @@ def _f1(pairs, policy) -> float:
     reference, labels = pd.DataFrame({"Edema": truth}), pd.DataFrame({"Edema": codes})
     answered = apply_uncertainty_policy(labels, policy, reference)["Edema"].to_numpy()
     return float(
-        count_metric("f1", len(pairs), truth.sum(), answered.sum(), (truth * answered).sum(), "zero")
+        count_metric(
+            "f1", len(pairs), truth.sum(), answered.sum(), (truth * answered).sum(), "zero"
+        )
     )
 
 

@@ -33,8 +33,8 @@ def test_an_impossible_f1_has_no_counts():
 
 def test_counts_above_chance_have_a_precision_of_at_least_the_prevalence():
     """The restriction keeps exactly the tables in which a positive answer tells something."""
-    everything = compatible_counts(Printed(0.2, 0.0005), positives=50, n=500)
-    kept = compatible_counts(Printed(0.2, 0.0005), positives=50, n=500, above_chance=True)
+    everything = compatible_counts(Printed(0.1, 0.0005), positives=50, n=500)
+    kept = compatible_counts(Printed(0.1, 0.0005), positives=50, n=500, above_chance=True)
     precision = everything[:, 0] / everything.sum(axis=1)
     assert kept.tolist() == everything[precision >= 0.1].tolist() and len(kept) < len(everything)
 

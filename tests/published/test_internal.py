@@ -61,7 +61,7 @@ def test_no_unrounded_table_leaves_the_range(new, old, errors, derive):
 
 
 def test_a_figure_that_enters_twice_keeps_its_exact_range():
-    """x / (x + y) rises in x: the range is that of two corners, not of interval division."""
+    """The share x / (x + y) rises in x: two corners bound it, not interval division."""
     derived = propagate_rounding(
         lambda x, y: float(x / (x + y)), Printed(0.5, 0.05), Printed(0.5, 0.05)
     )

@@ -61,7 +61,12 @@ def test_another_import_changes_the_list(tmp_path):
 def test_indirect_imports_count(tmp_path):
     """The loader of the test set brings registry, tables and integrity without naming them."""
     found = _dependencies(tmp_path, "from cxrstudy.data.chexpert_test import load")
-    indirect = {"data/registry.py", "data/registry.yaml", "data/tables.py", "observations/policies.py"}
+    indirect = {
+        "data/registry.py",
+        "data/registry.yaml",
+        "data/tables.py",
+        "observations/policies.py",
+    }
     assert indirect <= found
     assert not any(file.startswith(("published/", "claims/", "book/")) for file in found)
 

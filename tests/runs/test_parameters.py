@@ -69,7 +69,9 @@ def test_an_unknown_parameter_is_refused():
 
 def test_a_cell_is_read_in_order(tmp_path):
     """Names, types, defaults and help come from the cell's lines."""
-    source = 'n: int = 10_000  # resamples\nname: str = "a # b"  # which\nlow: float = -0.5  # limit'
+    source = (
+        'n: int = 10_000  # resamples\nname: str = "a # b"  # which\nlow: float = -0.5  # limit'
+    )
     assert read_parameters(_notebook(tmp_path, source)) == {
         "n": Parameter("n", "int", 10_000, "resamples"),
         "name": Parameter("name", "str", "a # b", "which"),
@@ -131,4 +133,3 @@ def test_every_parameter_set_is_valid(study):
     declared = read_parameters(study.notebook_path)
     for name in study.sets:
         check_parameters(declared, study.parameters(name))
-

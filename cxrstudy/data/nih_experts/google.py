@@ -66,7 +66,7 @@ def read_google(table: pd.DataFrame) -> GoogleLabels:
         If a set or an answer has an unknown name.
     """
     answers = table[list(FINDINGS)]
-    strange = set(answers.stack()) - {"YES", "NO"} | set(table["Set Id"]) - set(SETS)  # noqa: PD013
+    strange = set(answers.stack()) - {"YES", "NO"} | set(table["Set Id"]) - set(SETS)
     if strange:
         raise LabelTableError(f"Google's table: unknown answer or set {sorted(strange)[0]!r}")
     labels = (answers == "YES").astype(float)

@@ -31,7 +31,7 @@ def sampling_strata(nih: NihLabels) -> pd.Series:
     return pd.Series(strata, nih.labels.index, name="stratum")
 
 
-def sampling_fractions(strata: pd.Series, drawn: pd.Index, by: pd.Series | None = None):
+def sampling_fractions(strata: pd.Series, drawn: pd.Index) -> pd.DataFrame:
     """Count the images and the drawn images of each stratum.
 
     Parameters
@@ -40,18 +40,34 @@ def sampling_fractions(strata: pd.Series, drawn: pd.Index, by: pd.Series | None 
         Stratum of every image that could be drawn.
     drawn : Index
         Names of the drawn images.
-    by : Series, optional
-        Splits the strata further, to see whether the draw depended on it.
 
     Returns
     -------
     DataFrame
-        Columns images, drawn and fraction; indexed by stratum (and `by`).
+        Columns images, drawn and fraction; indexed by stratum.
     """
-    keys = [strata] if by is None else [strata, by]
-    groups = pd.Series(strata.index.isin(drawn), strata.index).groupby(keys)
-    table = pd.DataFrame({"images": groups.size(), "drawn": groups.sum()})
-    return table.assign(fraction=table["drawn"] / table["images"])
+    return _fractions([strata], drawn)
+
+
+def sampling_fractions_by_group(
+    strata: pd.Series, drawn: pd.Index, groups: pd.DataFrame
+) -> pd.DataFrame:
+    """Split the strata further, to see whether the draw depended on more than the stratum.
+
+    Parameters
+    ----------
+    strata, drawn
+        As for `sampling_fractions`.
+    groups : DataFrame of str
+        Each column sorts the images into levels, such as views.
+
+    Returns
+    -------
+    DataFrame
+        Columns group, level, stratum, images, drawn and fraction.
+    """
+    tables = {group: _fractions([groups[group].rename("level"), strata], drawn) for group in groups}
+    return pd.concat(tables, names=["group"]).reset_index()
 
 
 def inverse_sampling_weights(strata: pd.Series, drawn: pd.Index) -> pd.Series:
@@ -69,3 +85,9 @@ def inverse_sampling_weights(strata: pd.Series, drawn: pd.Index) -> pd.Series:
     """
     fractions = sampling_fractions(strata, drawn)["fraction"]
     return 1 / strata.loc[drawn].map(fractions)
+
+
+def _fractions(keys: list[pd.Series], drawn: pd.Index) -> pd.DataFrame:
+    groups = pd.Series(keys[0].index.isin(drawn), keys[0].index).groupby(keys)
+    table = pd.DataFrame({"images": groups.size(), "drawn": groups.sum()})
+    return table.assign(fraction=table["drawn"] / table["images"])

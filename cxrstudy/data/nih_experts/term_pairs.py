@@ -12,6 +12,9 @@ PNEUMONIA_LIKE: tuple[str, ...] = ("Pneumonia", "Consolidation", "Infiltration")
 AIRSPACE: tuple[str, ...] = (*PNEUMONIA_LIKE, "Atelectasis", "Edema")
 """Every NIH term that the crosswalk puts below Lung Opacity, lesions apart."""
 
+GROUPS: tuple[str, ...] = ("view", "sex", "age band")
+"""What the comparisons are split by."""
+
 
 @dataclass(frozen=True)
 class TermPair:
@@ -63,6 +66,11 @@ class TermComparison:
     expert: pd.DataFrame
     text_mined: pd.DataFrame
     images: pd.DataFrame
+
+    @property
+    def groups(self) -> pd.DataFrame:
+        """View, sex and age band of each image."""
+        return self.images[list(GROUPS)]
 
     def counts(self) -> pd.DataFrame:
         """Count the images of each of the four answers, and the patients behind them."""
