@@ -17,7 +17,7 @@ app.add_typer(data_app, name="data")
 
 ParameterOption = Annotated[
     list[str] | None,
-    typer.Option("--parameter", "-p", help="Override a notebook parameter: NAME=VALUE; repeatable."),
+    typer.Option("--parameter", "-p", help="Override a parameter: NAME=VALUE; repeatable."),
 ]
 
 
@@ -48,15 +48,21 @@ def run(
     study_name: Annotated[str, typer.Argument(metavar="STUDY", help="A study of studies.yaml.")],
     set_name: Annotated[str, typer.Option("--set", help="Parameter set.")] = "quick",
     parameter: ParameterOption = None,
-    build: Annotated[Path, typer.Option(help="Folder for results and pages.")] = Path("_build"),
+    build: Annotated[
+        Path | None,
+        typer.Option(help="Folder for results; _build, or _build/own if -p is given."),
+    ] = None,
 ) -> None:
     """Execute one study's notebook and publish its tables."""
+    from cxrstudy.paths import in_project
     from cxrstudy.runs import run_study, studies, study
 
     if study_name not in studies():
         raise typer.BadParameter(f"no such study; choose one of: {', '.join(studies())}")
     overrides = dict(_split(text) for text in parameter or [])
-    folders = run_study(study(study_name), set_name, overrides, build.absolute())
+    # The book's own results are not for overridden parameters.
+    folder = build or in_project("_build/own" if overrides else "_build")
+    folders = run_study(study(study_name), set_name, overrides, folder.absolute())
     missing = json.loads(folders.stamp.read_text("utf-8"))["missing"]
     if missing:
         typer.echo(f"{study_name}: data not on this machine: {', '.join(missing)}", err=True)
@@ -125,7 +131,7 @@ def readme(
     current = path.read_text("utf-8")
     wanted = with_headline(current, rows)
     if check and wanted != current:
-        typer.echo("README.md: the headline table is not the ledger's; run `cxrstudy readme`", err=True)
+        typer.echo("README.md: the headline is not the ledger's; run `cxrstudy readme`", err=True)
         raise typer.Exit(1)
     path.write_text(wanted, "utf-8")
 
@@ -156,7 +162,8 @@ def _split(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
-    return name, value
+    # The notebook runs in the project's folder, the reader may be anywhere.
+    return name, str(Path(value).absolute()) if Path(value).is_file() else value
 
 
 if __name__ == "__main__":

@@ -23,40 +23,57 @@ SMALLEST_STEP = 1e-12
 RANK_TOLERANCE = 1e-9
 
 
+# The inner loops of both routines add a multiple of one row to another: they run along memory, and
+# need no library, whose threads would wait for each other inside ours.
+
+
 @numba.njit(cache=True)
 def _factorise(matrix):
-    """Replace a symmetric matrix by its Cholesky factor; return its log determinant.
+    """Replace a symmetric matrix by R with R'R = matrix; return its log determinant.
 
-    Reads and writes the lower triangle only. NaN stands for a singular matrix.
+    Reads and writes the upper triangle only. NaN stands for a singular matrix.
     """
+    p = len(matrix)
     log_determinant = 0.0
-    for i in range(len(matrix)):
-        diagonal = matrix[i, i]
-        for j in range(i + 1):
-            entry = matrix[i, j]
-            for k in range(j):
-                entry -= matrix[i, k] * matrix[j, k]
-            if j < i:
-                matrix[i, j] = entry / matrix[j, j]
-        if not entry > RANK_TOLERANCE * diagonal:
+    diagonal = np.diag(matrix).copy()
+    for k in range(p):
+        pivot = matrix[k, k]
+        if not pivot > RANK_TOLERANCE * diagonal[k]:
             return np.nan
-        matrix[i, i] = math.sqrt(entry)
-        log_determinant += math.log(entry)
+        log_determinant += math.log(pivot)
+        scale = 1.0 / math.sqrt(pivot)
+        for j in range(k, p):
+            matrix[k, j] *= scale
+        for i in range(k + 1, p):
+            multiple = matrix[k, i]
+            for j in range(i, p):
+                matrix[i, j] -= multiple * matrix[k, j]
     return log_determinant
 
 
 @numba.njit(cache=True)
 def _invert(factor):
-    """Invert the matrix of which `factor` is the Cholesky factor."""
+    """Invert the matrix of which `factor` is the upper factor."""
     p = len(factor)
     root = np.zeros((p, p))
+    inverse = np.zeros((p, p))
     for i in range(p):
         root[i, i] = 1.0
         for k in range(i):
+            multiple = factor[k, i]
             for j in range(k + 1):
-                root[i, j] -= factor[i, k] * root[k, j]
-        root[i, : i + 1] /= factor[i, i]
-    return root.T @ root
+                root[i, j] -= multiple * root[k, j]
+        for j in range(i + 1):
+            root[i, j] /= factor[i, i]
+    for k in range(p):
+        for i in range(k + 1):
+            multiple = root[k, i]
+            for j in range(i + 1):
+                inverse[i, j] += multiple * root[k, j]
+    for i in range(p):
+        for j in range(i):
+            inverse[j, i] = inverse[i, j]
+    return inverse
 
 
 @numba.njit(cache=True)
@@ -84,7 +101,7 @@ def _evaluate(active, successes, trials, beta, probability, factor):
             if a < 0:
                 break
             for b in active[i]:
-                factor[a, b] += curve
+                factor[b, a] += curve
                 if a == b:
                     break
     return likelihood + 0.5 * _factorise(factor)

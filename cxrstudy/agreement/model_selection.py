@@ -103,19 +103,26 @@ def nested_estimate(
     Sun, Apley and Staum (2011). Efficient nested simulation for estimating the variance of a
     conditional expectation. Operations Research 59, 998-1007.
     """
-    value = float(np.nanmean(splits))
+    value = _mean(splits)
     means, variance_of_mean = _means_and_their_variance(resampled)
-    total = np.nanvar(means, ddof=1)
-    from_sample = max(total - np.nanmean(variance_of_mean), 0.0)
+    deviations = means - _mean(means)
+    total = _mean(deviations**2)
+    from_sample = max(total - _mean(variance_of_mean), 0.0)
     shrink = np.sqrt(from_sample / total) if total > 0 else 0.0
     return Estimate(
         value=value,
-        replicates=np.clip(value + shrink * (means - np.nanmean(means)), *bounds),
+        replicates=np.clip(value + shrink * deviations, *bounds),
         jackknife=np.full(n_studies, value),
         undefined=int(np.isnan(means).sum()),
         n=n_studies,
         positives=0,
     )
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of the defined values; NaN, and no warning, where there is none."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
 
 
 def _means_and_their_variance(resampled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -242,6 +249,12 @@ def threshold_outcome(metric: str, rule: str, minus: str | None = None) -> str:
     return f"{metric}, {rule}" if minus is None else f"{metric}, {rule} - {minus}"
 
 
+def _central_range(values: np.ndarray) -> np.ndarray:
+    """Median and limits of the central 95 % of the defined values."""
+    defined = values[~np.isnan(values)]
+    return np.quantile(defined, [0.5, 0.025, 0.975]) if defined.size else np.full(3, np.nan)
+
+
 def _sample_and_resamples(cells: SortedCells, n_bootstrap: int, seed: int):
     n = cells.positive.shape[1]
     yield np.ones((_FULL_RESAMPLES, n), np.uint8)
@@ -273,8 +286,7 @@ def _split_estimates(full, resampled, sizes, without_class, n_studies: int) -> S
             estimates[size, outcome] = nested_estimate(
                 single, resampled[outcome][:, k], n_studies, _BOUNDS.get(outcome, _UNBOUNDED)
             )
-            low, median, high = np.nanquantile(single, [0.025, 0.5, 0.975])
-            spread.append((size, outcome, median, low, high))
+            spread.append((size, outcome, *_central_range(single)))
     return SplitEstimates(
         estimates=estimates,
         spread=pd.DataFrame(spread, columns=["size", "outcome", "median", "low", "high"]),

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.discrete.discrete_model import Logit
+from threadpoolctl import threadpool_limits
 
 from cxrstudy.agreement import firth
 from cxrstudy.agreement.mapping import one_hot_codes
@@ -178,7 +179,9 @@ def l1_odds_ratios(
     rows = []
     for observation in dict.fromkeys(name for _, name in pairs if name in truth):
         model = Logit(truth[observation], design)
-        fitted = model.fit_regularized(method="l1", alpha=alpha, maxiter=1000, disp=0)
+        # Small matrices: threads of the linear algebra would only wait for each other.
+        with threadpool_limits(limits=1, user_api="blas"):
+            fitted = model.fit_regularized(method="l1", alpha=alpha, maxiter=1000, disp=0)
         known = fitted.mle_retvals["converged"]
         for label in (label for label, name in pairs if name == observation and label in design):
             ratio, p_value = np.exp(fitted.params[label]), fitted.pvalues[label]

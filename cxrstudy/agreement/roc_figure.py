@@ -52,6 +52,8 @@ def roc_with_raters(
     for panel in panels[len(observations) :]:
         panel.set_axis_off()
     panels[len(observations)].legend(handles, labels, loc="center left")
+    for panel in panels[max(len(observations) - _COLUMNS, 0) : len(observations)]:
+        panel.tick_params(labelbottom=True)
     figure.supxlabel("false-positive rate", fontsize="medium")
     figure.supylabel("sensitivity", fontsize="medium")
     return panels[0]

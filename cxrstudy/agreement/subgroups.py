@@ -1,6 +1,6 @@
 """Agreement within subgroups of the rows, on shared resamples."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -90,19 +90,50 @@ class SubgroupAgreement:
             too_few, which holds where either side has too few positives or negatives.
         """
         observations = dict.fromkeys(observation for observation, _, _ in self.cells.values())
-        metrics = dict.fromkeys(metric for _, _, metric in self.agreement.estimates)
+        return self._paired_table(
+            method,
+            {
+                (observation, group, " - ".join(pair)): [
+                    (self.agreement, _name(observation, group, level)) for level in pair
+                ]
+                for observation in observations
+                for group, pair in levels.items()
+            },
+        )
+
+    def change_from(self, other: "SubgroupAgreement", method: str) -> pd.DataFrame:
+        """Tidy table of these estimates minus those of another agreement, cell by cell.
+
+        Parameters
+        ----------
+        other : SubgroupAgreement
+            On the same rows, cells and resamples, such as without weights.
+        method : str
+
+        Returns
+        -------
+        DataFrame
+            As `differences` returns it.
+        """
+        return self._paired_table(
+            method,
+            {
+                cell: [(self.agreement, name), (other.agreement, name)]
+                for name, cell in self.cells.items()
+            },
+        )
+
+    def _paired_table(
+        self, method: str, sides: Mapping[Cell, Sequence[tuple[Agreement, str]]]
+    ) -> pd.DataFrame:
         rows = []
-        for observation in observations:
-            for group, pair in levels.items():
-                names = [_name(observation, group, level) for level in pair]
-                too_few = any((method, name) in self.agreement.too_few for name in names)
-                for metric in metrics:
-                    first, second = (self.agreement.estimate(method, n, metric) for n in names)
-                    gap = first - second
-                    rows.append(
-                        (observation, group, " - ".join(pair), metric, gap.value, *gap.interval(),
-                         gap.n, gap.positives, too_few)
-                    )  # fmt: skip
+        for cell, pair in sides.items():
+            too_few = any((method, name) in agreement.too_few for agreement, name in pair)
+            for metric in dict.fromkeys(metric for _, _, metric in self.agreement.estimates):
+                first, second = (a.estimate(method, name, metric) for a, name in pair)
+                gap = first - second
+                limits = gap.interval()
+                rows.append((*cell, metric, gap.value, *limits, gap.n, gap.positives, too_few))
         names = "observation group level metric estimate low high n positives too_few"
         return pd.DataFrame(rows, columns=names.split())
 

@@ -32,9 +32,8 @@ def ledger_html(ledger: list[dict]) -> str:
     rows = []
     for row in ledger:
         claim = f"{html.escape(row['statement'])} <small>{html.escape(row['where'])}</small>"
-        details = "".join(
-            f" <small>{html.escape(text)}</small>" for text in (row["detail"], *row["amended"]) if text
-        )
+        notes = filter(None, (row["detail"], *row["amended"]))
+        details = "".join(f" <small>{html.escape(note)}</small>" for note in notes)
         rows.append(
             (
                 html.escape(_short_title(row["paper"])),
@@ -79,7 +78,7 @@ def headline_markdown(ledger: list[dict]) -> str:
                 measured_text(row),
                 f"**{row['verdict']}** ({row['scope']})",
             )
-            lines.append("| " + " | ".join(cells) + " |")
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 
 

@@ -53,7 +53,7 @@ def write_ledger(rows: list[dict], path: str | Path) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    temporary.write_text(json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
     temporary.replace(path)
 
 
@@ -68,24 +68,47 @@ def _adjusted_levels(
     levels = {claim.id: 0.95 for claim in stated}
     tested = [claim for claim in stated if claim.rule in TESTED_RULES]
     primary = [claim for claim in tested if claim.family == "primary"]
-    levels |= rules.holm_levels({claim.id: _p_value(measured.get(claim.id)) for claim in primary})
+    levels |= rules.holm_levels({c.id: _p_value(c, measured.get(c.id)) for c in primary})
     secondary = [claim for claim in tested if claim.family != "primary" and claim.id in measured]
     for study in {claim.study for claim in secondary}:
         levels |= rules.benjamini_hochberg_levels(
-            {claim.id: _p_value(measured[claim.id]) for claim in secondary if claim.study == study}
+            {c.id: _p_value(c, measured[c.id]) for c in secondary if c.study == study}
         )
     return levels
 
 
-def _p_value(measurement: Measurement | None) -> float:
+def _p_value(claim: Claim, measurement: Measurement | None) -> float:
     """Largest p-value over the cells: a claim about several cells needs all of them.
 
     A claim without an estimate, or with an undefined one, cannot be rejected.
     """
-    if measurement is None:
+    if measurement is None or not measurement.estimates:
         return 1.0
-    p_values = [e.p_value(method=measurement.method) for e in measurement.estimates.values()]
-    return float(np.nan_to_num(p_values, nan=1.0).max(initial=0.0)) if p_values else 1.0
+    test = {"equivalence": _equivalence_p_value, "value": _value_p_value}.get(
+        claim.rule, _direction_p_value
+    )
+    p_values = [test(claim, measurement, cell) for cell in measurement.estimates.values()]
+    return float(np.nan_to_num(p_values, nan=1.0).max())
+
+
+def _direction_p_value(claim: Claim, measurement: Measurement, estimate: Estimate) -> float:
+    return estimate.p_value(method=measurement.method)
+
+
+def _value_p_value(claim: Claim, measurement: Measurement, estimate: Estimate) -> float:
+    return estimate.p_value(measurement.published_number, method=measurement.method)
+
+
+def _equivalence_p_value(claim: Claim, measurement: Measurement, estimate: Estimate) -> float:
+    """Larger of the two one-sided tests' p-values: inside the margin on both sides."""
+    one_sided = []
+    for limit, inside in (
+        (-claim.margin, estimate.value > -claim.margin),
+        (claim.margin, estimate.value < claim.margin),
+    ):
+        half = estimate.p_value(limit, method=measurement.method) / 2
+        one_sided.append(half if inside else 1 - half)
+    return max(one_sided)
 
 
 def _row(claim: Claim, measurement: Measurement | None, level: float, missing: str) -> dict:
@@ -159,7 +182,7 @@ def _tested(claim: Claim, measurement: Measurement, level: float) -> dict:
     if len(cells) == 1:
         (estimate,) = measurement.estimates.values()
         low, high = estimate.interval(level, method=measurement.method)
-        fields |= {"measured": f"{estimate.value:+.3f}", "low": float(low), "high": float(high)}
+        fields |= {"measured": f"{estimate.value:+.3f}", "low": _finite(low), "high": _finite(high)}
         if fields["verdict"] == "inconclusive":
             effect = rules.detectable_effect(_standard_error(estimate))
             fields["detail"] = f"{measurement.detail} Detectable: {effect:.3f}.".strip()
@@ -177,6 +200,11 @@ def _tested(claim: Claim, measurement: Measurement, level: float) -> dict:
         counts = f"{measurement.fewest_events} events or non-events"
         fields |= {"measured": counts, "low": None, "high": None, "detail": measurement.detail}
     return fields
+
+
+def _finite(value: float) -> float | None:
+    """Write an undefined limit as missing; JSON knows no NaN."""
+    return float(value) if np.isfinite(value) else None
 
 
 def _decide_cell(claim: Claim, measurement: Measurement, estimate: Estimate, level: float) -> str:

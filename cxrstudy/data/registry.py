@@ -144,7 +144,7 @@ class Dataset:
         accepted = {name.strip() for name in os.environ.get(TERMS_VARIABLE, "").split(",")}
         if self.agreement and self.name not in accepted:
             raise TermsNotAcceptedError(
-                f"{self.title} is off until you accept its terms ({self.licence}). Read them at "
+                f"{self.title}: off until you accept their terms ({self.licence}). Read them at "
                 f"{self.homepage}, then add its name to the environment: "
                 f"{TERMS_VARIABLE}={self.name} (several names with commas between them)."
             )

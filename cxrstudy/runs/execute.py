@@ -14,8 +14,9 @@ from pathlib import Path
 
 import nbformat
 import papermill
+from nbclient.exceptions import DeadKernelError
 
-from cxrstudy.data.registry import DataNotAvailableError, dataset, fetch
+from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError, dataset, fetch
 from cxrstudy.paths import project_root
 from cxrstudy.runs.catalogue import Study
 from cxrstudy.runs.parameters import check_parameters, read_parameters
@@ -71,7 +72,6 @@ def run_study(
     Returns
     -------
     RunFolders
-
         If a data set is neither here nor to be had, the stamp says which one is missing, and
         nothing runs.
 
@@ -79,19 +79,25 @@ def run_study(
     ------
     ParameterError
         Before any kernel starts, if a parameter is unknown or ill-typed.
-    StudyFailedError
-        If a cell raises; ``failure.json`` then says what.
+    StudyFailedError, CorruptDataError
+        If a cell raises or a file is not what the registry pins; ``failure.json`` says what.
     """
     declared = read_parameters(study.notebook_path)
     parameters = check_parameters(declared, study.parameters(set_name) | dict(overrides or {}))
     folders = RunFolders.of(study.name, build)
     folders.executed.parent.mkdir(parents=True, exist_ok=True)
-    with _exclusive(folders.executed.parent / ".lock"), _scratch(folders) as scratch:
+    with (
+        _exclusive(folders.executed.parent / ".lock"),
+        _failure_noted(study, folders),
+        _scratch(folders) as scratch,
+    ):
         start = time.monotonic()
-        stamp = {"study": study.name, "set": set_name, "missing": _missing_data(study)}
+        # Overridden parameters may name tables of the reader's own, which need no data set.
+        missing = [] if overrides else _missing_data(study)
+        stamp = {"study": study.name, "set": set_name, "missing": missing}
         if not stamp["missing"]:
             tables = scratch / "results"
-            notebook = _execute(study, {**parameters, "results": str(tables)}, folders)
+            notebook = _execute(study, {**parameters, "results": str(tables)})
             clean = clean_notebook(notebook, {str(tables): f"_build/results/{study.name}"})
             nbformat.write(clean, scratch / "executed.ipynb")
             values = {name: p.default for name, p in declared.items()} | parameters
@@ -165,7 +171,19 @@ def _missing_data(study: Study) -> list[str]:
     return missing
 
 
-def _execute(study: Study, parameters: Mapping[str, object], folders: RunFolders):
+@contextmanager
+def _failure_noted(study: Study, folders: RunFolders) -> Iterator[None]:
+    """Leave a note for the study's page if the run fails, and withdraw the stamp."""
+    try:
+        yield
+    except (StudyFailedError, CorruptDataError) as error:
+        failure = {"study": study.name, "error": str(error)}
+        folders.failure.write_text(json.dumps(failure, indent=1) + "\n", "utf-8")
+        folders.stamp.unlink(missing_ok=True)
+        raise
+
+
+def _execute(study: Study, parameters: Mapping[str, object]) -> nbformat.NotebookNode:
     root = project_root()
     try:
         return papermill.execute_notebook(
@@ -178,10 +196,9 @@ def _execute(study: Study, parameters: Mapping[str, object], folders: RunFolders
         )
     except papermill.PapermillExecutionError as error:
         message = f"{error.ename}: {error.evalue}".replace(f"{root}{os.sep}", "")
-        failure = {"study": study.name, "error": message, "cell": error.source}
-        folders.failure.write_text(json.dumps(failure, indent=1) + "\n", "utf-8")
-        folders.stamp.unlink(missing_ok=True)
         raise StudyFailedError(f"{study.name}: {message}") from error
+    except DeadKernelError as error:
+        raise StudyFailedError(f"{study.name}: the kernel died, perhaps out of memory") from error
 
 
 def _publish(scratch: Path, folders: RunFolders) -> None:

@@ -36,10 +36,7 @@ def provenance(study: Study, parameters: Mapping[str, object], seconds: float) -
     return {
         "parameters": dict(parameters),
         "source": _digest(path.read_bytes() for path in sources),
-        "data": {
-            name: _digest(sha256.encode() for sha256 in dataset(name).files.values())
-            for name in study.data
-        },
+        "data": _own_tables(parameters) or _data_sets(study),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("cxrstudy", *REPORTED_PACKAGES)},
@@ -47,6 +44,19 @@ def provenance(study: Study, parameters: Mapping[str, object], seconds: float) -
         "commit": _commit(project_root()),
         "seconds": round(seconds, 1),
     }
+
+
+def _data_sets(study: Study) -> dict[str, str]:
+    return {
+        name: _digest(sha256.encode() for sha256 in dataset(name).files.values())
+        for name in study.data
+    }
+
+
+def _own_tables(parameters: Mapping[str, object]) -> dict[str, str]:
+    """Find the parameters that name a file: those are the data then."""
+    paths = [Path(value) for value in parameters.values() if isinstance(value, str)]
+    return {path.name: _digest([path.read_bytes()]) for path in paths if path.is_file()}
 
 
 def _digest(parts) -> str:

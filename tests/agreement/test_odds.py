@@ -1,7 +1,5 @@
 """Odds ratios: Firth's method against closed forms and slow references, and the claims' tables."""
 
-# ruff: noqa: PD011 - PublishedTable.values is the frame of printed cells
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -60,6 +60,25 @@ def test_levels_share_their_resamples(tables):
     assert tuple(table.loc["A", ["low", "high"]]) == (first - second).interval()
 
 
+def test_weights_change_what_they_should(tables):
+    """Doubling every weight changes nothing; doubling one view's changes the mixture only."""
+    truth, predictions, groups, patients = tables
+    options = {"metrics": ("recall",), "clusters": patients, "n_bootstrap": 100}
+    plain = agree_by_subgroup(truth, predictions, groups, **options)
+    weights = np.where(groups["view"] == "AP", 2.0, 1.0)
+    mixed = agree_by_subgroup(truth, predictions, groups, sampling_weights=weights, **options)
+    doubled = agree_by_subgroup(
+        truth, predictions, groups, sampling_weights=np.full(400, 2.0), **options
+    )
+    np.testing.assert_allclose(doubled.change_from(plain, "m")["estimate"], 0, atol=1e-12)
+    change = mixed.change_from(plain, "m").query("observation == 'A'").set_index("group")
+    np.testing.assert_allclose(change.loc["view", "estimate"], 0, atol=1e-12)
+    weighted = recall_score(truth["A"], predictions["m"]["A"], sample_weight=weights)
+    expected = weighted - recall_score(truth["A"], predictions["m"]["A"])
+    assert change.loc["all", "estimate"] == pytest.approx(expected, abs=1e-12)
+    assert expected != 0
+
+
 def test_rare_levels_are_flagged(tables):
     """A level with fewer than ten positives is too few, and so is any difference from it."""
     truth, predictions, groups, _ = tables

@@ -144,7 +144,7 @@ def test_holm_by_hand():
     assert levels == pytest.approx({"b": 1 - 0.05 / 4, "d": 1 - 0.05 / 3, "a": 0.975, "c": 0.975})
 
 
-@settings(max_examples=20)  # statsmodels' Holm takes 0.1 s
+@settings(max_examples=10)  # statsmodels' Holm takes 0.1 s
 @given(P_VALUES)
 def test_holm_levels_decide_as_holm_does(p_values):
     """A test is rejected at its interval's level exactly if Holm's procedure rejects it."""

@@ -69,9 +69,7 @@ def test_other_bytes_in_the_package_are_refused(package):
 def test_a_package_without_the_file_says_what_to_install(package):
     """A package that lacks the file is named with the command that mends it."""
     (package / "data" / "own.csv").unlink()
-    with pytest.raises(
-        DataNotAvailableError, match="pip install own_package==1.0.*CXRSTUDY_MIRROR"
-    ):
+    with pytest.raises(DataNotAvailableError, match="pip install own_package.*_MIRROR"):
         _entry().path("data/own.csv")
 
 

@@ -103,7 +103,7 @@ def test_a_failure_is_written_down_and_leaves_the_tables(project, tiny):
     with pytest.raises(StudyFailedError, match="tiny: ValueError: <b>no</b> rows"):
         run_study(tiny, "quick", {"fail": "true", "n": 9})
     failure = json.loads(folders.failure.read_text("utf-8"))
-    assert (failure["study"], failure["error"]) == ("tiny", "ValueError: <b>no</b> rows")
+    assert (failure["study"], failure["error"]) == ("tiny", "tiny: ValueError: <b>no</b> rows")
     assert _files(folders.results) == before
     assert not folders.stamp.exists()
     assert not list(folders.stamp.parent.glob("tmp*"))

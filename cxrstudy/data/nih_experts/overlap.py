@@ -1,4 +1,4 @@
-"""Images that both expert sources read: how far do experts agree with experts?"""
+"""Images that both expert sources read, to see how far experts agree with experts."""
 
 from dataclasses import dataclass
 

@@ -1,0 +1,69 @@
+"""Mean ROC curves against scikit-learn, ties and vertical steps included."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_curve
+
+from cxrstudy.agreement import resample_weights
+from cxrstudy.agreement.roc import mean_roc, mean_sensitivity, sensitivity_beyond_raters
+
+
+def _reference(positive, scores, weights, rate):
+    """Scikit-learn's curve, read at its upper end where it rises vertically."""
+    kept = weights > 0
+    fpr, tpr, _ = roc_curve(
+        positive[kept], scores[kept], sample_weight=weights[kept], drop_intermediate=False
+    )
+    return np.interp(rate + 1e-12, fpr, tpr)
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 6])
+def test_sensitivity_equals_scikit_learn(rng, decimals):
+    """At random rates in random resamples, for scores with many, some and no ties."""
+    positive = rng.random(80) < 0.4
+    scores = np.round(positive + rng.normal(size=(2, 80)), decimals)
+    weights = resample_weights(80, 10, 3)
+    targets = rng.random((10, 7))
+    found = mean_sensitivity(positive, scores, weights, targets)
+    for row, weight in enumerate(weights):
+        expected = [
+            np.mean([_reference(positive, s, weight.astype(float), rate) for s in scores])
+            for rate in targets[row]
+        ]
+        np.testing.assert_allclose(found[row], expected, atol=1e-9)
+
+
+def test_by_hand():
+    """Scores 4+ 3- 2+ 1-: half of the positives come before the first false alarm."""
+    truth = np.array([True, False, True, False])
+    scores = np.array([[4.0, 3.0, 2.0, 1.0]])
+    found = mean_sensitivity(truth, scores, np.ones((1, 4)), np.array([[0.0, 0.25, 0.5, 1.0]]))
+    np.testing.assert_allclose(found, [[0.5, 0.5, 1.0, 1.0]])
+
+
+def test_one_class_is_undefined():
+    """A resample without positives has no sensitivity."""
+    found = mean_sensitivity(
+        np.array([True, False]), np.array([[1.0, 0.0]]), np.array([[0, 2]]), np.array([[0.5]])
+    )
+    assert np.isnan(found).all()
+
+
+def test_a_model_that_copies_a_rater_is_not_beyond_him(scores):
+    """A rater scored against a model that gives the same answers has a difference of zero."""
+    truth, models = scores(200, 2, a=1.0)
+    rater = (models["a"] > 0.5).astype(float)
+    table = sensitivity_beyond_raters(truth, {"copy": rater}, {"rater": rater}, n_bootstrap=50)
+    np.testing.assert_allclose(table[["estimate", "low", "high"]], 0, atol=1e-9)
+
+
+def test_mean_roc_rises_within_its_band(scores):
+    """The curve never falls, ends at one and lies within its limits."""
+    truth, models = scores(200, 1, a=1.0, b=1.5)
+    curve = mean_roc(truth, models, rates=np.linspace(0, 1, 9), n_bootstrap=200)
+    assert isinstance(curve, pd.DataFrame)
+    assert (np.diff(curve["estimate"]) >= 0).all()
+    assert curve["estimate"].iloc[-1] == 1.0
+    assert (curve["low"] <= curve["estimate"]).all()
+    assert (curve["estimate"] <= curve["high"]).all()
