@@ -67,10 +67,10 @@ def datasets_html() -> str:
 
 
 def headline_markdown(ledger: list[dict]) -> str:
-    """Print the measured claims as the README's table."""
+    """Print the primary claims that were measured as the README's table."""
     lines = ["| paper | claim | published | measured | verdict |", "|---|---|---|---|---|"]
     for row in ledger:
-        if row["measured"]:
+        if row["measured"] and row["family"] == "primary":
             cells = (
                 _short_title(row["paper"]),
                 row["statement"],
