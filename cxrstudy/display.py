@@ -104,7 +104,9 @@ def show_estimates(
     rows, columns = ([key] if isinstance(key, str) else list(key) for key in (rows, columns))
     cells = [_with_interval(row, decimals) for row in table.itertuples()]
     order = [dict.fromkeys(map(tuple, table[key].to_numpy())) for key in (rows, columns)]
-    wide = table[rows + columns].assign(cell=cells).pivot(index=rows, columns=columns, values="cell")
+    wide = (
+        table[rows + columns].assign(cell=cells).pivot(index=rows, columns=columns, values="cell")
+    )
     wide = wide.loc[
         [key if len(rows) > 1 else key[0] for key in order[0]],
         [key if len(columns) > 1 else key[0] for key in order[1]],
@@ -176,7 +178,8 @@ def _with_interval(row, decimals: int) -> str:
     if pd.isna(row.low):
         return f"{row.estimate:.{decimals}f}"
     # A no-break space keeps the limits together when the cell wraps.
-    return f"{row.estimate:.{decimals}f} [{row.low:.{decimals}f},\N{NO-BREAK SPACE}{row.high:.{decimals}f}]"
+    estimate, low, high = (f"{value:.{decimals}f}" for value in (row.estimate, row.low, row.high))
+    return f"{estimate} [{low},\N{NO-BREAK SPACE}{high}]"
 
 
 def _has_named_index(table: pd.DataFrame) -> bool:
@@ -187,7 +190,9 @@ def _formatted(table: pd.DataFrame, decimals: int | dict[str, int]) -> pd.DataFr
     shown = table.copy()
     for column in shown.select_dtypes("floating"):
         places = decimals if isinstance(decimals, int) else decimals.get(column, 3)
-        shown[column] = [f"{value:.{places}f}" if pd.notna(value) else "" for value in shown[column]]
+        shown[column] = [
+            f"{value:.{places}f}" if pd.notna(value) else "" for value in shown[column]
+        ]
     for column in shown.select_dtypes("bool"):
         shown[column] = shown[column].map({True: "yes", False: "no"})
     return shown.astype(object).where(shown.notna(), "")

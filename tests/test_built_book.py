@@ -14,7 +14,9 @@ import pytest
 from cxrstudy.paths import in_project
 
 SITE = in_project("_build/html")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 REQUIRED = bool(os.environ.get("CXRSTUDY_REQUIRE_BROWSER"))
 
 pytestmark = pytest.mark.browser
@@ -92,17 +94,19 @@ def test_every_page_is_quiet_complete_and_offline(browser, server):
     page = browser.new_page()
     page.on(
         "console",
-        lambda message: troubles.append((page.url, message.text))
-        if message.type == "error"
-        else None,
+        lambda message: (
+            troubles.append((page.url, message.text)) if message.type == "error" else None
+        ),
     )
     page.on("pageerror", lambda error: troubles.append((page.url, str(error))))
     page.on("requestfailed", lambda request: troubles.append((page.url, request.url)))
     page.on(
         "request",
-        lambda request: troubles.append((page.url, request.url))
-        if not request.url.startswith((server, "data:", "blob:"))
-        else None,
+        lambda request: (
+            troubles.append((page.url, request.url))
+            if not request.url.startswith((server, "data:", "blob:"))
+            else None
+        ),
     )
     assert _pages(), "the book has no pages"
     for path in _pages():
@@ -187,9 +191,7 @@ def test_no_broken_internal_link():
             if parts.scheme or link.startswith("//"):
                 continue
             target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
-            if not target.is_file():
-                broken.append((page.name, link))
-            elif (
+            if not target.is_file() or (
                 parts.fragment
                 and target.suffix == ".html"
                 and unquote(parts.fragment) not in _parsed(target).ids
@@ -221,7 +223,9 @@ def test_no_path_of_the_building_machine_reaches_a_page():
     from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE
 
     folders = [str(in_project(".")), str(Path.home())]
-    folders += [os.environ[name] for name in (MIRROR_VARIABLE, CACHE_VARIABLE) if name in os.environ]
+    folders += [
+        os.environ[name] for name in (MIRROR_VARIABLE, CACHE_VARIABLE) if name in os.environ
+    ]
     for page in _pages():
         text = page.read_text("utf-8")
         assert not [folder for folder in folders if f"{folder}/" in text], page.name

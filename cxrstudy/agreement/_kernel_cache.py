@@ -11,7 +11,7 @@ from pathlib import Path
 import numba
 
 
-def separate_kernels_by_source() -> None:
+def _separate_kernels_by_source() -> None:
     """Point numba's cache to a folder named after the content of this package's modules."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()
@@ -19,3 +19,6 @@ def separate_kernels_by_source() -> None:
         digest.update(path.read_bytes())
     root = Path(numba.config.CACHE_DIR or folder / "__pycache__" / "kernels")
     numba.config.CACHE_DIR = str(root / digest.hexdigest()[:12])
+
+
+_separate_kernels_by_source()

@@ -59,7 +59,13 @@ class MappingComparison:
         """Tabulate scores and differences with percentile intervals, one row each."""
         return pd.DataFrame(
             [
-                (observation, method, metric, estimate.value, *estimate.interval(level, "percentile"))
+                (
+                    observation,
+                    method,
+                    metric,
+                    estimate.value,
+                    *estimate.interval(level, "percentile"),
+                )
                 for (method, observation, metric), estimate in self.scores.items()
                 if metric in metrics
             ],

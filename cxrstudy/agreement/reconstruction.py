@@ -51,8 +51,14 @@ class ReconstructedTable:
         words = ("positive", "negative or blank", "uncertain")
         return {
             "observation": self.observation,
-            **{f"image +, report {word}": n for word, n in zip(words, self.image_positive, strict=True)},
-            **{f"image -, report {word}": n for word, n in zip(words, self.image_negative, strict=True)},
+            **{
+                f"image +, report {word}": n
+                for word, n in zip(words, self.image_positive, strict=True)
+            },
+            **{
+                f"image -, report {word}": n
+                for word, n in zip(words, self.image_negative, strict=True)
+            },
             "solutions": self.solutions,
         }
 

@@ -53,7 +53,9 @@ def write_ledger(rows: list[dict], path: str | Path) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    temporary.write_text(
+        json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
+    )
     temporary.replace(path)
 
 

@@ -189,7 +189,5 @@ def study_orders(
 def _pair(truth: pd.DataFrame, alignments: dict[str, pd.DataFrame], name: str) -> LabelPair:
     first = next(iter(alignments.values()))
     shared_truth, labels, left_out = match_studies(truth, first)
-    shared = {
-        how: table.loc[labels.index, labels.columns] for how, table in alignments.items()
-    }
+    shared = {how: table.loc[labels.index, labels.columns] for how, table in alignments.items()}
     return LabelPair(shared_truth, labels, left_out, name, shared)

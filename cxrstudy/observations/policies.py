@@ -92,5 +92,5 @@ def close_upward(labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def _children_before_parents() -> list[str]:
-    """Order the children from the bottom of the hierarchy, so that a label passes all the way up."""
+    """Order children from the bottom up, so that a label passes through every level."""
     return sorted(PARENTS, key=lambda name: -len(ancestors(name)))

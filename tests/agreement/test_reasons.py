@@ -52,3 +52,11 @@ def test_what_cannot_be_measured_names_the_data_it_needs(tables):
         "access to clinical history", "impression only", "noise of the labeling task",
     ]  # fmt: skip
     assert missing["needs"].str.len().gt(0).all()
+
+
+def test_a_table_without_parents_says_nothing_about_the_hierarchy(tables):
+    """Where no parent is scored, closing cannot matter, and a gain of zero would mislead."""
+    truth, labels, _ = tables
+    rows = published_reasons(truth[["Edema"]], labels, {}, n_bootstrap=20).set_index("reason")
+    assert np.isnan(rows.loc["label hierarchy", "estimate"])
+    assert "parent" in rows.loc["label hierarchy", "needs"]

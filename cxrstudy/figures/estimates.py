@@ -1,21 +1,12 @@
-"""One function for each kind of figure; each returns Axes in the book's one style."""
+"""Figures of estimates with intervals, and of a curve with named points."""
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from cxrstudy.paths import in_project
-
-MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-"""Markers that go with the colours, so that no figure relies on colour alone."""
-
-
-def use_book_style() -> None:
-    """Apply the project's ``matplotlibrc`` whatever folder the notebook runs in."""
-    mpl.rc_file(in_project("matplotlibrc"))
+from cxrstudy.figures.style import MARKERS, use_book_style
 
 
 def intervals_by_group(

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from cxrstudy.figures import MARKERS, use_book_style
+from cxrstudy.figures.style import MARKERS, use_book_style
 
 _COLUMNS = 3
 

@@ -1,0 +1,13 @@
+"""One function for each kind of figure; each returns Axes in the book's one style."""
+
+from cxrstudy.figures.estimates import intervals_by_group, line_with_marks
+from cxrstudy.figures.roc import roc_with_raters
+from cxrstudy.figures.style import MARKERS, use_book_style
+
+__all__ = [
+    "MARKERS",
+    "intervals_by_group",
+    "line_with_marks",
+    "roc_with_raters",
+    "use_book_style",
+]
