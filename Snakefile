@@ -5,6 +5,7 @@ the notebook imports; Snakemake compares these and re-runs what changed. `cxrstu
 with a lock and a second, tolerant pass after a failure.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -41,11 +42,13 @@ def data_hashes(wildcards):
     return {name: list(datasets()[name].files.values()) for name in names}
 
 
-# A study that lacked its data is tried again by the next build.
+# Run again what lacked its data, or what somebody ran here by hand with other parameters.
 for name in studies():
     stamp = Path(f"_build/runs/{name}/stamp.json")
-    if stamp.exists() and '"missing": []' not in stamp.read_text("utf-8"):
-        stamp.unlink()
+    if stamp.exists():
+        made = json.loads(stamp.read_text("utf-8"))
+        if made["missing"] or made["set"] != SET:
+            stamp.unlink()
 
 
 wildcard_constraints:

@@ -94,7 +94,8 @@ def run_study(
         start = time.monotonic()
         # Overridden parameters may name tables of the reader's own, which need no data set.
         missing = [] if overrides else _missing_data(study)
-        stamp = {"study": study.name, "set": set_name, "missing": missing}
+        ran = f"{set_name}, overridden" if overrides else set_name
+        stamp = {"study": study.name, "set": ran, "missing": missing}
         if not stamp["missing"]:
             tables = scratch / "results"
             notebook = _execute(study, {**parameters, "results": str(tables)})
