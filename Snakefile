@@ -5,7 +5,6 @@ the notebook imports; Snakemake compares these and re-runs what changed. `cxrstu
 with a lock and a second, tolerant pass after a failure.
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -40,15 +39,6 @@ def failures(wildcards):
 def data_hashes(wildcards):
     names = studies()[wildcards.study].data
     return {name: list(datasets()[name].files.values()) for name in names}
-
-
-# Run again what lacked its data, or what somebody ran here by hand with other parameters.
-for name in studies():
-    stamp = Path(f"_build/runs/{name}/stamp.json")
-    if stamp.exists():
-        made = json.loads(stamp.read_text("utf-8"))
-        if made["missing"] or made["set"] != SET:
-            stamp.unlink()
 
 
 wildcard_constraints:

@@ -14,7 +14,7 @@ from cxrstudy.book.pages import failed_page, missing_data_page, study_page, writ
 from cxrstudy.book.tables import datasets_html, ledger_html
 from cxrstudy.paths import project_root
 from cxrstudy.runs.catalogue import Study, studies
-from cxrstudy.runs.execute import RunFolders
+from cxrstudy.runs.folders import RunFolders
 
 
 class SiteError(RuntimeError):

@@ -11,12 +11,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "catalogue": ["Study", "studies", "study"],
         "execute": [
-            "RunFolders",
             "StudyFailedError",
             "clean_notebook",
             "missing_data",
             "run_study",
         ],
+        "folders": ["RunFolders"],
         "graph": ["build_book"],
         "imports": ["notebook_dependencies"],
         "parameters": ["Parameter", "ParameterError", "check_parameters", "read_parameters"],

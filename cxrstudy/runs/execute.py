@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -19,33 +18,13 @@ from nbclient.exceptions import DeadKernelError
 from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError, dataset, fetch
 from cxrstudy.paths import project_root
 from cxrstudy.runs.catalogue import Study
+from cxrstudy.runs.folders import RunFolders
 from cxrstudy.runs.parameters import check_parameters, read_parameters
 from cxrstudy.runs.stamp import provenance
 
 
 class StudyFailedError(RuntimeError):
     """A notebook stopped with an error; the message is the error's own."""
-
-
-@dataclass(frozen=True)
-class RunFolders:
-    """Where a run leaves its executed notebook, its stamp and its tables."""
-
-    executed: Path
-    stamp: Path
-    failure: Path
-    results: Path
-
-    @classmethod
-    def of(cls, study: str, build: str | Path = "_build") -> "RunFolders":
-        """Lay a study's folders out below a build folder."""
-        build = project_root() / build
-        return cls(
-            executed=build / "runs" / study / "executed.ipynb",
-            stamp=build / "runs" / study / "stamp.json",
-            failure=build / "runs" / study / "failure.json",
-            results=build / "results" / study,
-        )
 
 
 def run_study(

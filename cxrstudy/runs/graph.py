@@ -1,6 +1,7 @@
 """The whole book in one call: lock, run graph, and a site even if a study fails."""
 
 import fcntl
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from typing import IO
 
 from cxrstudy.paths import project_root
+from cxrstudy.runs.catalogue import studies
+from cxrstudy.runs.folders import RunFolders
 
 
 def build_book(set_name: str = "quick", cores: int | None = None) -> int:
@@ -32,10 +35,30 @@ def build_book(set_name: str = "quick", cores: int | None = None) -> int:
         if any((project_root() / ".snakemake" / "locks").glob("*")):
             _snakemake(lock, "--unlock")
         options = ["--cores", str(cores) if cores else "all", "--rerun-incomplete", "--keep-going"]
+        stale = _stale_stamps(set_name)
+        options += ["--forcerun", *stale] if stale else []
         status = _snakemake(lock, "site", *options, "--config", f"set={set_name}")
         if status:
             _snakemake(lock, "site", *options, "--config", f"set={set_name}", "after_failure=true")
         return status
+
+
+def _stale_stamps(set_name: str) -> list[str]:
+    """List the runs to make anew although no input changed.
+
+    These lacked their data, which may be here by now, or were run by hand with parameters that
+    are not the set's.
+    """
+    stale = []
+    for name in studies():
+        stamp = RunFolders.of(name).stamp
+        if stamp.exists():
+            made = json.loads(stamp.read_text("utf-8"))
+            if made["missing"] or made["set"] != set_name:
+                stale.append(str(stamp.relative_to(project_root())))
+        elif RunFolders.of(name).results.exists():
+            stale.append(str(stamp.relative_to(project_root())))
+    return stale
 
 
 def _snakemake(lock: IO, *arguments: str) -> int:

@@ -46,7 +46,7 @@ def project(tmp_path, monkeypatch) -> Path:
     ]
     notebook = new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
     nbformat.write(notebook, root / "notebooks" / "tiny.ipynb")
-    for module in ("execute", "catalogue", "stamp"):
+    for module in ("execute", "catalogue", "folders", "stamp"):
         # Not by dotted name: the package exports functions under names of modules.
         loaded = importlib.import_module(f"cxrstudy.runs.{module}")
         monkeypatch.setattr(loaded, "project_root", lambda: root)
@@ -70,7 +70,7 @@ def test_a_run_publishes_tables_notebook_and_stamp(project, tiny):
     assert folders.results == project / "_build" / "results" / "tiny"
     assert _files(folders.results) == {"rows.csv": "n\n1\n1\n1\n"}
     stamp = json.loads(folders.stamp.read_text("utf-8"))
-    assert (stamp["set"], stamp["missing"], stamp["commit"]) == ("quick", [], "")
+    assert (stamp["set"], stamp["missing"], stamp["commit"]) == ("quick, overridden", [], "")
     assert stamp["parameters"] == {"n": 3, "fail": False}
     left = {path.name for path in folders.stamp.parent.iterdir()}
     assert left == {".lock", "executed.ipynb", "stamp.json"}
