@@ -18,8 +18,6 @@ from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.display import METADATA_KEY, anchor
 from cxrstudy.runs.catalogue import Study
 
-SOURCE_URL = "https://github.com/cxrstudy/cxrstudy/blob/main/notebooks"
-
 
 def study_page(
     study: Study, executed: NotebookNode, ledger: list[dict], stamp: Mapping[str, object]
@@ -198,7 +196,7 @@ def _provenance_line(study: Study, stamp: Mapping[str, object]) -> str:
         "---\n\n"
         f"**Provenance.** Set `{stamp['set']}` with {parameters}. Data: {data}. Source "
         f"`{stamp['source']}`{commit}. {versions}. Ran {stamp['seconds']:.0f} s. "
-        f"[Source notebook]({SOURCE_URL}/{study.notebook})."
+        f"Source notebook: {{download}}`{study.notebook} <{study.name}/{study.notebook}>`."
     )
 
 

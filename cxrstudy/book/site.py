@@ -97,6 +97,7 @@ def _assemble_study(study: Study, pages: Path, build: Path, ledger: list[dict]) 
         page = study_page(study, nbformat.read(folders.executed, as_version=4), ledger, stamp)
     write_page(page, pages / f"{study.name}.ipynb")
     (pages / study.name).mkdir()
+    shutil.copy(study.notebook_path, pages / study.name)
     for table in sorted(folders.results.glob("*.csv")):
         shutil.copy(table, pages / study.name)
 

@@ -110,7 +110,7 @@ def test_the_provenance_line_says_all(page):
         "12 s",
     ):
         assert part in line
-    assert "/notebooks/01_tiny.ipynb)" in line
+    assert "{download}`01_tiny.ipynb <tiny/01_tiny.ipynb>`" in line
 
 
 def test_without_a_commit_the_line_says_none():
