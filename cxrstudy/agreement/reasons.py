@@ -96,7 +96,11 @@ def _noise_rows(truth, labels, readers, n_bootstrap, seed) -> list[tuple]:
     beyond = scores.estimate(f"{READER} - labeler", MACRO_AVERAGE, "f1")
     return [
         _row(reason, "1 - F1 of one image reader against the others", reader, flipped=True),
-        _row("beyond that noise", "F1 of an image reader minus F1 of the report labels", beyond),
+        _row(
+            "beyond one reader's noise",
+            "F1 of an image reader minus F1 of the report labels",
+            beyond,
+        ),
     ]
 
 

@@ -7,6 +7,7 @@ stamp, so that a page cannot state them by hand.
 
 import html
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def study_page(
     NotebookNode
     """
     title, *rest = executed.cells
+    title.source = re.sub(r"\A# .*", lambda _: f"# {study.title}", title.source)
     cells = [title, new_markdown_cell(_verdicts(study, ledger))]
     for cell in rest:
         cells.append(_with_figure_metadata(_folded(cell)))
@@ -156,9 +158,9 @@ def _download_line(study: Study, cell: NotebookNode) -> str:
 def _verdicts(study: Study, ledger: list[dict]) -> str:
     rows = [row for row in ledger if row["study"] == study.name]
     if not rows:
-        return "This study decides no claim of a paper; others rest on it."
+        return "This study decides no claim of the [ledger](../claims.md); others rest on it."
     lines = ["**What this study decided** (rules and details in the [ledger](../claims.md)):", ""]
-    lines += ["| claim | published | measured | verdict |", "|---|---|---|---|"]
+    lines += ["| claim | published | measured (adjusted interval) | verdict |", "|---|---|---|---|"]
     for row in rows:
         cells = (row["statement"], row["published"], measured_text(row), row["verdict"])
         *plain, verdict = (_escaped(cell).replace("|", "\\|") for cell in cells)

@@ -28,11 +28,21 @@ def ledger_html(ledger: list[dict]) -> str:
     str
         HTML with every text escaped.
     """
-    header = ("Paper", "Claim", "Published", "Measured", "Verdict", "Rule, scope", "Data", "n")
+    header = (
+        "Paper",
+        "Claim",
+        "Published",
+        "Measured",
+        "Verdict",
+        "Rule, scope, family",
+        "Data",
+        "n",
+    )
     rows = []
     for row in ledger:
         claim = f"{html.escape(row['statement'])} <small>{html.escape(row['where'])}</small>"
-        notes = filter(None, (row["detail"], *row["amended"]))
+        unit = "" if row["low"] is None else f"in {row['metric']}, adjusted interval"
+        notes = filter(None, (unit, row["detail"], *row["amended"]))
         details = "".join(f" <small>{html.escape(note)}</small>" for note in notes)
         rows.append(
             (
@@ -41,7 +51,7 @@ def ledger_html(ledger: list[dict]) -> str:
                 html.escape(row["published"]),
                 html.escape(measured_text(row)) + details,
                 _verdict_link(row),
-                html.escape(f"{row['rule']}, {row['scope']}"),
+                html.escape(", ".join(dict.fromkeys((row["rule"], row["scope"], row["family"])))),
                 html.escape(row["data"]),
                 "" if row["n"] is None else f"{row['n']:,}",
             )

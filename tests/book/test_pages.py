@@ -59,7 +59,7 @@ def _text(page) -> str:
 
 def test_the_title_comes_first_and_the_verdicts_next(page):
     """Title, then what the study decided, then the notebook's own cells."""
-    assert page.cells[0].source == "# Tiny"
+    assert page.cells[0].source == "# Tiny study"
     assert "| A beats B | 0.5 | +0.100 (+0.050 to +0.150) | **supported** |" in page.cells[1].source
     assert "../claims.md" in page.cells[1].source
     assert page.metadata.kernelspec.name == "python3"

@@ -73,7 +73,8 @@ def test_the_ledger_escapes_every_text(ledger):
         "scope",
         "verdict",
     )
-    row = ledger[0] | dict.fromkeys(fields, EVIL) | {"amended": [EVIL], "low": None}
+    row = ledger[0] | {field: f"{EVIL} {field}" for field in fields}
+    row |= {"amended": [EVIL], "low": None}
     text = ledger_html([row])
     assert "script" not in _parsed(text).tags
     assert text.count("&lt;script&gt;alert(&quot;1&quot;)") == len(fields) + 1
