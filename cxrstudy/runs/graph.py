@@ -46,19 +46,23 @@ def build_book(set_name: str = "quick", cores: int | None = None) -> int:
 def _stale_stamps(set_name: str) -> list[str]:
     """List the runs to make anew although no input changed.
 
-    These lacked their data, which may be here by now, or were run by hand with parameters that
-    are not the set's.
+    Snakemake is content once the site is newer than its sources. It does not see tables that
+    were deleted since, data that were missing and may be here by now, or a run that somebody
+    made by hand with other parameters.
     """
-    stale = []
-    for name in studies():
-        stamp = RunFolders.of(name).stamp
-        if stamp.exists():
-            made = json.loads(stamp.read_text("utf-8"))
-            if made["missing"] or made["set"] != set_name:
-                stale.append(str(stamp.relative_to(project_root())))
-        elif RunFolders.of(name).results.exists():
-            stale.append(str(stamp.relative_to(project_root())))
-    return stale
+    return [
+        str(RunFolders.of(name).stamp.relative_to(project_root()))
+        for name in studies()
+        if not _is_run_of(RunFolders.of(name), set_name)
+    ]
+
+
+def _is_run_of(folders: RunFolders, set_name: str) -> bool:
+    """Whether a run's tables and stamp are there, complete, and of this parameter set."""
+    if not (folders.stamp.exists() and folders.results.exists()):
+        return False
+    made = json.loads(folders.stamp.read_text("utf-8"))
+    return not made["missing"] and made["set"] == set_name
 
 
 def _snakemake(lock: IO, *arguments: str) -> int:
