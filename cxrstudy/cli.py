@@ -26,6 +26,7 @@ def main() -> None:
     from cxrstudy.book import SiteError
     from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError
     from cxrstudy.data.tables import LabelTableError
+    from cxrstudy.reports.files import ReportFileError
     from cxrstudy.runs import ParameterError, StudyFailedError
 
     mendable = (
@@ -33,6 +34,7 @@ def main() -> None:
         DataNotAvailableError,
         LabelTableError,
         ParameterError,
+        ReportFileError,
         SiteError,
         StudyFailedError,
     )
@@ -85,6 +87,30 @@ def audit(
         typer.echo(f"{finding.severity}: {finding.summary} {finding.repair}".rstrip())
     if (findings["severity"] == "error").any():
         raise typer.Exit(1)
+
+
+@app.command()
+def label(
+    reports: Annotated[
+        Path, typer.Argument(help="CSV or Parquet with columns id and report, or folder of .txt.")
+    ],
+    out: Annotated[Path, typer.Option(help="The table of labels to write: a .csv file.")],
+    sections: Annotated[
+        str, typer.Option(help="Sections to read, with commas between them.")
+    ] = "findings,impression",
+) -> None:
+    """Label reports of any number with the 14 observations by rules."""
+    from cxrstudy.reports import label_reports
+    from cxrstudy.reports.label_file import label_file
+    from cxrstudy.reports.sections import SECTIONS, labeled_text
+
+    wanted = tuple(name.strip().lower() for name in sections.split(","))
+    if not set(wanted) <= set(SECTIONS):
+        raise typer.BadParameter(f"--sections takes names among: {', '.join(SECTIONS)}")
+    labeled = label_file(
+        reports, out, lambda texts: label_reports([labeled_text(text, wanted) for text in texts])
+    )
+    typer.echo(f"{labeled.n_reports} reports labeled in {labeled.destination}")
 
 
 @app.command()

@@ -1,0 +1,30 @@
+"""A rule labeler: report text to 14 observations, each with its evidence.
+
+========== ================================================================================
+lexicon    phrases and cues as data (lexicon.yaml), read and checked
+roles      the parts that a phrase can play in a sentence
+automaton  the lexicon compiled: letters to words, words to phrases
+folding    any text as ASCII
+tokens     words and sentence ends, in one compiled pass
+scope      which denial or hedge reaches which finding, in one compiled walk
+label      `label_reports`, `explain_report`, `RuleLabeler`
+========== ================================================================================
+"""
+
+from . import _kernel_cache  # noqa: F401  first: it decides where compiled kernels are kept
+from .label import Mention, RuleLabeler, explain_report, label_reports
+from .lexicon import Lexicon, LexiconError, default_lexicon, parse_lexicon, read_lexicon
+from .roles import Role
+
+__all__ = [
+    "Lexicon",
+    "LexiconError",
+    "Mention",
+    "Role",
+    "RuleLabeler",
+    "default_lexicon",
+    "explain_report",
+    "label_reports",
+    "parse_lexicon",
+    "read_lexicon",
+]

@@ -1,0 +1,550 @@
+"""Decide what a sentence says of each observation, in one walk over its phrases.
+
+The walk carries a few numbers: which denial or hedge is in force, whether it has met its finding,
+what joined the last finding to the next, and which anatomy still waits for its adjective. Every
+phrase changes them in constant time, so a sentence costs what it is long.
+"""
+
+import numba
+
+from cxrstudy.observations import OBSERVATIONS
+from cxrstudy.reports.labeler.automaton import HASH_FACTOR
+from cxrstudy.reports.labeler.lexicon import OTHER_ABNORMALITY
+from cxrstudy.reports.labeler.roles import Role
+from cxrstudy.reports.labeler.tokens import REPORT_END
+
+# How strongly a label is asserted; the strongest mention decides a report (CheXpert's rule).
+BLANK_STRENGTH, NEGATIVE_STRENGTH, UNCERTAIN_STRENGTH, POSITIVE_STRENGTH = 0, 1, 2, 3
+_HYPOTHETICAL = 4  # in force like a denial, but what it covers is not said at all
+
+# Why a mention got its strength.
+RULES: tuple[str, ...] = (
+    "mention",
+    "uncertain by convention",
+    "negation before",
+    "negation after",
+    "uncertainty before",
+    "uncertainty after",
+    "alternative",
+    "abnormal anatomy",
+    "normal anatomy",
+    "anatomy unchanged",
+    "borderline anatomy",
+    "implied",
+)
+(
+    _PLAIN,
+    _BY_CONVENTION,
+    _NEGATED_BEFORE,
+    _NEGATED_AFTER,
+    _HEDGED_BEFORE,
+    _HEDGED_AFTER,
+    _ALTERNATIVE,
+    _ABNORMAL_ANATOMY,
+    _NORMAL_ANATOMY,
+    _UNCHANGED_ANATOMY,
+    _BORDERLINE_ANATOMY,
+    _IMPLIED,
+) = range(len(RULES))
+
+_NO_CONNECTOR, _COMMA, _JOINING, _OR = 0, 1, 2, 3
+
+_NO_FINDING = OBSERVATIONS.index("No Finding")
+_SUPPORT_DEVICES = OBSERVATIONS.index("Support Devices")
+
+MENTION = int(Role.MENTION)
+MENTION_UNCERTAIN = int(Role.MENTION_UNCERTAIN)
+ANATOMY = int(Role.ANATOMY)
+SILHOUETTE = int(Role.SILHOUETTE)
+ABNORMAL = int(Role.ABNORMAL)
+NORMAL = int(Role.NORMAL)
+STABLE = int(Role.STABLE)
+BORDERLINE = int(Role.BORDERLINE)
+NEGATION_BEFORE = int(Role.NEGATION_BEFORE)
+NEGATION_NOT = int(Role.NEGATION_NOT)
+NEGATION_AFTER = int(Role.NEGATION_AFTER)
+NEGATION_EITHER = int(Role.NEGATION_EITHER)
+UNCERTAINTY_BEFORE = int(Role.UNCERTAINTY_BEFORE)
+UNCERTAINTY_SUSPICIOUS = int(Role.UNCERTAINTY_SUSPICIOUS)
+UNCERTAINTY_EITHER = int(Role.UNCERTAINTY_EITHER)
+UNCERTAINTY_AFTER = int(Role.UNCERTAINTY_AFTER)
+UNCERTAINTY_DESPITE = int(Role.UNCERTAINTY_DESPITE_NEGATION)
+UNCERTAINTY_AFTER_DESPITE = int(Role.UNCERTAINTY_AFTER_DESPITE_NEGATION)
+HYPOTHETICAL = int(Role.HYPOTHETICAL)
+ALTERNATIVE = int(Role.ALTERNATIVE)
+JOINING = int(Role.JOINING)
+COMMA = int(Role.COMMA)
+BOUNDARY = int(Role.BOUNDARY)
+DETERMINER = int(Role.DETERMINER)
+ASSERTION = int(Role.ASSERTION)
+VERB = int(Role.VERB)
+RESUMING = int(Role.RESUMING)
+NEUTRAL = int(Role.NEUTRAL)
+
+DESCRIPTOR = ABNORMAL | NORMAL | STABLE | BORDERLINE
+NEGATION_OPENS = NEGATION_BEFORE | NEGATION_NOT
+OPENS = (
+    NEGATION_OPENS
+    | UNCERTAINTY_BEFORE
+    | UNCERTAINTY_SUSPICIOUS
+    | UNCERTAINTY_DESPITE
+    | HYPOTHETICAL
+)
+DECIDES_BACKWARD = NEGATION_AFTER | UNCERTAINTY_AFTER | UNCERTAINTY_AFTER_DESPITE
+# A list of findings goes on through these.
+LIST_GOES_ON = MENTION | ANATOMY | DESCRIPTOR | ASSERTION | COMMA | JOINING | ALTERNATIVE | NEUTRAL
+
+
+@numba.njit(cache=True)
+def find_phrases(words, spans, start, end, automaton, phrases):
+    """Find the phrases of a sentence, each the longest that begins at its word.
+
+    Parameters
+    ----------
+    words, spans : int32
+        See `split_words`.
+    start, end : int
+        The sentence's first and past-the-last word.
+    automaton : Automaton
+    phrases : int32, shape (n, 3)
+        Filled with phrase state, first word and past-the-last word.
+
+    Returns
+    -------
+    int
+        Number of phrases.
+    """
+    keys = automaton.phrase_keys
+    values = automaton.phrase_values
+    roles = automaton.roles
+    mask = len(keys) - 1
+    n = 0
+    i = start
+    while i < end:
+        state = 0
+        best = 0
+        best_end = i
+        j = i
+        while j < end and words[j] > 0:
+            key = state * automaton.n_words + words[j]
+            slot = ((numba.uint64(key) * numba.uint64(HASH_FACTOR)) >> numba.uint64(32)) & mask
+            while keys[slot] != key and keys[slot] != -1:
+                slot = (slot + 1) & mask
+            if keys[slot] == -1:
+                break
+            state = values[slot]
+            j += 1
+            if roles[state] != 0:
+                best = state
+                best_end = j
+        if best == 0:
+            i += 1
+            continue
+        phrases[n, 0] = best
+        phrases[n, 1] = i
+        phrases[n, 2] = best_end
+        n += 1
+        i = best_end
+    return n
+
+
+@numba.njit(cache=True)
+def look_ahead(phrases, n, roles, next_finding, next_anatomy, alternative_ahead):
+    """Note, from the end of a sentence, what follows each phrase.
+
+    Parameters
+    ----------
+    phrases : int32, shape (n, 3)
+    n : int
+    roles : int32
+        Of every phrase state.
+    next_finding, next_anatomy, alternative_ahead : bool, shape (>= n,)
+        Filled: only modifiers stand before the next finding, or anatomy; the list of findings
+        that goes on after the phrase comes to an "or".
+    """
+    finding = anatomy = alternative = False
+    for i in range(n - 1, -1, -1):
+        next_finding[i] = finding
+        next_anatomy[i] = anatomy
+        alternative_ahead[i] = alternative
+        role = roles[phrases[i, 0]]
+        if role & ANATOMY:
+            anatomy, finding = True, False
+        elif role & MENTION and not role & DESCRIPTOR:
+            finding, anatomy = True, False
+        elif not role & (ASSERTION | NEUTRAL | DESCRIPTOR | UNCERTAINTY_EITHER):
+            finding = anatomy = False
+        if role & ALTERNATIVE:
+            alternative = True
+        elif not role & LIST_GOES_ON:
+            alternative = False
+
+
+@numba.njit(cache=True)
+def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
+    """Give every mention of a sentence its strength and raise the report's.
+
+    Parameters
+    ----------
+    phrases : int32, shape (n, 3)
+        See `find_phrases`.
+    n : int
+    automaton : Automaton
+    ahead : bool, shape (3, >= n)
+        Filled by `look_ahead`.
+    strengths : uint8, shape (15,)
+        The report's strength of each observation and of other abnormalities; raised here.
+    mentions : int32, shape (>= 2 * n, 6)
+        Filled with observation bits, strength, phrase, cue phrase (-1: none), rule and the
+        phrase of the partner that an "or" joins (-1: none).
+
+    Returns
+    -------
+    int
+        Number of mentions.
+    """
+    roles, names = automaton.roles, automaton.mentions
+    next_finding, next_anatomy, alternative_ahead = ahead[0], ahead[1], ahead[2]
+    look_ahead(phrases, n, roles, next_finding, next_anatomy, alternative_ahead)
+    count = 0
+
+    force = BLANK_STRENGTH  # strength that a cue before gives to findings; blank: none in force
+    force_cue = -1
+    short = False  # the cue reaches one finding, not a list
+    met = False  # the cue has met its finding
+    paused = BLANK_STRENGTH  # denial that a verb ended; "to suggest" takes it up again
+    paused_cue = -1
+
+    connector = _NO_CONNECTOR
+    comma_seen = False
+    asserted = False  # "small", "left", "stable" since the connector
+    verb_seen = False  # since the last finding
+    list_start = 0  # first mention of the running list
+    chain_start = 0  # first mention that an "or" would leave open
+    after_finding = False  # the last thing said was a finding, with nothing joining since
+
+    n_waiting = 0  # the last so many mentions are anatomy without an adjective
+    settled = -1  # last anatomy with an adjective
+    settled_weak = False
+    forward = BLANK_STRENGTH  # strength of an adjective that stands before its anatomy
+    forward_cue = -1
+    forward_rule = _PLAIN
+
+    for i in range(n):
+        state = phrases[i, 0]
+        role = roles[state]
+
+        if role & ASSERTION:
+            asserted = True
+
+        if role & (COMMA | JOINING | ALTERNATIVE):
+            if role & ALTERNATIVE:
+                connector = _OR
+            elif role & JOINING:
+                connector = _JOINING
+            else:
+                connector = _COMMA
+                comma_seen = True
+            if short and met and not role & ALTERNATIVE and not alternative_ahead[i]:
+                force = BLANK_STRENGTH
+            asserted = False
+            after_finding = False
+            continue
+
+        if role & BOUNDARY:
+            force = paused = forward = BLANK_STRENGTH
+            list_start = chain_start = count
+            connector = _NO_CONNECTOR
+            comma_seen = asserted = after_finding = False
+            continue
+
+        if role & DETERMINER:
+            if met and connector in (_COMMA, _JOINING) and not alternative_ahead[i]:
+                force = BLANK_STRENGTH
+                list_start = chain_start = count
+            continue
+
+        if role & VERB:
+            if force != BLANK_STRENGTH and met:
+                paused, paused_cue = force, force_cue
+                force = BLANK_STRENGTH
+            verb_seen = True
+            if forward != BLANK_STRENGTH and settled >= 0:
+                forward = BLANK_STRENGTH
+            continue
+
+        if role & RESUMING:
+            if connector != _NO_CONNECTOR and met:
+                force = BLANK_STRENGTH
+            elif force == BLANK_STRENGTH and paused != BLANK_STRENGTH:
+                force, force_cue, short, met = paused, paused_cue, False, False
+            after_finding = False
+            continue
+
+        if role & DECIDES_BACKWARD:
+            first = list_start if connector == _NO_CONNECTOR else count
+            for k in range(first, count):
+                _apply_after(mentions, k, role, i)
+            if count > first:
+                force = paused = BLANK_STRENGTH
+            list_start = chain_start = count
+            met = True
+            verb_seen = True
+            after_finding = False
+            continue
+
+        if role & (NEGATION_EITHER | UNCERTAINTY_EITHER):
+            follows = after_finding or (connector == _COMMA and i == n - 1)
+            backward = follows and (role & NEGATION_EITHER or not next_finding[i])
+            if backward and count > list_start and not role & BORDERLINE:
+                for k in range(list_start, count):
+                    _apply_after(mentions, k, role, i)
+                list_start = chain_start = count
+                after_finding = False
+                continue
+            if role & NEGATION_EITHER:
+                force, force_cue, short, met = NEGATIVE_STRENGTH, i, False, False
+                connector = _NO_CONNECTOR
+                paused = BLANK_STRENGTH
+                continue
+            denied = force in (NEGATIVE_STRENGTH, _HYPOTHETICAL) and not met
+            if not denied and (next_finding[i] or not role & BORDERLINE):
+                force, force_cue, short, met = UNCERTAIN_STRENGTH, i, True, False
+                connector = _NO_CONNECTOR
+                asserted = False
+            if not role & BORDERLINE or next_finding[i]:
+                continue
+
+        if role & OPENS:
+            if role & UNCERTAINTY_SUSPICIOUS and force == BLANK_STRENGTH and paused != force:
+                force, force_cue = paused, paused_cue
+            elif not (role & UNCERTAINTY_SUSPICIOUS and force == NEGATIVE_STRENGTH):
+                force, force_cue = _opened_force(role), i
+            short = role & NEGATION_NOT != 0
+            paused = BLANK_STRENGTH
+            connector = _NO_CONNECTOR
+            met = comma_seen = asserted = after_finding = False
+            list_start = chain_start = count
+            continue
+
+        if role & DESCRIPTOR:
+            ended = met and connector in (_COMMA, _JOINING)
+            bent = force != BLANK_STRENGTH and not ended
+            strength, rule = _describe(role, force if bent else BLANK_STRENGTH)
+            cue = i
+            applied = True
+            joined = connector != _NO_CONNECTOR and next_anatomy[i]
+            if n_waiting > 0 and not joined:
+                for k in range(count - n_waiting, count):
+                    mentions[k, 1] = _of_anatomy(strength, rule, roles[phrases[mentions[k, 2], 0]])
+                    mentions[k, 3] = cue
+                    mentions[k, 4] = rule
+                    mentions[k, 5] = force_cue if bent else -1
+                settled = count - 1
+                settled_weak = role & (ABNORMAL | NORMAL | BORDERLINE) == 0
+                n_waiting = 0
+            elif next_anatomy[i]:
+                applied = False
+                weak = role & (ABNORMAL | NORMAL | BORDERLINE) == 0
+                if forward == BLANK_STRENGTH or not weak:
+                    forward, forward_cue, forward_rule = strength, i, rule
+            elif role & STABLE:
+                applied = False
+            elif settled >= 0 and (settled_weak or (connector == _NO_CONNECTOR and verb_seen)):
+                mentions[settled, 1] = strength
+                mentions[settled, 3] = cue
+                mentions[settled, 4] = rule
+                mentions[settled, 5] = force_cue if bent else -1
+                settled_weak = False
+            else:
+                applied = False
+                forward, forward_cue, forward_rule = strength, i, rule
+            if names[state] and role & ABNORMAL:
+                _raise(strengths, names[state], strength)
+            if bent and applied:
+                met = True
+                if short:
+                    force = BLANK_STRENGTH
+            verb_seen = False
+            continue
+
+        if role & ANATOMY:
+            listed = automaton.anatomy[state] == 0 and (
+                connector == _NO_CONNECTOR or alternative_ahead[i]
+            )
+            if force != BLANK_STRENGTH and met and connector != _OR and not listed:
+                force = paused = BLANK_STRENGTH
+            mentions[count, 0] = automaton.anatomy[state]
+            mentions[count, 2] = i
+            mentions[count, 5] = -1
+            mentions[count, 1] = _of_anatomy(forward, forward_rule, role)
+            mentions[count, 3] = forward_cue if forward != BLANK_STRENGTH else -1
+            mentions[count, 4] = forward_rule
+            if forward != BLANK_STRENGTH:
+                settled = count
+                settled_weak = forward_rule == _UNCHANGED_ANATOMY
+                n_waiting = 0
+            else:
+                n_waiting += 1
+            count += 1
+            if not after_finding:
+                list_start = chain_start = count
+            connector = _NO_CONNECTOR
+            verb_seen = False
+            continue
+
+        if role & MENTION:
+            ends = connector != _OR and not alternative_ahead[i]
+            if met and asserted and (connector == _NO_CONNECTOR or ends):
+                force = BLANK_STRENGTH
+            if connector == _OR and force == BLANK_STRENGTH and paused != BLANK_STRENGTH:
+                force, force_cue = paused, paused_cue
+            if connector == _NO_CONNECTOR or (connector != _OR and (asserted or verb_seen)):
+                list_start = chain_start = count
+            elif connector == _JOINING:
+                chain_start = count
+            strength, rule, cue = POSITIVE_STRENGTH, _PLAIN, -1
+            if role & MENTION_UNCERTAIN:
+                strength, rule = UNCERTAIN_STRENGTH, _BY_CONVENTION
+            partner = -1
+            if force == NEGATIVE_STRENGTH:
+                strength, rule, cue = NEGATIVE_STRENGTH, _NEGATED_BEFORE, force_cue
+            elif force == UNCERTAIN_STRENGTH:
+                strength, rule, cue = UNCERTAIN_STRENGTH, _HEDGED_BEFORE, force_cue
+            elif force == _HYPOTHETICAL:
+                strength = BLANK_STRENGTH
+            elif connector == _OR and count > list_start:
+                if strength == POSITIVE_STRENGTH:
+                    strength, rule = UNCERTAIN_STRENGTH, _ALTERNATIVE
+                    partner = mentions[count - 1, 2]
+                first = chain_start if comma_seen else count - 1
+                for k in range(max(first, chain_start), count):
+                    if mentions[k, 1] == POSITIVE_STRENGTH:
+                        mentions[k, 1] = UNCERTAIN_STRENGTH
+                        mentions[k, 4] = _ALTERNATIVE
+                        mentions[k, 5] = i
+                chain_start = count
+            mentions[count, 0] = names[state]
+            mentions[count, 1] = strength
+            mentions[count, 2] = i
+            mentions[count, 3] = cue
+            mentions[count, 4] = rule
+            mentions[count, 5] = partner
+            count += 1
+            n_waiting = 0
+            if automaton.hints[state] and strength >= UNCERTAIN_STRENGTH:
+                mentions[count, 0] = automaton.hints[state]
+                mentions[count, 1] = UNCERTAIN_STRENGTH
+                mentions[count, 2] = i
+                mentions[count, 3] = cue
+                mentions[count, 4] = _IMPLIED
+                mentions[count, 5] = -1
+                count += 1
+            met = True
+            connector = _NO_CONNECTOR
+            comma_seen = asserted = verb_seen = False
+            forward = BLANK_STRENGTH
+            after_finding = True
+
+    for k in range(count):
+        _raise(strengths, mentions[k, 0], mentions[k, 1])
+    return count
+
+
+@numba.njit(cache=True)
+def _opened_force(role):
+    """Look up the strength that a cue gives to the findings after it."""
+    if role & NEGATION_OPENS:
+        return NEGATIVE_STRENGTH
+    if role & HYPOTHETICAL:
+        return _HYPOTHETICAL
+    return UNCERTAIN_STRENGTH
+
+
+@numba.njit(cache=True)
+def _describe(role, force):
+    """Read an adjective of the heart or the mediastinum under the cue in force."""
+    if force == _HYPOTHETICAL:
+        return BLANK_STRENGTH, _PLAIN
+    denied = force == NEGATIVE_STRENGTH
+    if role & (ABNORMAL | BORDERLINE):
+        if denied:
+            return NEGATIVE_STRENGTH, _NORMAL_ANATOMY
+        if role & BORDERLINE or force == UNCERTAIN_STRENGTH:
+            return UNCERTAIN_STRENGTH, _BORDERLINE_ANATOMY
+        return POSITIVE_STRENGTH, _ABNORMAL_ANATOMY
+    if role & NORMAL:
+        if denied:
+            return POSITIVE_STRENGTH, _ABNORMAL_ANATOMY
+        return NEGATIVE_STRENGTH, _NORMAL_ANATOMY
+    return UNCERTAIN_STRENGTH, _UNCHANGED_ANATOMY
+
+
+@numba.njit(cache=True)
+def _of_anatomy(strength, rule, role):
+    """Weigh an adjective: "unchanged" leaves a silhouette open and says nothing of the rest."""
+    if rule == _UNCHANGED_ANATOMY and not role & SILHOUETTE:
+        return BLANK_STRENGTH
+    return strength
+
+
+@numba.njit(cache=True)
+def _apply_after(mentions, k, role, cue):
+    """Let a cue that stands after a mention decide it."""
+    strength = mentions[k, 1]
+    if role & (NEGATION_AFTER | NEGATION_EITHER):
+        if strength != BLANK_STRENGTH:
+            mentions[k, 1], mentions[k, 3], mentions[k, 4] = NEGATIVE_STRENGTH, cue, _NEGATED_AFTER
+    elif strength == POSITIVE_STRENGTH or role & UNCERTAINTY_AFTER_DESPITE:
+        mentions[k, 1], mentions[k, 3], mentions[k, 4] = UNCERTAIN_STRENGTH, cue, _HEDGED_AFTER
+
+
+@numba.njit(cache=True)
+def _raise(strengths, observations, strength):
+    """Raise a report's strength of the observations whose bits are set."""
+    for k in range(OTHER_ABNORMALITY + 1):
+        if observations >> k & 1 and strengths[k] < strength:
+            strengths[k] = strength
+
+
+@numba.njit(cache=True)
+def label_batch(words, spans, n_words, automaton, phrases, ahead, mentions, strengths):
+    """Label a batch of reports whose words `split_words` wrote.
+
+    Parameters
+    ----------
+    words, spans : int32
+        See `split_words`.
+    n_words : int
+    automaton : Automaton
+    phrases, ahead, mentions
+        Scratch space, see `read_sentence`; as long as the longest sentence (mentions: twice).
+    strengths : uint8, shape (n_reports, 15)
+        Zeros; filled.
+    """
+    report = 0
+    start = 0
+    said_anything = False
+    for i in range(n_words):
+        if words[i] >= 0:
+            continue
+        if i > start:
+            said_anything = True
+            n = find_phrases(words, spans, start, i, automaton, phrases)
+            if n > 0:
+                read_sentence(phrases, n, automaton, ahead, strengths[report], mentions)
+        start = i + 1
+        if words[i] == REPORT_END:
+            if said_anything:
+                decide_no_finding(strengths[report])
+            said_anything = False
+            report += 1
+
+
+@numba.njit(cache=True)
+def decide_no_finding(strengths):
+    """Say "No Finding" of a report that asserts and suspects nothing but support devices."""
+    for k in range(len(strengths)):
+        if k != _NO_FINDING and k != _SUPPORT_DEVICES and strengths[k] >= UNCERTAIN_STRENGTH:
+            return
+    strengths[_NO_FINDING] = POSITIVE_STRENGTH

@@ -1,0 +1,87 @@
+"""Divide reports by a hash of their text, so that the same text is always in the same part.
+
+Many reports share one text ("Lungs are clear."). A split by report would put copies of a text on
+both sides, and a model that remembers texts would look as if it understood them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+
+def text_hash_fraction(text: str, salt: str = "") -> float:
+    """Map a text to a number in [0, 1] that depends on nothing else.
+
+    Case and the amount of white space do not matter.
+
+    Parameters
+    ----------
+    text : str
+        A report.
+    salt : str
+        Another salt gives an independent number.
+
+    Returns
+    -------
+    float
+        First eight bytes of the sha256, as a fraction of their largest value.
+    """
+    plain = salt + " ".join(text.lower().split())
+    # Text from other programs may hold half of a surrogate pair, which plain UTF-8 refuses.
+    digest = hashlib.sha256(plain.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def split_by_text(
+    texts: Iterable[str], fractions: Mapping[str, float], salt: str = ""
+) -> pd.Series:
+    """Assign each report to a part by its text alone.
+
+    A report keeps its part when others are added or removed. The parts' sizes follow the
+    fractions only as closely as hashes of the distinct texts do.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Reports; the index of a Series is kept.
+    fractions : mapping of str to float
+        Part to its expected fraction of distinct texts, such as ``{"train": 0.8, "test": 0.2}``;
+        they sum to 1.
+    salt : str
+        Another salt gives an independent split.
+
+    Returns
+    -------
+    Series of str
+        The part of each report.
+
+    Raises
+    ------
+    ValueError
+        If the fractions are not positive or do not sum to 1.
+    """
+    sizes = np.array(list(fractions.values()), dtype=float)
+    if not (sizes > 0).all() or not np.isclose(sizes.sum(), 1):
+        raise ValueError(f"fractions must be positive and sum to 1, not {dict(fractions)}")
+    texts = pd.Series(texts, dtype=object)
+    hashes = [text_hash_fraction(text, salt) for text in texts]
+    part = np.searchsorted(np.cumsum(sizes)[:-1], hashes, side="right")
+    return pd.Series(np.array(list(fractions))[part], index=texts.index, name="part", dtype="str")
+
+
+def development_half(texts: Iterable[str]) -> np.ndarray:
+    """Mark the reports on which rules may be developed; the others only measure them.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Reports. Of OpenI: findings, a line break, impression.
+
+    Returns
+    -------
+    ndarray of bool
+        True where the hash fraction is below one half.
+    """
+    return np.array([text_hash_fraction(text) < 0.5 for text in texts], dtype=bool)

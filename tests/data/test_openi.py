@@ -1,0 +1,216 @@
+"""The OpenI reports: counts of the collection, and codes as observations by the stated rules."""
+
+import io
+import tarfile
+
+import pandas as pd
+import pytest
+
+from cxrstudy.data.openi import (
+    findings_and_impression,
+    load_reports,
+    mesh_labels,
+    not_indexed,
+)
+from cxrstudy.data.openi.mesh import mesh_rules
+from cxrstudy.data.openi.reports import read_archive
+from cxrstudy.data.registry import DataNotAvailableError
+from cxrstudy.observations import OBSERVATIONS
+
+REPORT = """<?xml version="1.0" encoding="utf-8"?>
+<eCitation><uId id="{id}"/><Article><Abstract>
+<AbstractText Label="COMPARISON"/><AbstractText Label="INDICATION">Cough</AbstractText>
+<AbstractText Label="FINDINGS">Heart &lt; normal.</AbstractText>
+<AbstractText Label="IMPRESSION">{id} clear.</AbstractText>
+</Abstract></Article><MeSH>{mesh}</MeSH><parentImage id="a"/><parentImage id="b"/></eCitation>
+"""
+STRICT_POSITIVES = [1496, 18, 347, 699, 118, 101, 30, 42, 332, 27, 161, 58, 84, 291]
+BROAD_POSITIVES = [1591, 34, 401, 792, 221, 101, 30, 44, 341, 27, 201, 80, 116, 434]
+
+
+@pytest.fixture(scope="module")
+def reports():
+    try:
+        return load_reports()
+    except DataNotAvailableError as error:
+        pytest.skip(str(error))
+
+
+def _coded(*codes: tuple[str, ...]) -> pd.DataFrame:
+    return pd.DataFrame({"mesh_major": list(codes)}, index=[f"r{n}" for n in range(len(codes))])
+
+
+def _found(*codes: str, mapping: str = "strict") -> set[str]:
+    row = mesh_labels(_coded(codes), mapping).loc["r0"]
+    assert set(row) <= {0.0, 1.0}
+    return set(row.index[row == 1])
+
+
+def _archive(path, contents: dict[str, str]):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
+def test_an_archive_is_read_in_the_order_of_numbers(tmp_path):
+    """Sections, codes and images of each report; CXR10 follows CXR2; nothing is unpacked."""
+    mesh = "<major>Nodule/lung</major><major>normal</major><automatic>nodule</automatic>"
+    texts = {f"x/{n}.xml": REPORT.format(id=f"CXR{n}", mesh=mesh) for n in (10, 2)}
+    reports = read_archive(_archive(tmp_path / "r.tgz", texts))
+    assert reports.index.tolist() == ["CXR2", "CXR10"]
+    assert reports.loc["CXR10"].to_dict() == {
+        "indication": "Cough",
+        "comparison": "",
+        "findings": "Heart < normal.",
+        "impression": "CXR10 clear.",
+        "mesh_major": ("Nodule/lung", "normal"),
+        "mesh_automatic": ("nodule",),
+        "n_images": 2,
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["r.tgz"]
+
+
+def test_the_collection_has_its_known_size(reports):
+    """3,955 reports; how many have each section, both, one or none of the last two."""
+    present = reports[["indication", "comparison", "findings", "impression"]] != ""
+    assert len(reports) == 3955 and reports.index.is_unique
+    assert present.sum().tolist() == [3865, 3333, 3425, 3921]
+    both = pd.crosstab(present["findings"], present["impression"])
+    assert both.to_numpy().tolist() == [[28, 502], [6, 3419]]
+    assert reports["impression"][present["impression"]].nunique() == 1839
+    assert reports["findings"].str.contains("XXXX").sum() == 1486
+
+
+def test_the_reports_are_in_the_order_of_their_numbers(reports):
+    """Natural order, not that of the archive's names."""
+    numbers = reports.index.str.removeprefix("CXR").astype(int)
+    assert numbers.is_monotonic_increasing
+    assert reports.index[:2].tolist() == ["CXR1", "CXR2"]
+
+
+def test_every_report_is_coded(reports):
+    """8,298 codes, 1,719 of them distinct; 1,391 reports are normal; 104 have no image."""
+    codes = reports["mesh_major"].explode()
+    assert len(codes) == 8298 and codes.nunique() == 1719
+    assert (codes == "normal").sum() == 1391
+    assert (reports["n_images"] == 0).sum() == 104
+
+
+def test_95_reports_are_not_indexed(reports):
+    """They carry that one code and no observation of the strict mapping."""
+    without = not_indexed(reports)
+    assert without.dtype == bool and without.sum() == 95
+    assert set(reports.loc[without, "mesh_major"]) == {("No Indexing",)}
+    assert (mesh_labels(reports)[without] == 0).all(axis=None)
+
+
+def test_the_text_to_split_by_holds_both_sections(reports):
+    """Findings, a line break, impression, with the empty ones kept empty."""
+    texts = findings_and_impression(reports)
+    assert texts.index.equals(reports.index)
+    assert texts["CXR1"].split("\n")[1] == reports.loc["CXR1", "impression"]
+    assert (texts == "\n").sum() == 28
+
+
+@pytest.mark.parametrize(
+    ("mapping", "file", "positives"),
+    [
+        ("strict", "openi_mesh_chexpert14.csv", STRICT_POSITIVES),
+        ("broad", "openi_mesh_chexpert14_broad.csv", BROAD_POSITIVES),
+    ],
+)
+def test_the_rules_give_every_cell_of_the_reference(reports, mirror, mapping, file, positives):
+    """All 3,955 x 14 cells equal those of tables that were made from the codes before."""
+    expected = pd.read_csv(mirror / "openi" / file, index_col="uid").astype(float)
+    labels = mesh_labels(reports, mapping)
+    assert labels.sum().astype(int).tolist() == positives
+    pd.testing.assert_frame_equal(labels, expected, check_names=False)
+
+
+@pytest.mark.parametrize(
+    ("code", "strict", "broad"),
+    [
+        ("Cardiomegaly", "Cardiomegaly", "Cardiomegaly"),
+        ("Cardiomegaly/borderline", "", "Cardiomegaly"),
+        ("Cardiac Shadow/enlarged/mild", "Cardiomegaly", "Cardiomegaly"),
+        ("Cardiac Shadow/obscured", "", ""),
+        ("Mediastinum/enlarged ", "Enlarged Cardiomediastinum", "Enlarged Cardiomediastinum"),
+        ("Mediastinum/lymph nodes/enlarged", "", "Enlarged Cardiomediastinum"),
+        ("Opacity", "Lung Opacity", "Lung Opacity"),
+        ("Opacity/left/multiple", "Lung Opacity", "Lung Opacity"),
+        ("Opacity/ribs/left", "", "Lung Opacity"),
+        ("Opacity/lung/costophrenic angle", "Lung Opacity", "Lung Opacity"),
+        ("Cicatrix", "Lung Opacity", "Lung Opacity"),
+        ("Cicatrix/breast", "", "Lung Opacity"),
+        ("Cicatrix/pleura/left", "Pleural Other", "Pleural Other"),
+        ("Nodule/multiple", "Lung Lesion", "Lung Lesion"),
+        ("Nodule/thorax", "", "Lung Lesion"),
+        ("Density/round", "", ""),
+        ("Calcified Granuloma/lung", "", ""),
+        ("Pulmonary Congestion/mild", "Edema", "Edema"),
+        ("Tuberculosis", "", "Pneumonia"),
+        ("Costophrenic Angle/right/blunted", "", "Pleural Effusion"),
+        ("Costophrenic Angle/right/obscured", "", ""),
+        ("Deformity/ribs/left", "", "Fracture"),
+        ("Deformity/thoracic vertebrae", "", ""),
+        ("Fractures, Bone/clavicle", "Fracture", "Fracture"),
+    ],
+)
+def test_one_code_is_one_observation_or_none(code, strict, broad):
+    """Clear codes count in both mappings, ambiguous ones in the broad mapping only."""
+    assert _found(code) == {strict} - {""}
+    assert _found(code, mapping="broad") == {broad} - {""}
+
+
+def test_one_code_may_be_two_observations():
+    """Air and fluid: a clear pneumothorax, an implied effusion."""
+    assert _found("Hydropneumothorax/right") == {"Pneumothorax"}
+    assert _found("Hydropneumothorax/right", mapping="broad") == {
+        "Pneumothorax", "Pleural Effusion",
+    }  # fmt: skip
+
+
+def test_no_finding_needs_every_code():
+    """Devices and image quality leave No Finding; one other code, even unmapped, ends it."""
+    assert _found("normal") == {"No Finding"}
+    assert _found("Stents", "Technical Quality of Image Unsatisfactory ") == {
+        "No Finding", "Support Devices",
+    }  # fmt: skip
+    assert _found("Surgical Instruments/abdomen") == {"No Finding"}
+    assert _found("Stents", "Scoliosis") == {"Support Devices"}
+    assert _found("No Indexing") == set()
+    assert _found("No Indexing", mapping="broad") == {"No Finding"}
+    assert _found() == set()
+
+
+def test_labels_keep_the_reports_index():
+    """One row for each report, columns in CheXpert's order."""
+    labels = mesh_labels(_coded(("normal",), ("Pneumonia",)))
+    assert labels.index.tolist() == ["r0", "r1"]
+    assert tuple(labels.columns) == OBSERVATIONS
+    assert labels.loc["r1", "Pneumonia"] == 1 and labels.loc["r0", "Pneumonia"] == 0
+
+
+def test_an_unknown_mapping_is_refused():
+    """The message lists the mappings."""
+    with pytest.raises(ValueError, match="unknown mapping 'wide'.*strict, broad"):
+        mesh_labels(_coded(("normal",)), "wide")
+
+
+def test_every_rule_has_a_reason_and_an_observation():
+    """The rules cover the 13 findings, and each says why."""
+    rules = mesh_rules("broad")
+    assert ["No Finding", *rules] == list(OBSERVATIONS)
+    assert all(rule.reason and rule.headings for each in rules.values() for rule in each)
+
+
+def test_every_heading_of_a_rule_occurs(reports):
+    """No rule waits for a heading that is misspelled."""
+    headings = {code.split("/")[0].strip() for codes in reports["mesh_major"] for code in codes}
+    named = {
+        name for each in mesh_rules("broad").values() for rule in each for name in rule.headings
+    }
+    assert named <= headings
