@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from cxrstudy.data.registry import datasets
-from cxrstudy.runs.imports import notebook_dependencies
+from cxrstudy.runs.imports import study_sources
 from cxrstudy.runs.catalogue import studies
 
 SET = config.get("set", "quick")
@@ -18,9 +18,7 @@ ROOT = Path.cwd()
 
 
 def sources(wildcards):
-    study = studies()[wildcards.study]
-    files = [study.notebook_path, *notebook_dependencies(study.notebook_path)]
-    return [str(path.relative_to(ROOT)) for path in files]
+    return [str(path.relative_to(ROOT)) for path in study_sources(studies()[wildcards.study])]
 
 
 def stamps(wildcards):
@@ -67,6 +65,7 @@ rule ledger:
     input:
         stamps=stamps,
         claims=sorted(str(p) for p in Path("cxrstudy/claims").iterdir() if p.is_file()),
+        recorded=sorted(str(p) for p in Path("book/recorded").glob("**/*") if p.is_file()),
     output:
         "_build/ledger.json",
     shell:

@@ -27,13 +27,14 @@ def main() -> None:
     from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError
     from cxrstudy.data.tables import LabelTableError
     from cxrstudy.reports.files import ReportFileError
-    from cxrstudy.runs import ParameterError, StudyFailedError
+    from cxrstudy.runs import ParameterError, RecordError, StudyFailedError
 
     mendable = (
         CorruptDataError,
         DataNotAvailableError,
         LabelTableError,
         ParameterError,
+        RecordError,
         ReportFileError,
         SiteError,
         StudyFailedError,
@@ -114,14 +115,31 @@ def label(
 
 
 @app.command()
+def record(
+    study_name: Annotated[str, typer.Argument(metavar="STUDY", help="A study of studies.yaml.")],
+    build: Annotated[Path, typer.Option(help="Folder with the finished run.")] = Path("_build"),
+) -> None:
+    """Keep the aggregate results of a long run in book/recorded, with their provenance."""
+    from cxrstudy.runs import keep_run, studies, study
+
+    if study_name not in studies():
+        raise typer.BadParameter(f"no such study; choose one of: {', '.join(studies())}")
+    typer.echo(f"{study_name}: recorded in {keep_run(study(study_name), build.absolute())}")
+
+
+@app.command()
 def ledger(
     build: Annotated[Path, typer.Option(help="Folder with results.")] = Path("_build"),
 ) -> None:
     """Decide every claim from the studies' measurements and write ledger.json."""
     from cxrstudy.claims import build_ledger, write_ledger
-    from cxrstudy.runs.execute import missing_data
+    from cxrstudy.recorded import recorded_folder
+    from cxrstudy.runs.execute import missing_data, studies_run_in_full
 
-    rows = build_ledger(build / "results", missing_data(build.absolute()))
+    folder = build.absolute()
+    rows = build_ledger(
+        build / "results", missing_data(folder), recorded_folder(), studies_run_in_full(folder)
+    )
     write_ledger(rows, build / "ledger.json")
 
 

@@ -12,6 +12,7 @@ from IPython.display import publish_display_data
 from matplotlib.axes import Axes
 
 from cxrstudy.paths import in_project
+from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_words
 
 METADATA_KEY = "cxrstudy"
 """Key of the output metadata that tells the book what a cell shows."""
@@ -151,6 +152,35 @@ def show_figure(
         {"text/markdown": f"*{caption}*", "text/plain": caption},
         metadata={METADATA_KEY: {"kind": "caption", "name": name}},
     )
+
+
+def show_recorded(study: str, name: str, caption: str, results: str | Path, **layout) -> None:
+    """Show what a longer run of a study found, apart from this run's own results.
+
+    Parameters
+    ----------
+    study : str
+        Name of the study.
+    name : str
+        Name of the saved file and of the anchor.
+    caption : str
+        What the table shows; the provenance is added.
+    results : str or Path
+        The study's result folder.
+    **layout
+        As for `show_estimates`; without it the rows are shown as recorded.
+    """
+    recorded = load_recorded(study)
+    if recorded is None:
+        nothing = pd.DataFrame({"recorded run": ["none yet"]})
+        show_table(nothing, name, f"{caption} No longer run has been recorded.", results)
+        return
+    caption = f"{caption} {provenance_in_words(recorded)}"
+    table = recorded.drop(columns=list(PROVENANCE))
+    if layout:
+        show_estimates(table, name, caption, results, **layout)
+    else:
+        show_table(table, name, caption, results)
 
 
 def _publish_table(shown: pd.DataFrame, name: str, caption: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,12 @@ from cxrstudy.claims.measurements import Measurement, read_measurements
 from cxrstudy.claims.statements import TESTED_RULES, Claim, claims
 
 
-def build_ledger(results: str | Path, missing_data: Mapping[str, str] | None = None) -> list[dict]:
+def build_ledger(
+    results: str | Path,
+    missing_data: Mapping[str, str] | None = None,
+    recorded: str | Path | None = None,
+    full_studies: Container[str] = (),
+) -> list[dict]:
     """Decide every claim by its rule.
 
     Parameters
@@ -22,6 +27,10 @@ def build_ledger(results: str | Path, missing_data: Mapping[str, str] | None = N
         Folder that holds the studies' result folders.
     missing_data : mapping of str to str, optional
         Study to the data set that it lacked when it ran.
+    recorded : str or Path, optional
+        Folder of recorded measurements; they decide a claim in place of a smaller run's.
+    full_studies : container of str
+        Studies whose own run is at least as large as the recorded one.
 
     Returns
     -------
@@ -35,17 +44,25 @@ def build_ledger(results: str | Path, missing_data: Mapping[str, str] | None = N
     ValueError
         If a claim was measured twice.
     """
-    measured: dict[str, Measurement] = {}
-    for measurement in read_measurements(results):
-        if measurement.claim in measured:
-            raise ValueError(f"claim {measurement.claim} was measured by two studies")
-        measured[measurement.claim] = measurement
+    measured = _by_claim(read_measurements(results))
+    for claim, measurement in _by_claim(read_measurements(recorded) if recorded else []).items():
+        if claim not in measured or claims()[claim].study not in full_studies:
+            measured[claim] = measurement
     levels = _adjusted_levels(claims().values(), measured)
     missing = missing_data or {}
     return [
         _row(claim, measured.get(claim.id), levels[claim.id], missing.get(claim.study, ""))
         for claim in claims().values()
     ]
+
+
+def _by_claim(measurements: Iterable[Measurement]) -> dict[str, Measurement]:
+    found: dict[str, Measurement] = {}
+    for measurement in measurements:
+        if measurement.claim in found:
+            raise ValueError(f"claim {measurement.claim} was measured by two studies")
+        found[measurement.claim] = measurement
+    return found
 
 
 def write_ledger(rows: list[dict], path: str | Path) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from cxrstudy.agreement import Estimate
 from cxrstudy.claims.statements import TESTED_RULES, claims
 
-_FOLDER = "claims"
+CLAIMS_FOLDER = "claims"
+"""Folder beside a study's tables that holds its measurements."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def record(
     by_cell = {claim: estimates} if isinstance(estimates, Estimate) else dict(estimates)
     measurement = Measurement(claim=claim, estimates=by_cell, **fields)
     _check_evidence(claims()[claim].rule, measurement)
-    folder = Path(results, _FOLDER)
+    folder = Path(results, CLAIMS_FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     if by_cell:
         np.savez(folder / f"{claim}.npz", **_as_arrays(by_cell))
@@ -122,7 +123,7 @@ def read_measurements(results: str | Path) -> list[Measurement]:
     list of Measurement
         Sorted by path.
     """
-    return [_read(path) for path in sorted(Path(results).glob(f"**/{_FOLDER}/*.json"))]
+    return [_read(path) for path in sorted(Path(results).glob(f"**/{CLAIMS_FOLDER}/*.json"))]
 
 
 def _read(path: Path) -> Measurement:
@@ -134,8 +135,8 @@ def _read(path: Path) -> Measurement:
             estimates = {
                 cell: Estimate(
                     value=float(arrays[f"{i}.value"]),
-                    replicates=arrays[f"{i}.replicates"],
-                    jackknife=arrays[f"{i}.jackknife"],
+                    replicates=arrays[f"{i}.replicates"].astype(np.float64),
+                    jackknife=arrays[f"{i}.jackknife"].astype(np.float64),
                     undefined=int(np.isnan(arrays[f"{i}.replicates"]).sum()),
                     n=fields["n"],
                     positives=int(arrays[f"{i}.positives"]),

@@ -23,6 +23,8 @@ class Study:
         Data sets of the registry that the study reads.
     sets : mapping of str to mapping
         Name of a parameter set to the parameters that it overrides.
+    recorded : str
+        Table that is kept of the best run; empty for a study that every build runs in full.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Study:
     notebook: str
     data: tuple[str, ...]
     sets: Mapping[str, Mapping[str, object]]
+    recorded: str = ""
 
     @property
     def notebook_path(self) -> Path:

@@ -17,6 +17,7 @@ from nbclient.exceptions import DeadKernelError
 
 from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError, dataset, fetch
 from cxrstudy.paths import project_root
+from cxrstudy.recorded import SETS_BY_SIZE, load_recorded
 from cxrstudy.runs.catalogue import Study
 from cxrstudy.runs.folders import RunFolders
 from cxrstudy.runs.parameters import check_parameters, read_parameters
@@ -107,6 +108,33 @@ def missing_data(build: str | Path = "_build") -> dict[str, str]:
         if stamp["missing"]:
             missing[stamp["study"]] = ", ".join(dataset(name).title for name in stamp["missing"])
     return missing
+
+
+def studies_run_in_full(build: str | Path = "_build") -> set[str]:
+    """Say which studies' own runs are at least as large as the recorded ones.
+
+    Parameters
+    ----------
+    build : str or Path
+        Build folder.
+
+    Returns
+    -------
+    set of str
+        Studies with a finished run of a set that is not smaller than the recorded run's; a study
+        without a recorded run is among them.
+    """
+    found = set()
+    for path in sorted((project_root() / build / "runs").glob("*/stamp.json")):
+        stamp = json.loads(path.read_text("utf-8"))
+        recorded = load_recorded(stamp["study"])
+        if stamp["missing"] or stamp["set"] not in SETS_BY_SIZE:
+            continue
+        if recorded is None or SETS_BY_SIZE.index(stamp["set"]) >= SETS_BY_SIZE.index(
+            recorded["set"].iloc[0]
+        ):
+            found.add(stamp["study"])
+    return found
 
 
 def clean_notebook(

@@ -13,6 +13,8 @@ from pathlib import Path
 import grimp
 
 import cxrstudy
+from cxrstudy.recorded import recorded_path
+from cxrstudy.runs.catalogue import Study
 
 _PACKAGE = "cxrstudy"
 
@@ -37,6 +39,22 @@ def notebook_dependencies(notebook: str | Path) -> list[Path]:
     for module in modules:
         files |= _files_of(module)
     return sorted(files)
+
+
+def study_sources(study: Study) -> list[Path]:
+    """List every file whose content can change a study's page.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    list of Path
+        The notebook, what it depends on, and the recorded run that its page shows.
+    """
+    recorded = [path for path in [recorded_path(study.name)] if path.exists()]
+    return [study.notebook_path, *notebook_dependencies(study.notebook_path), *recorded]
 
 
 def _imported_names(notebook: str | Path) -> set[str]:

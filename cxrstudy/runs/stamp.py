@@ -5,14 +5,16 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from cxrstudy.data.registry import dataset
 from cxrstudy.paths import project_root
 from cxrstudy.runs.catalogue import Study
-from cxrstudy.runs.imports import notebook_dependencies
+from cxrstudy.runs.imports import study_sources
 
 REPORTED_PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "numba")
+OPTIONAL_PACKAGES = ("torch", "transformers")
 
 
 def provenance(study: Study, parameters: Mapping[str, object], seconds: float) -> dict:
@@ -32,14 +34,14 @@ def provenance(study: Study, parameters: Mapping[str, object], seconds: float) -
         parameters, source (hash of the notebook and of the package files it
         depends on), data (name to hash over its files), versions, commit, seconds.
     """
-    sources = [study.notebook_path, *notebook_dependencies(study.notebook_path)]
     return {
         "parameters": dict(parameters),
-        "source": _digest(path.read_bytes() for path in sources),
+        "source": _digest(path.read_bytes() for path in study_sources(study)),
         "data": _own_tables(parameters) or _data_sets(study),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("cxrstudy", *REPORTED_PACKAGES)},
+            **{name: version(name) for name in OPTIONAL_PACKAGES if find_spec(name)},
         },
         "commit": _commit(project_root()),
         "seconds": round(seconds, 1),

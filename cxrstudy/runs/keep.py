@@ -1,0 +1,117 @@
+"""Keep a run's aggregate results in the repository, for pages built from a smaller run."""
+
+import json
+import os
+import platform
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cxrstudy.claims.measurements import CLAIMS_FOLDER
+from cxrstudy.recorded import SETS_BY_SIZE, recorded_folder, recorded_path
+from cxrstudy.runs.catalogue import Study
+from cxrstudy.runs.folders import RunFolders
+
+
+class RecordError(ValueError):
+    """A run that cannot be recorded; the message says why and what to do."""
+
+
+def keep_run(study: Study, build: str | Path = "_build") -> Path:
+    """Copy the table and the measurements of a finished run to the recorded ones.
+
+    Parameters
+    ----------
+    study : Study
+        A study whose entry in ``studies.yaml`` names a table to record.
+    build : str or Path
+        Build folder that holds the run.
+
+    Returns
+    -------
+    Path
+        The recorded table. The measurements for the ledger lie in a folder beside it.
+
+    Raises
+    ------
+    RecordError
+        If the study records nothing, the run is missing, incomplete or of overridden
+        parameters, or a larger run is already recorded.
+    """
+    folders = RunFolders.of(study.name, build)
+    if not study.recorded:
+        raise RecordError(f"{study.name}: studies.yaml names no table to record for it")
+    if not folders.stamp.exists():
+        raise RecordError(
+            f"{study.name}: no finished run in {build}; run it first: "
+            f"cxrstudy run {study.name} --set cpu --build {build}"
+        )
+    stamp = json.loads(folders.stamp.read_text("utf-8"))
+    if stamp["missing"] or stamp["set"] not in SETS_BY_SIZE:
+        raise RecordError(
+            f"{study.name}: the run in {build} is of set {stamp['set']!r} and lacks "
+            f"{stamp['missing'] or 'nothing'}; record a complete run of a named set"
+        )
+    _refuse_smaller(study, stamp["set"])
+    table = pd.read_csv(folders.results / f"{study.recorded}.csv")
+    path = recorded_path(study.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    table.assign(**_provenance(stamp)).to_csv(temporary, index=False, lineterminator="\n")
+    _keep_measurements(folders.results / CLAIMS_FOLDER, study.name)
+    temporary.replace(path)
+    return path
+
+
+def _refuse_smaller(study: Study, set_name: str) -> None:
+    path = recorded_path(study.name)
+    if not path.exists():
+        return
+    recorded = pd.read_csv(path, usecols=["set"])["set"].iloc[0]
+    if SETS_BY_SIZE.index(recorded) > SETS_BY_SIZE.index(set_name):
+        raise RecordError(
+            f"{study.name}: a run of the larger set {recorded!r} is recorded in {path}; "
+            "delete that file to replace it"
+        )
+
+
+def _provenance(stamp: dict) -> dict[str, str]:
+    return {
+        "set": stamp["set"],
+        "hardware": _hardware(),
+        "versions": ", ".join(f"{name} {number}" for name, number in stamp["versions"].items()),
+        "date": datetime.now(UTC).date().isoformat(),
+        "data": ", ".join(f"{name} {digest}" for name, digest in stamp["data"].items()),
+        "commit": stamp["commit"],
+    }
+
+
+def _hardware() -> str:
+    """Name what computed: the GPU if torch sees one, else processor type and cores."""
+    cores = f"{os.cpu_count()} {platform.machine()} cores"
+    try:
+        import torch
+    except ImportError:
+        return cores
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else cores
+
+
+def _keep_measurements(source: Path, study: str) -> None:
+    """Copy measurements; resamples are kept in single precision to keep the repository small."""
+    target = recorded_folder() / study / CLAIMS_FOLDER
+    temporary = target.with_name(f".{CLAIMS_FOLDER}.{os.getpid()}")
+    temporary.mkdir(parents=True)
+    for path in sorted(source.glob("*.json")):
+        shutil.copy(path, temporary)
+    for path in sorted(source.glob("*.npz")):
+        with np.load(path, allow_pickle=False) as arrays:
+            small = {
+                name: array.astype(np.float32) if array.ndim and array.dtype == float else array
+                for name, array in arrays.items()
+            }
+        np.savez_compressed(temporary / path.name, **small)
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.rename(target)
