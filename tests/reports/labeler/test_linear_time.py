@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from cxrstudy.reports import explain_report, label_reports
 from cxrstudy.reports.labeler import default_lexicon
 from cxrstudy.reports.labeler.label import _scratch, default_labeler
+from cxrstudy.reports.labeler.lexicon import OTHER_ABNORMALITY
 from cxrstudy.reports.labeler.scope import find_phrases, read_sentence
 
 WORDS = sorted({word.rstrip("*") for phrase in default_lexicon().phrases for word in phrase})
@@ -47,14 +49,12 @@ def test_case_and_blanks_do_not_matter_in_any_text(text):
 
 
 @pytest.mark.parametrize("piece", REPEATED)
-def test_a_sentence_has_at_most_two_mentions_for_each_phrase(piece):
-    """The walk's work is bounded by its arrays: they are as long as the sentence."""
+def test_the_walk_over_a_sentence_fills_no_more_than_its_length(piece):
+    """Each phrase is looked at once and gives at most two mentions, whatever repeats."""
     labeler = default_labeler()
     words, spans, n_words = labeler._split(piece * 2000)
     phrases, ahead, mentions = _scratch(words[:n_words])
-    import numpy as np
-
-    strengths = np.zeros(15, dtype=np.uint8)
+    strengths = np.zeros(OTHER_ABNORMALITY + 1, dtype=np.uint8)
     first = 0
     for last in np.flatnonzero(words[:n_words] < 0):
         n = find_phrases(words, spans, first, last, labeler._automaton, phrases)
