@@ -5,6 +5,6 @@ import pkgutil
 
 import benchmarks
 
-for module in sorted(found.name for found in pkgutil.iter_modules(benchmarks.__path__)):
-    if module != "__main__":
-        importlib.import_module(f"benchmarks.{module}").main()
+for found in sorted(pkgutil.iter_modules(benchmarks.__path__), key=lambda found: found.name):
+    if not found.ispkg and found.name != "__main__":
+        importlib.import_module(f"benchmarks.{found.name}").main()
