@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cxrstudy.reports.labeler.lexicon import Lexicon, Meaning
+from cxrstudy.reports.labeler.roles import Role
 
 LETTERS = 36
 """a to z and 0 to 9."""
@@ -117,9 +118,12 @@ def _words_to_phrases(
                     transitions[state, number] = len(meanings)
                     meanings.append(None)
                 state = transitions[state, number]
-            # A phrase with the word itself says more than one with only its beginning.
-            if meanings[state] is None or words == phrase:
+            known = meanings[state]
+            # What is ignored by its own words stays so, whatever beginning covers it.
+            if known is None or (words == phrase and Role.NEUTRAL in meaning.role):
                 meanings[state] = meaning
+            elif Role.NEUTRAL not in known.role:
+                meanings[state] = known | meaning
     return transitions, meanings
 
 

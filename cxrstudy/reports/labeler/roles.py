@@ -26,6 +26,7 @@ class Role(IntFlag):
     UNCERTAINTY_AFTER_DESPITE_NEGATION = auto()
     HYPOTHETICAL = auto()
     ALTERNATIVE = auto()
+    VERSUS = auto()
     JOINING = auto()
     COMMA = auto()
     BOUNDARY = auto()
@@ -41,6 +42,7 @@ SECTION_ROLES: dict[str, Role] = {
     "neutral": Role.NEUTRAL,
     "hypothetical": Role.HYPOTHETICAL,
     "alternatives": Role.ALTERNATIVE,
+    "versus": Role.ALTERNATIVE | Role.VERSUS,
     "joining": Role.JOINING,
     "boundaries": Role.BOUNDARY,
     "determiners": Role.DETERMINER,

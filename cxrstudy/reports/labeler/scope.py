@@ -72,6 +72,7 @@ UNCERTAINTY_DESPITE = int(Role.UNCERTAINTY_DESPITE_NEGATION)
 UNCERTAINTY_AFTER_DESPITE = int(Role.UNCERTAINTY_AFTER_DESPITE_NEGATION)
 HYPOTHETICAL = int(Role.HYPOTHETICAL)
 ALTERNATIVE = int(Role.ALTERNATIVE)
+VERSUS = int(Role.VERSUS)
 JOINING = int(Role.JOINING)
 COMMA = int(Role.COMMA)
 BOUNDARY = int(Role.BOUNDARY)
@@ -90,6 +91,7 @@ OPENS = (
     | UNCERTAINTY_DESPITE
     | HYPOTHETICAL
 )
+HEDGES = UNCERTAINTY_BEFORE | UNCERTAINTY_SUSPICIOUS
 DECIDES_BACKWARD = NEGATION_AFTER | UNCERTAINTY_AFTER | UNCERTAINTY_AFTER_DESPITE
 # A list of findings goes on through these.
 LIST_GOES_ON = MENTION | ANATOMY | DESCRIPTOR | ASSERTION | COMMA | JOINING | ALTERNATIVE | NEUTRAL
@@ -247,6 +249,8 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
                 comma_seen = True
             if short and met and not role & ALTERNATIVE and not alternative_ahead[i]:
                 force = BLANK_STRENGTH
+            if role & VERSUS and after_finding:
+                _apply_after(mentions, count - 1, UNCERTAINTY_AFTER, i)
             asserted = False
             after_finding = False
             continue
@@ -295,13 +299,14 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
 
         if role & (NEGATION_EITHER | UNCERTAINTY_EITHER):
             follows = after_finding or (connector == _COMMA and i == n - 1)
-            backward = follows and (role & NEGATION_EITHER or not next_finding[i])
-            if backward and count > list_start and not role & BORDERLINE:
+            if follows and not next_finding[i] and count > list_start and not role & BORDERLINE:
                 for k in range(list_start, count):
                     _apply_after(mentions, k, role, i)
                 list_start = chain_start = count
                 after_finding = False
                 continue
+            if role & NEGATION_EITHER and after_finding:
+                mentions[count - 1, 1] = BLANK_STRENGTH  # "Effusion: no large effusion"
             if role & NEGATION_EITHER:
                 force, force_cue, short, met = NEGATIVE_STRENGTH, i, False, False
                 connector = _NO_CONNECTOR
@@ -315,7 +320,8 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
             if not role & BORDERLINE or next_finding[i]:
                 continue
 
-        if role & OPENS:
+        hypothetical = force == _HYPOTHETICAL and not met  # "if there is concern for"
+        if role & OPENS and not (hypothetical and role & HEDGES):
             if role & UNCERTAINTY_SUSPICIOUS and force == BLANK_STRENGTH and paused != force:
                 force, force_cue = paused, paused_cue
             elif not (role & UNCERTAINTY_SUSPICIOUS and force == NEGATIVE_STRENGTH):

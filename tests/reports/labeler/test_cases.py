@@ -61,3 +61,17 @@ def test_a_report_without_a_word_is_blank():
 
 def test_no_report_gives_no_row():
     assert label_reports([]).shape == (0, 14)
+
+
+def test_sentences_of_a_second_hand_have_its_labels():
+    """Written without sight of the lexicon; all are checked before the test fails."""
+    path = Path(__file__).with_name("independent_cases.yaml")
+    failures = []
+    for case in yaml.safe_load(path.read_text("utf-8")):
+        free = {"text", "unscored", *case.get("unscored", ())}
+        free |= set() if "No Finding" in case else {"No Finding"}
+        wanted = {k: v for k, v in case.items() if k not in free and v is not None}
+        found = {k: v for k, v in _labels(case["text"]).items() if k not in free}
+        if found != wanted:
+            failures.append((case["text"], wanted, found))
+    assert not failures
