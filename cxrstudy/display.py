@@ -18,6 +18,10 @@ METADATA_KEY = "cxrstudy"
 """Key of the output metadata that tells the book what a cell shows."""
 
 
+# Private-use characters that stand for a mark while everything else is escaped.
+_MARK, _END_OF_MARK = "\ue000", "\ue001"
+
+
 def anchor(name: str) -> str:
     """Return the HTML id under which a page shows a table or figure."""
     return name.replace("_", "-")
@@ -116,6 +120,30 @@ def show_estimates(
     _publish_table(wide.reset_index(), name, f"{caption} Brackets: 95 % interval.")
 
 
+def show_quotes(table: pd.DataFrame, name: str, caption: str, results: str | Path) -> None:
+    """Show short quotes with the evidence in them highlighted, and save them as plain text.
+
+    Parameters
+    ----------
+    table : DataFrame of str
+        Columns ``before``, ``evidence`` and ``after``, which become the one column ``quote`` in
+        place of the first of them; other columns are shown as they are. Everything is escaped.
+    name, caption, results
+        As for `show_table`.
+    """
+    plain = table.astype("str").replace(f"[{_MARK}{_END_OF_MARK}]", "", regex=True)
+    marked = plain.assign(evidence=_MARK + plain["evidence"] + _END_OF_MARK)
+    saved, shown = (
+        kind.assign(before=kind["before"] + " " + kind["evidence"] + " " + kind["after"])
+        .rename(columns={"before": "quote"})
+        .drop(columns=["evidence", "after"])
+        for kind in (plain, marked)
+    )
+    save_table(saved, name, results)
+    body = _table_html(shown).replace(_MARK, "<mark>").replace(_END_OF_MARK, "</mark>")
+    _publish(body, saved.to_string(index=False), name, caption)
+
+
 def show_figure(
     axes: Axes, data: pd.DataFrame, name: str, caption: str, alt: str, results: str | Path
 ) -> None:
@@ -185,8 +213,15 @@ def show_recorded(study: str, name: str, caption: str, results: str | Path, **la
 
 def _publish_table(shown: pd.DataFrame, name: str, caption: str) -> None:
     shown = shown.rename(columns=lambda column: str(column).replace("_", " "))
+    _publish(_table_html(shown), shown.to_string(index=False), name, caption)
+
+
+def _table_html(shown: pd.DataFrame) -> str:
     with pd.option_context("display.max_colwidth", None):
-        body = shown.to_html(index=False, escape=True, border=0, classes="dataframe cxr-table")
+        return shown.to_html(index=False, escape=True, border=0, classes="dataframe cxr-table")
+
+
+def _publish(body: str, text: str, name: str, caption: str) -> None:
     label = f"{anchor(name)}-caption"
     page = (
         f'<div class="cxr-block" id="{anchor(name)}">\n'
@@ -195,7 +230,7 @@ def _publish_table(shown: pd.DataFrame, name: str, caption: str) -> None:
         f"{body}\n</div>\n</div>"
     )
     publish_display_data(
-        {"text/html": page, "text/plain": f"{caption}\n{shown.to_string(index=False)}"},
+        {"text/html": page, "text/plain": f"{caption}\n{text}"},
         metadata={METADATA_KEY: {"kind": "table", "name": name}},
     )
 

@@ -15,6 +15,7 @@ from cxrstudy.display import (
     save_table,
     show_estimates,
     show_figure,
+    show_quotes,
     show_table,
 )
 
@@ -125,3 +126,45 @@ def test_equal_figures_are_equal_bytes(tmp_path, shown):
         show_figure(axes, pd.DataFrame({"x": [1]}), "curve", "c", "a", tmp_path)
     images = [data["image/png"] for data, _ in shown if "image/png" in data]
     assert images[0] == images[1]
+
+
+def _quotes(**changes) -> pd.DataFrame:
+    columns = ["observation", "before", "evidence", "after", "codes"]
+    row = dict(zip(columns, ["Edema", "no", "overt edema", "today", "normal"], strict=True))
+    return pd.DataFrame([row | changes], columns=columns)
+
+
+def test_a_quote_is_marked_on_the_page_and_plain_in_the_file(tmp_path, shown):
+    """One column in place of three, with the evidence as a mark."""
+    show_quotes(_quotes(), "said", "Said", tmp_path)
+    data, metadata = shown[0]
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", data["text/html"])
+    assert cells == ["Edema", "no <mark>overt edema</mark> today", "normal"]
+    assert re.findall(r"<th[^>]*>(.*?)</th>", data["text/html"]) == [
+        "observation",
+        "quote",
+        "codes",
+    ]
+    assert metadata[METADATA_KEY] == {"kind": "table", "name": "said"}
+    saved = (tmp_path / "said.csv").read_text("utf-8")
+    assert saved == "observation,quote,codes\nEdema,no overt edema today,normal\n"
+    assert "overt edema" in data["text/plain"]
+    assert data["text/plain"].isascii()
+
+
+def test_markup_in_a_quote_is_inert(tmp_path, shown):
+    """Only the function's own mark is markup, whatever characters a report holds."""
+    show_quotes(
+        _quotes(before=EVIL, evidence=EVIL, after="\ue000\ue001\ue000"), "q", EVIL, tmp_path
+    )
+    html = shown[0][0]["text/html"]
+    assert "<script" not in html
+    assert html.count("<mark>") == html.count("</mark>") == 1
+    assert "\ue000" not in (tmp_path / "q.csv").read_text("utf-8")
+
+
+def test_no_quote_is_an_empty_table(tmp_path, shown):
+    """Caption and header stay."""
+    show_quotes(_quotes().iloc[:0], "none", "No quotes", tmp_path)
+    assert "<mark>" not in shown[0][0]["text/html"] and "No quotes" in shown[0][0]["text/html"]
+    assert (tmp_path / "none.csv").read_text("utf-8") == "observation,quote,codes\n"

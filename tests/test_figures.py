@@ -7,7 +7,12 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from cxrstudy.figures import intervals_by_group, line_with_marks, use_book_style
+from cxrstudy.figures import (
+    intervals_by_group,
+    line_with_marks,
+    ranges_by_group,
+    use_book_style,
+)
 
 SCORES = pd.DataFrame(
     [("Edema", "zeros", 0.5, 0.4, 0.7), ("Edema", "ones", 0.6, 0.5, 0.65),
@@ -74,3 +79,23 @@ def test_the_style_is_found_from_any_folder(tmp_path, monkeypatch):
     """A notebook may run in any working directory."""
     monkeypatch.chdir(tmp_path)
     use_book_style()
+
+
+def test_ranges_run_from_one_end_to_the_other():
+    """Each bar has the table's two ends, the marker stands at the second, marks are drawn."""
+    marks = pd.Series({"Edema": 0.3, "Fracture": 0.1})
+    axes = ranges_by_group(
+        SCORES, ("low", "high"), "observation", "method", label="share", marks=marks,
+        marks_label="codes",
+    )  # fmt: skip
+    bars = {
+        (round(segment[0][0], 6), round(segment[1][0], 6))
+        for lines in axes.collections
+        for segment in lines.get_segments()
+        if len(segment)
+    }
+    assert {(0.4, 0.7), (0.5, 0.65), (0.1, 0.3)} <= bars
+    lines = {line.get_label(): line for line in axes.lines}
+    assert list(lines["zeros"].get_xdata()) == [0.7, 0.3]
+    assert list(lines["codes"].get_xdata()) == [0.3, 0.1]
+    assert lines["zeros"].get_marker() != lines["ones"].get_marker()

@@ -1,6 +1,7 @@
 """One function for each kind of figure; each returns Axes in the book's one style."""
 
 from cxrstudy.figures.estimates import intervals_by_group, line_with_marks
+from cxrstudy.figures.ranges import ranges_by_group
 from cxrstudy.figures.roc import roc_with_raters
 from cxrstudy.figures.style import MARKERS, use_book_style
 
@@ -8,6 +9,7 @@ __all__ = [
     "MARKERS",
     "intervals_by_group",
     "line_with_marks",
+    "ranges_by_group",
     "roc_with_raters",
     "use_book_style",
 ]

@@ -110,3 +110,20 @@ def inconsistencies() -> pd.DataFrame:
         for row in paper(key)["inconsistencies"]
     ]
     return pd.DataFrame(rows)
+
+
+def inconsistencies(key: str) -> pd.DataFrame:
+    """List what does not fit together within a paper.
+
+    Parameters
+    ----------
+    key : str
+        One of `PAPERS`.
+
+    Returns
+    -------
+    DataFrame
+        Columns place and inconsistency.
+    """
+    rows = paper(key)["inconsistencies"]
+    return pd.DataFrame(rows).rename(columns={"where": "place", "text": "inconsistency"})

@@ -163,7 +163,6 @@ def _entries(sections: Mapping[str, object], name: str) -> Iterable[tuple[str, l
                 meanings = {
                     "positive": Meaning(Role.MENTION, mentions=bit),
                     "uncertain": Meaning(Role.MENTION | Role.MENTION_UNCERTAIN, mentions=bit),
-                    "silhouette": Meaning(Role.ANATOMY | Role.SILHOUETTE, anatomy=bit),
                     "anatomy": Meaning(Role.ANATOMY, anatomy=bit),
                 }
                 for kind, patterns in kinds.items():

@@ -9,7 +9,6 @@ class Role(IntFlag):
     MENTION = auto()
     MENTION_UNCERTAIN = auto()
     ANATOMY = auto()
-    SILHOUETTE = auto()
     ABNORMAL = auto()
     NORMAL = auto()
     STABLE = auto()
@@ -34,6 +33,7 @@ class Role(IntFlag):
     ASSERTION = auto()
     VERB = auto()
     RESUMING = auto()
+    LABELING = auto()
     NEUTRAL = auto()
 
 
@@ -48,6 +48,7 @@ SECTION_ROLES: dict[str, Role] = {
     "determiners": Role.DETERMINER,
     "assertions": Role.ASSERTION,
     "verbs": Role.VERB,
+    "labeling": Role.LABELING,
     "resuming": Role.RESUMING,
     "negation.before": Role.NEGATION_BEFORE,
     "negation.not": Role.NEGATION_NOT,

@@ -15,7 +15,7 @@ from cxrstudy.reports.labeler.tokens import REPORT_END
 
 # How strongly a label is asserted; the strongest mention decides a report (CheXpert's rule).
 BLANK_STRENGTH, NEGATIVE_STRENGTH, UNCERTAIN_STRENGTH, POSITIVE_STRENGTH = 0, 1, 2, 3
-_HYPOTHETICAL = 4  # in force like a denial, but what it covers is not said at all
+_UNSAID = 4  # in force like a denial, but what it covers is not said at all
 
 # Why a mention got its strength.
 RULES: tuple[str, ...] = (
@@ -55,7 +55,6 @@ _SUPPORT_DEVICES = OBSERVATIONS.index("Support Devices")
 MENTION = int(Role.MENTION)
 MENTION_UNCERTAIN = int(Role.MENTION_UNCERTAIN)
 ANATOMY = int(Role.ANATOMY)
-SILHOUETTE = int(Role.SILHOUETTE)
 ABNORMAL = int(Role.ABNORMAL)
 NORMAL = int(Role.NORMAL)
 STABLE = int(Role.STABLE)
@@ -80,6 +79,7 @@ DETERMINER = int(Role.DETERMINER)
 ASSERTION = int(Role.ASSERTION)
 VERB = int(Role.VERB)
 RESUMING = int(Role.RESUMING)
+LABELING = int(Role.LABELING)
 NEUTRAL = int(Role.NEUTRAL)
 
 DESCRIPTOR = ABNORMAL | NORMAL | STABLE | BORDERLINE
@@ -223,6 +223,7 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
     verb_seen = False  # since the last finding
     list_start = 0  # first mention of the running list
     chain_start = 0  # first mention that an "or" would leave open
+    heading = -1  # mention before a colon: only a heading if the sentence goes on to a finding
     after_finding = False  # the last thing said was a finding, with nothing joining since
 
     n_waiting = 0  # the last so many mentions are anatomy without an adjective
@@ -268,6 +269,10 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
                 list_start = chain_start = count
             continue
 
+        if role & LABELING:
+            heading = count - 1 if after_finding else -1
+            continue
+
         if role & VERB:
             if force != BLANK_STRENGTH and met:
                 paused, paused_cue = force, force_cue
@@ -305,14 +310,12 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
                 list_start = chain_start = count
                 after_finding = False
                 continue
-            if role & NEGATION_EITHER and after_finding:
-                mentions[count - 1, 1] = BLANK_STRENGTH  # "Effusion: no large effusion"
             if role & NEGATION_EITHER:
                 force, force_cue, short, met = NEGATIVE_STRENGTH, i, False, False
                 connector = _NO_CONNECTOR
                 paused = BLANK_STRENGTH
                 continue
-            denied = force in (NEGATIVE_STRENGTH, _HYPOTHETICAL) and not met
+            denied = force in (NEGATIVE_STRENGTH, _UNSAID) and not met
             if not denied and (next_finding[i] or not role & BORDERLINE):
                 force, force_cue, short, met = UNCERTAIN_STRENGTH, i, True, False
                 connector = _NO_CONNECTOR
@@ -320,7 +323,13 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
             if not role & BORDERLINE or next_finding[i]:
                 continue
 
-        hypothetical = force == _HYPOTHETICAL and not met  # "if there is concern for"
+        if role & NEGATION_BEFORE and heading >= 0 and not next_finding[i]:  # "Effusion: no."
+            for k in range(list_start, count):
+                _apply_after(mentions, k, NEGATION_AFTER, i)
+            heading = -1
+            continue
+
+        hypothetical = force == _UNSAID and not met  # "if there is concern for"
         if role & OPENS and not (hypothetical and role & HEDGES):
             if role & UNCERTAINTY_SUSPICIOUS and force == BLANK_STRENGTH and paused != force:
                 force, force_cue = paused, paused_cue
@@ -342,7 +351,7 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
             joined = connector != _NO_CONNECTOR and next_anatomy[i]
             if n_waiting > 0 and not joined:
                 for k in range(count - n_waiting, count):
-                    mentions[k, 1] = _of_anatomy(strength, rule, roles[phrases[mentions[k, 2], 0]])
+                    mentions[k, 1] = strength
                     mentions[k, 3] = cue
                     mentions[k, 4] = rule
                     mentions[k, 5] = force_cue if bent else -1
@@ -383,7 +392,7 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
             mentions[count, 0] = automaton.anatomy[state]
             mentions[count, 2] = i
             mentions[count, 5] = -1
-            mentions[count, 1] = _of_anatomy(forward, forward_rule, role)
+            mentions[count, 1] = forward
             mentions[count, 3] = forward_cue if forward != BLANK_STRENGTH else -1
             mentions[count, 4] = forward_rule
             if forward != BLANK_STRENGTH:
@@ -400,6 +409,9 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
             continue
 
         if role & MENTION:
+            if heading >= 0:
+                mentions[heading, 1] = BLANK_STRENGTH
+                heading = -1
             ends = connector != _OR and not alternative_ahead[i]
             if met and asserted and (connector == _NO_CONNECTOR or ends):
                 force = BLANK_STRENGTH
@@ -417,7 +429,7 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
                 strength, rule, cue = NEGATIVE_STRENGTH, _NEGATED_BEFORE, force_cue
             elif force == UNCERTAIN_STRENGTH:
                 strength, rule, cue = UNCERTAIN_STRENGTH, _HEDGED_BEFORE, force_cue
-            elif force == _HYPOTHETICAL:
+            elif force == _UNSAID:
                 strength = BLANK_STRENGTH
             elif connector == _OR and count > list_start:
                 if strength == POSITIVE_STRENGTH:
@@ -453,6 +465,8 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
             after_finding = True
 
     for k in range(count):
+        if mentions[k, 1] == _UNSAID:
+            mentions[k, 1] = BLANK_STRENGTH
         _raise(strengths, mentions[k, 0], mentions[k, 1])
     return count
 
@@ -463,14 +477,14 @@ def _opened_force(role):
     if role & NEGATION_OPENS:
         return NEGATIVE_STRENGTH
     if role & HYPOTHETICAL:
-        return _HYPOTHETICAL
+        return _UNSAID
     return UNCERTAIN_STRENGTH
 
 
 @numba.njit(cache=True)
 def _describe(role, force):
     """Read an adjective of the heart or the mediastinum under the cue in force."""
-    if force == _HYPOTHETICAL:
+    if force == _UNSAID:
         return BLANK_STRENGTH, _PLAIN
     denied = force == NEGATIVE_STRENGTH
     if role & (ABNORMAL | BORDERLINE):
@@ -483,15 +497,7 @@ def _describe(role, force):
         if denied:
             return POSITIVE_STRENGTH, _ABNORMAL_ANATOMY
         return NEGATIVE_STRENGTH, _NORMAL_ANATOMY
-    return UNCERTAIN_STRENGTH, _UNCHANGED_ANATOMY
-
-
-@numba.njit(cache=True)
-def _of_anatomy(strength, rule, role):
-    """Weigh an adjective: "unchanged" leaves a silhouette open and says nothing of the rest."""
-    if rule == _UNCHANGED_ANATOMY and not role & SILHOUETTE:
-        return BLANK_STRENGTH
-    return strength
+    return _UNSAID, _UNCHANGED_ANATOMY
 
 
 @numba.njit(cache=True)
@@ -499,7 +505,7 @@ def _apply_after(mentions, k, role, cue):
     """Let a cue that stands after a mention decide it."""
     strength = mentions[k, 1]
     if role & (NEGATION_AFTER | NEGATION_EITHER):
-        if strength != BLANK_STRENGTH:
+        if strength not in (BLANK_STRENGTH, _UNSAID):
             mentions[k, 1], mentions[k, 3], mentions[k, 4] = NEGATIVE_STRENGTH, cue, _NEGATED_AFTER
     elif strength == POSITIVE_STRENGTH or role & UNCERTAINTY_AFTER_DESPITE:
         mentions[k, 1], mentions[k, 3], mentions[k, 4] = UNCERTAIN_STRENGTH, cue, _HEDGED_AFTER
