@@ -1,0 +1,102 @@
+"""Everything that decides a training but the data."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Architecture = Literal["bert", "deberta"]
+Pooling = Literal["attention", "first token"]
+ClassWeighting = Literal["square root", "none"]
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """One way to train a student; equal configurations on equal data give equal students.
+
+    Attributes
+    ----------
+    architecture : {"deberta", "bert"}
+        Encoder, built from scratch. At one size both have the same layers, width and vocabulary.
+    size : str
+        One of `model.SIZES`.
+    pretrained : str
+        Name or folder of a pretrained encoder with its tokenizer, in place of architecture, size
+        and vocabulary_size.
+    pooling : {"attention", "first token"}
+        Attention over the tokens, learned for each finding; or the first token, [CLS].
+    alpha : float
+        Weight of the softened targets; 0 is training on hard labels alone.
+    temperature : float
+        Above 1 softens the probabilities of teacher and student.
+    class_weighting : {"square root", "none"}
+        Rare classes weigh more, by one over the root of their frequency; or all alike.
+    epochs, batch_size : int
+        Passes over the training reports; reports in a batch.
+    learning_rate : float
+        Highest rate of AdamW; it rises linearly and falls along a cosine to 0.
+    warmup_fraction : float
+        Fraction of the steps in which the rate rises.
+    weight_decay, dropout : float
+        Of AdamW; of the encoder's layers and before the heads.
+    max_tokens : int
+        What is beyond is not read.
+    vocabulary_size : int
+        Word pieces at most.
+    seed : int
+        Of initial weights, order of the reports and dropout.
+
+    Raises
+    ------
+    ValueError
+        If a value is not possible; names the field.
+
+    References
+    ----------
+    Wong & Tanaka 2025 (DeBERTa-RAD), section on stage 2. The paper gives neither alpha,
+    temperature, learning rate, batch size nor epochs: the values here are ours.
+    """
+
+    architecture: Architecture = "deberta"
+    size: str = "small"
+    pretrained: str = ""
+    pooling: Pooling = "attention"
+    alpha: float = 0.5
+    temperature: float = 2.0
+    class_weighting: ClassWeighting = "square root"
+    epochs: int = 4
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    warmup_fraction: float = 0.1
+    weight_decay: float = 0.01
+    dropout: float = 0.1
+    max_tokens: int = 192
+    vocabulary_size: int = 3000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        for name, choices in (
+            ("architecture", get_args(Architecture)),
+            ("pooling", get_args(Pooling)),
+            ("class_weighting", get_args(ClassWeighting)),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
+        for name, low, high in (
+            ("alpha", 0, 1),
+            ("warmup_fraction", 0, 0.99),
+            ("dropout", 0, 0.99),
+            ("weight_decay", 0, math.inf),
+            ("seed", 0, 2**32 - 1),
+            ("epochs", 1, math.inf),
+            ("batch_size", 1, math.inf),
+            ("max_tokens", 3, math.inf),
+            ("vocabulary_size", 100, math.inf),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(
+                    f"{name} must be from {low} to {high}, not {getattr(self, name)!r}"
+                )
+        for name in ("temperature", "learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)!r}")
