@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+CLAIMS_FOLDER = "claims"
+"""Folder beside a study's tables that holds what it measured for the ledger."""
+
 
 def project_root() -> Path:
     """Folder that holds the notebooks, the book and the build output.

@@ -9,9 +9,7 @@ import numpy as np
 
 from cxrstudy.agreement import Estimate
 from cxrstudy.claims.statements import TESTED_RULES, claims
-
-CLAIMS_FOLDER = "claims"
-"""Folder beside a study's tables that holds its measurements."""
+from cxrstudy.paths import CLAIMS_FOLDER
 
 
 @dataclass(frozen=True)

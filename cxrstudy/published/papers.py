@@ -112,7 +112,7 @@ def inconsistencies() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def inconsistencies(key: str) -> pd.DataFrame:
+def inconsistencies_of(key: str) -> pd.DataFrame:
     """List what does not fit together within a paper.
 
     Parameters

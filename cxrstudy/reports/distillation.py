@@ -26,7 +26,7 @@ TeachTexts = Callable[[Sequence[str]], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class CodedReports:
+class DividedReports:
     """Reports with human codes, divided by text.
 
     Attributes
@@ -54,7 +54,7 @@ class CodedReports:
         return self.codes.index[self.held_out & self.codes.notna().all(axis=1)]
 
 
-def openi_for_distillation(held_out_fraction: float, max_reports: int = 0) -> CodedReports:
+def openi_for_distillation(held_out_fraction: float = 0.34, max_reports: int = 0) -> DividedReports:
     """Load OpenI with its MeSH codes and divide it by a hash of the text.
 
     Parameters
@@ -66,7 +66,7 @@ def openi_for_distillation(held_out_fraction: float, max_reports: int = 0) -> Co
 
     Returns
     -------
-    CodedReports
+    DividedReports
     """
     reports = load_reports()
     texts = pd.Series(
@@ -81,7 +81,7 @@ def openi_for_distillation(held_out_fraction: float, max_reports: int = 0) -> Co
     texts, codes = texts[written], codes[written]
     fractions = {"train": 1 - held_out_fraction, "held out": held_out_fraction}
     held_out = split_by_text(texts, fractions, salt="distillation") == "held out"
-    return CodedReports(texts, codes, held_out)
+    return DividedReports(texts, codes, held_out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,20 +124,24 @@ class TrainedArm:
 
 
 def train_arms(
-    arms: Sequence[Arm], reports: CodedReports, folder: str | Path, splice_until: int, n_jobs: int
+    arms: Sequence[Arm],
+    reports: DividedReports,
+    folder: str | Path,
+    splice_until: int,
+    n_jobs: int = -1,
 ) -> dict[str, TrainedArm]:
     """Train every arm's students on its teacher's labels of the training reports.
 
     Parameters
     ----------
     arms : sequence of Arm
-    reports : CodedReports
+    reports : DividedReports
     folder : path
         Keeps every finished training, so that a stopped study resumes.
     splice_until : int
         See `augment_reports`.
     n_jobs : int
-        Processes.
+        Processes of one thread each; -1 for as many as there are cores.
 
     Returns
     -------
@@ -167,13 +171,13 @@ def train_arms(
     }
 
 
-def asserted(probabilities: np.ndarray, reports: CodedReports) -> pd.DataFrame:
+def asserted(probabilities: np.ndarray, reports: DividedReports) -> pd.DataFrame:
     """Say which findings are present or uncertain in the scored reports.
 
     Parameters
     ----------
     probabilities : ndarray, shape (n_held_out, 13, 3)
-    reports : CodedReports
+    reports : DividedReports
 
     Returns
     -------
@@ -191,7 +195,7 @@ class ArmScores:
     Parameters
     ----------
     arms : mapping of str to TrainedArm
-    reports : CodedReports
+    reports : DividedReports
     baseline : callable
         A labeler that every arm is compared with, such as the rules without injected errors.
     n_bootstrap, seed : int
@@ -203,7 +207,7 @@ class ArmScores:
     def __init__(
         self,
         arms: Mapping[str, TrainedArm],
-        reports: CodedReports,
+        reports: DividedReports,
         baseline: TeachTexts,
         n_bootstrap: int = 10_000,
         seed: int = 0,
@@ -333,7 +337,7 @@ def estimate_row(estimate: Estimate) -> dict[str, float]:
     return {"estimate": estimate.value, "low": low, "high": high}
 
 
-def agreement_with_teacher(arms: Mapping[str, TrainedArm], reports: CodedReports) -> pd.DataFrame:
+def agreement_with_teacher(arms: Mapping[str, TrainedArm], reports: DividedReports) -> pd.DataFrame:
     """Score how well students repeat their teacher on held-out reports.
 
     A held-out report may consist of sentences that also stand in training reports. Those that
@@ -342,7 +346,7 @@ def agreement_with_teacher(arms: Mapping[str, TrainedArm], reports: CodedReports
     Parameters
     ----------
     arms : mapping of str to TrainedArm
-    reports : CodedReports
+    reports : DividedReports
 
     Returns
     -------

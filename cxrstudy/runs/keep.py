@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxrstudy.claims.measurements import CLAIMS_FOLDER
+from cxrstudy.paths import CLAIMS_FOLDER
 from cxrstudy.recorded import SETS_BY_SIZE, recorded_folder, recorded_path
 from cxrstudy.runs.catalogue import Study
 from cxrstudy.runs.folders import RunFolders
@@ -81,7 +81,7 @@ def _refuse_smaller(study: Study, set_name: str) -> None:
 def _provenance(stamp: dict) -> dict[str, str]:
     return {
         "set": stamp["set"],
-        "hardware": _hardware(),
+        "hardware": hardware(),
         "versions": ", ".join(f"{name} {number}" for name, number in stamp["versions"].items()),
         "date": datetime.now(UTC).date().isoformat(),
         "data": ", ".join(f"{name} {digest}" for name, digest in stamp["data"].items()),
@@ -89,8 +89,13 @@ def _provenance(stamp: dict) -> dict[str, str]:
     }
 
 
-def _hardware() -> str:
-    """Name what computed: the GPU if torch sees one, else processor type and cores."""
+def hardware() -> str:
+    """Name what computes: the GPU if torch sees one, else processor type and cores.
+
+    Returns
+    -------
+    str
+    """
     cores = f"{os.cpu_count()} {platform.machine()} cores"
     try:
         import torch

@@ -33,6 +33,8 @@ class RandomErrors:
     def __init__(self, teacher: TeachTexts, pool: np.ndarray, rate: float, seed: int = 0) -> None:
         if not 0 <= rate <= 1:
             raise ValueError(f"rate must be from 0 to 1, not {rate}")
+        if np.isnan(pool).any():
+            raise ValueError("the pool holds reports without an answer; leave them out")
         self._teacher, self._pool, self._rate, self._seed = teacher, pool, rate, seed
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
@@ -47,6 +49,7 @@ class RandomErrors:
         ndarray of float32, shape (n_reports, 13, 3)
         """
         answers = self._teacher(texts).copy()
+        unanswered = np.isnan(answers).any(axis=-1)
         n_findings = answers.shape[1]
         for row, text in enumerate(texts):
             fraction = text_hash_fraction(text, f"random errors {self._seed}")
@@ -54,6 +57,7 @@ class RandomErrors:
             exchanged = np.flatnonzero(generator.random(n_findings) < self._rate)
             drawn = generator.integers(len(self._pool), size=n_findings)[exchanged]
             answers[row, exchanged] = self._pool[drawn, exchanged]
+        answers[unanswered] = np.nan
         return answers
 
 
@@ -93,9 +97,11 @@ class SystematicErrors:
         Returns
         -------
         ndarray of float32, shape (n_reports, 13, 3)
-            Hard labels.
+            Hard labels; NaN where the teacher gave no answer.
         """
-        classes = self._teacher(texts).argmax(axis=-1)
+        answers = self._teacher(texts)
+        unanswered = np.isnan(answers).any(axis=-1)
+        classes = answers.argmax(axis=-1)
         if self._uncertain_as_present:
             classes[classes == UNCERTAIN_CLASS] = PRESENT
         confused = classes.copy()
@@ -103,4 +109,6 @@ class SystematicErrors:
             mentioned = classes[:, true] != ABSENT
             confused[:, true] = ABSENT
             confused[mentioned, called] = classes[mentioned, true]
-        return one_hot(confused)
+        labels = one_hot(confused)
+        labels[unanswered] = np.nan
+        return labels

@@ -1,0 +1,85 @@
+"""How fast students label reports, and how large they are, beside the rules in the same run.
+
+One thread of one core. A student's speed does not depend on what it has learned, so it is trained
+for a moment only. `python -m benchmarks.students --record` keeps the table for the book.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+import pandas as pd
+
+from cxrstudy.recorded import recorded_path
+from cxrstudy.reports import label_reports
+from cxrstudy.reports.distillation import openi_for_distillation
+from cxrstudy.reports.students import StudentConfig, predict, train_student
+from cxrstudy.reports.teachers import RuleTeacher
+from cxrstudy.runs import study
+from cxrstudy.runs.keep import hardware
+from cxrstudy.runs.stamp import provenance
+
+CONFIGURATIONS = {
+    "DeBERTa, base": StudentConfig(size="base", epochs=1),
+    "BERT, base": StudentConfig(size="base", architecture="bert", epochs=1),
+    "DeBERTa, small": StudentConfig(size="small", epochs=1),
+    "BERT, small": StudentConfig(size="small", architecture="bert", epochs=1),
+}
+REPEATS = 5
+
+
+def speed_table() -> pd.DataFrame:
+    """Time every student and the rules on the held-out reports."""
+    reports = openi_for_distillation()
+    texts = list(reports.texts[reports.held_out])
+    training = reports.training_texts[:256]
+    targets = RuleTeacher(label_reports)(training)
+    rows = [_row("rules", 0, label_reports, texts)]
+    for name, config in CONFIGURATIONS.items():
+        student = train_student(training, targets, config, device="cpu")
+        rows.append(_row(name, student.model.n_parameters, partial(predict, student), texts))
+    return pd.DataFrame(rows)
+
+
+def _row(name: str, parameters: int, label: Callable, texts: Sequence[str]) -> dict:
+    label(texts[:64])
+    in_batches = min(_seconds(label, texts) for _ in range(REPEATS))
+    alone = sorted(_seconds(label, [text]) for text in texts[:100])
+    return {
+        "labeler": name,
+        "parameters": parameters,
+        "reports per second": round(len(texts) / in_batches, -1 if parameters else -3),
+        "median milliseconds for one report": round(1000 * alone[len(alone) // 2], 2),
+    }
+
+
+def _seconds(label: Callable, texts: Sequence[str]) -> float:
+    start = time.perf_counter()
+    label(texts)
+    return time.perf_counter() - start
+
+
+def main(record: bool = False) -> None:
+    """Measure, print and, if asked, keep the table."""
+    table = speed_table()
+    print(table.to_string(index=False))
+    if record:
+        run = provenance(study("distillation"), {}, seconds=0.0)
+        versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
+        kept = table.assign(
+            set="benchmark, one thread",
+            hardware=hardware(),
+            versions=versions,
+            date=datetime.now(UTC).date().isoformat(),
+            data=", ".join(f"{name} {digest}" for name, digest in run["data"].items()),
+            commit=run["commit"],
+        )
+        kept.to_csv(recorded_path("student_speed"), index=False, lineterminator="\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--record", action="store_true", help="keep the table in book/recorded")
+    main(**vars(parser.parse_args()))
