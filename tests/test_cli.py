@@ -3,6 +3,7 @@
 import json
 import sys
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -93,3 +94,30 @@ def test_readme_is_written_and_checked(tmp_path, monkeypatch):
     assert _call("readme").exit_code == 0
     assert "old" not in readme.read_text("utf-8")
     assert _call("readme", "--check").exit_code == 0
+
+
+def test_a_file_of_reports_becomes_a_file_of_labels(tmp_path):
+    """Sections, labeler and writer together: what was feared is not read."""
+    source, labels = tmp_path / "reports.csv", tmp_path / "labels.csv"
+    source.write_text(
+        "id,report\n"
+        '007,"INDICATION: Rule out pneumonia.\nFINDINGS: No effusion. Heart normal.\n'
+        'IMPRESSION: Possible oedema."\n'
+        "b,\n",
+        "utf-8",
+    )
+    result = _call("label", str(source), "--out", str(labels))
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(labels, dtype=str, index_col="id", keep_default_na=False)
+    found = {name: code for name, code in table.loc["007"].items() if code}
+    assert found == {"Cardiomegaly": "0", "Edema": "-1", "Pleural Effusion": "0"}
+    assert (table.loc["b"] == "").all()
+
+
+def test_a_file_without_reports_is_one_clear_error(tmp_path):
+    source = tmp_path / "reports.csv"
+    source.write_text("id,text\na,Clear.\n", "utf-8")
+    result = _call("label", str(source), "--out", str(tmp_path / "labels.csv"))
+    assert result.exit_code == 1
+    assert "reports.csv" in str(result.exception) and "column 'report'" in str(result.exception)
+    assert not (tmp_path / "labels.csv").exists()
