@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def build_ledger(
     measured = _by_claim(read_measurements(results))
     for claim, measurement in _by_claim(read_measurements(recorded) if recorded else []).items():
         if claim not in measured or claims()[claim].study not in full_studies:
-            measured[claim] = measurement
+            measured[claim] = replace(measurement, data=f"{measurement.data}, recorded run")
     levels = _adjusted_levels(claims().values(), measured)
     missing = missing_data or {}
     return [

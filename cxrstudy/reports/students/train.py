@@ -80,7 +80,8 @@ def train_student(
     ValueError
         If the data do not fit together; see `check_training_data`.
     """
-    targets = np.asarray(targets, dtype=np.float32)
+    # A copy: targets that another process shares may not be written to, and torch wants it so.
+    targets = np.array(targets, dtype=np.float32)
     check_training_data(texts, targets, held_out_texts)
     start = time.perf_counter()
     with limited_threads(n_threads), own_randomness(config.seed):
