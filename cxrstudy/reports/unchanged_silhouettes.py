@@ -24,7 +24,7 @@ def unchanged_silhouettes(
     ----------
     texts : sequence of str, length n_reports
     codes : DataFrame, shape (n_reports, n_observations)
-        Human codes, 1 or 0.
+        Human codes, 1 or 0; an observation without a column is left out.
     labels : DataFrame, shape (n_reports, n_observations)
         Of a labeler that leaves such mentions blank; a report with any other label of the
         observation says more and is not counted.
@@ -39,7 +39,8 @@ def unchanged_silhouettes(
     Irvin et al. 2019; rule file of the published labeler.
     """
     rows = []
-    for observation, silhouette in _SILHOUETTES.items():
+    for observation in codes.columns.intersection(list(_SILHOUETTES)):
+        silhouette = _SILHOUETTES[observation]
         within_sentence = re.compile(
             rf"{_UNCHANGED}[^.;]*\b{silhouette}|\b{silhouette}[^.;]*{_UNCHANGED}", re.IGNORECASE
         )
@@ -47,5 +48,5 @@ def unchanged_silhouettes(
         only = found & labels[observation].isna()
         coded = int(codes.loc[only, observation].sum())
         rows.append({"observation": observation, "reports": int(only.sum()), "coded": coded})
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=["observation", "reports", "coded"])
     return table.assign(**{"share coded": table["coded"] / table["reports"]})
