@@ -1,4 +1,4 @@
-"""How fast students label reports, and how large they are, beside the rules in the same run.
+"""How fast students label reports, beside the rules in the same run.
 
 One thread of one core. A student's speed does not depend on what it has learned, so it is trained
 for a moment only. `python -m benchmarks.students --record` keeps the table for the book.
@@ -36,21 +36,20 @@ def speed_table() -> pd.DataFrame:
     texts = list(reports.texts[reports.held_out])
     training = reports.training_texts[:256]
     targets = RuleTeacher(label_reports)(training)
-    rows = [_row("rules", 0, label_reports, texts)]
+    rows = [_row("rules", label_reports, texts, -3)]
     for name, config in CONFIGURATIONS.items():
         student = train_student(training, targets, config, device="cpu")
-        rows.append(_row(name, student.model.n_parameters, partial(predict, student), texts))
+        rows.append(_row(name, partial(predict, student), texts, -1))
     return pd.DataFrame(rows)
 
 
-def _row(name: str, parameters: int, label: Callable, texts: Sequence[str]) -> dict:
+def _row(name: str, label: Callable, texts: Sequence[str], digits: int) -> dict:
     label(texts[:64])
     in_batches = min(_seconds(label, texts) for _ in range(REPEATS))
     alone = sorted(_seconds(label, [text]) for text in texts[:100])
     return {
         "labeler": name,
-        "parameters": parameters,
-        "reports per second": round(len(texts) / in_batches, -1 if parameters else -3),
+        "reports per second": int(round(len(texts) / in_batches, digits)),
         "median milliseconds for one report": round(1000 * alone[len(alone) // 2], 2),
     }
 

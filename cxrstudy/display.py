@@ -208,7 +208,7 @@ def show_recorded(study: str, name: str, caption: str, results: str | Path, **la
     if layout:
         show_estimates(table, name, caption, results, **layout)
     else:
-        show_table(table, name, caption, results)
+        show_table(table, name, caption, results, decimals=2)
 
 
 def _publish_table(shown: pd.DataFrame, name: str, caption: str) -> None:

@@ -46,15 +46,19 @@ def build_ledger(
         If a claim was measured twice.
     """
     measured = _by_claim(read_measurements(results))
+    from_record = set()
     for claim, measurement in _by_claim(read_measurements(recorded) if recorded else []).items():
-        if claim not in measured or claims()[claim].study not in full_studies:
+        own = claim in measured and claims()[claim].study in full_studies
+        if measurement.estimates and not own:
             measured[claim] = replace(measurement, data=f"{measurement.data}, recorded run")
+            from_record.add(claim)
     levels = _adjusted_levels(claims().values(), measured)
     missing = missing_data or {}
-    return [
+    rows = [
         _row(claim, measured.get(claim.id), levels[claim.id], missing.get(claim.study, ""))
         for claim in claims().values()
     ]
+    return [row | {"table": "recorded"} if row["id"] in from_record else row for row in rows]
 
 
 def _by_claim(measurements: Iterable[Measurement]) -> dict[str, Measurement]:

@@ -276,6 +276,10 @@ class ArmScores:
         ]
         return pd.DataFrame(rows)
 
+    def seeds(self, name: str) -> int:
+        """Count an arm's trainings."""
+        return len(self._arms[name].students)
+
     def by_finding(self, names: Sequence[str]) -> pd.DataFrame:
         """Tabulate the students' gain over their teacher for each finding with enough positives.
 

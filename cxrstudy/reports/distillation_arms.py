@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from cxrstudy.agreement import Estimate
-from cxrstudy.reports.distillation import Arm, TeachTexts, TrainedArm, estimate_row
+from cxrstudy.reports.distillation import Arm, ArmScores, TeachTexts, TrainedArm, estimate_row
 from cxrstudy.reports.labeler import Role, RuleLabeler, default_lexicon
 from cxrstudy.reports.students import StudentConfig
 from cxrstudy.reports.teachers.noise import RandomErrors, SystematicErrors
@@ -150,6 +150,26 @@ def arm_table(trained: Mapping[str, TrainedArm]) -> pd.DataFrame:
         row |= {"parameters": arm.students[0].n_parameters, "alpha": config.alpha}
         row |= {"temperature": config.temperature, "epochs": config.epochs}
         rows.append(row | {"seeds": arm.arm.seeds})
+    return pd.DataFrame(rows)
+
+
+def difference_rows(scores: ArmScores) -> pd.DataFrame:
+    """Lay out the differences between the main arms like the rows of `ArmScores.table`.
+
+    Parameters
+    ----------
+    scores : ArmScores
+
+    Returns
+    -------
+    DataFrame
+        Tidy: columns arm, seeds, measure, estimate, low, high.
+    """
+    rows = [
+        {"arm": f"{DISTILLED} - {other}", "seeds": scores.seeds(DISTILLED), "measure": "student"}
+        | estimate_row(scores.difference(DISTILLED, other))
+        for other in (HARD_LABELS, BERT)
+    ]
     return pd.DataFrame(rows)
 
 

@@ -109,9 +109,9 @@ def _keep_measurements(source: Path, study: str) -> None:
     target = recorded_folder() / study / CLAIMS_FOLDER
     temporary = target.with_name(f".{CLAIMS_FOLDER}.{os.getpid()}")
     temporary.mkdir(parents=True)
-    for path in sorted(source.glob("*.json")):
-        shutil.copy(path, temporary)
+    # Counts of a paper's own figures do not grow with a run; only estimates are kept.
     for path in sorted(source.glob("*.npz")):
+        shutil.copy(path.with_suffix(".json"), temporary)
         with np.load(path, allow_pickle=False) as arrays:
             small = {
                 name: array.astype(np.float32) if array.ndim and array.dtype == float else array

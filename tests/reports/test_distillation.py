@@ -15,8 +15,12 @@ from cxrstudy.reports.distillation import (
     openi_for_distillation,
 )
 from cxrstudy.reports.distillation_arms import (
+    BERT,
     CAREFUL,
+    DISTILLED,
+    HARD_LABELS,
     careful_arm,
+    difference_rows,
     erring_arms,
     loss_arms,
     main_arms,
@@ -149,3 +153,13 @@ def test_erring_teachers_err_in_their_own_way():
     confused = arms["confuses findings"].teacher(["Atelectasis."])
     assert confused[0, FINDINGS.index("Consolidation")].argmax() == 1
     assert "random errors, 50%" in arms
+
+
+def test_differences_of_the_main_arms_stand_beside_them(reports):
+    arms = {name: _arm(reports, name, 0.2, wrong, 2)
+            for name, wrong in ((DISTILLED, 0.05), (HARD_LABELS, 0.05), (BERT, 0.2))}  # fmt: skip
+    perfect = one_hot(reports.codes[reports.held_out].fillna(0).to_numpy().astype(int))
+    rows = difference_rows(ArmScores(arms, reports, lambda texts: perfect, n_bootstrap=200))
+    low = rows.set_index("arm")["low"]
+    assert low[f"{DISTILLED} - {BERT}"] > 0 >= low[f"{DISTILLED} - {HARD_LABELS}"]
+    assert (rows["seeds"] == 2).all()
