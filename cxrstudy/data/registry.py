@@ -15,7 +15,10 @@ from cxrstudy.data.origins import (
     DataNotAvailableError,
     Download,
     InstalledPackage,
+    LargeDownload,
+    NoAddress,
     Origin,
+    cache_folder,
     check_hash,
 )
 
@@ -53,11 +56,19 @@ class Dataset:
     licence, citation, homepage : str
         Terms in words, key in the bibliography, where to read more.
     files : mapping of str to str
-        Relative path to sha256.
+        Relative path to sha256, or to another hash with its name: ``"md5:..."``. Empty if the data
+        set is read in place from a folder that its user names.
     base_url : str
         Address that each file's path is appended to, pinned to a commit; or empty.
     package : str
         Package and version that the files ship in, such as ``"torchxrayvision==1.5.7"``; or empty.
+    archive_url : str
+        Whole address of the one large file; or empty.
+    instead : str
+        Where no public address holds the files: the command that makes them or gets what they were
+        made of; or empty.
+    stand_in : str
+        Another data set of the registry that serves as well if it is at hand; or empty.
     folder : str
         Its folder in a mirror and in the cache; its name unless told.
     agreement : bool
@@ -74,18 +85,28 @@ class Dataset:
     files: Mapping[str, str]
     base_url: str = ""
     package: str = ""
+    archive_url: str = ""
+    instead: str = ""
+    stand_in: str = ""
     folder: str = ""
     agreement: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an entry that says not exactly one way to get its files."""
-        if bool(self.base_url) == bool(self.package):
-            raise ValueError(f"data set {self.name}: give either base_url or package")
+        ways = (self.base_url, self.package, self.archive_url, self.instead)
+        if sum(map(bool, ways)) != 1:
+            raise ValueError(
+                f"data set {self.name}: give either base_url or package or archive_url or instead"
+            )
 
     @property
     def origin(self) -> Origin:
         """Where the files come from when no mirror holds them."""
-        return InstalledPackage(self.package) if self.package else Download(self.base_url)
+        if self.package:
+            return InstalledPackage(self.package)
+        if self.archive_url:
+            return LargeDownload(self.archive_url)
+        return NoAddress(self.instead) if self.instead else Download(self.base_url)
 
     @property
     def fetch_command(self) -> str:
@@ -130,6 +151,13 @@ class Dataset:
                 f"{self.title}: {error}; or name a folder that holds {self._folder}/{file} in "
                 f"{MIRROR_VARIABLE}."
             ) from None
+
+    def is_at_hand(self) -> bool:
+        """Say whether a mirror or the cache has every file, without reading or fetching any."""
+        return bool(self.files) and all(
+            self._mirrored(file) or (cache_folder() / self._folder / file).is_file()
+            for file in self.files
+        )
 
     @property
     def _folder(self) -> str:
@@ -189,7 +217,20 @@ def fetch(name: str) -> list[Path]:
     Returns
     -------
     list of Path
-        In registry order, each verified against its sha256.
+        In registry order, each verified against its hash; those of the data set that stands in
+        for it, if only that one is at hand.
+
+    Raises
+    ------
+    DataNotAvailableError
+        If the data set is read in place, or a file cannot be had.
     """
     entry = dataset(name)
+    if not entry.files:
+        raise DataNotAvailableError(
+            f"{entry.title}: not fetched but read in place ({entry.licence}). Get it at "
+            f"{entry.homepage}, then use `{entry.fetch_command}`"
+        )
+    if entry.stand_in and not entry.is_at_hand() and dataset(entry.stand_in).is_at_hand():
+        return fetch(entry.stand_in)
     return [entry.path(file) for file in entry.files]

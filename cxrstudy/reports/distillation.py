@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.agreement import MACRO_AVERAGE, Agreement, Estimate, agree
+from cxrstudy.agreement.seeds import average_over_seeds, estimate_row
 from cxrstudy.data.openi import load_reports, mesh_labels, not_indexed
 from cxrstudy.reports.findings import ABSENT, FINDINGS
 from cxrstudy.reports.sections import join_sections
@@ -304,41 +305,6 @@ class ArmScores:
 
     def _over_seeds(self, estimates: Sequence[Estimate]) -> Estimate:
         return average_over_seeds(estimates, self._seed)
-
-
-def average_over_seeds(estimates: Sequence[Estimate], seed: int = 0) -> Estimate:
-    """Average trainings that differ only in their seed; seeds are resampled with the reports.
-
-    Parameters
-    ----------
-    estimates : sequence of Estimate
-        Of one statistic, from the same resamples of reports.
-    seed : int
-        Of the resampling of seeds.
-
-    Returns
-    -------
-    Estimate
-        Use its percentile interval: leaving a report out says nothing of the seeds' spread.
-    """
-    replicates = np.stack([estimate.replicates for estimate in estimates])
-    generator = np.random.default_rng(seed)
-    drawn = generator.integers(len(estimates), size=replicates.shape)
-    resampled = np.take_along_axis(replicates, drawn, axis=0).mean(axis=0)
-    return replace(
-        estimates[0],
-        value=float(np.mean([estimate.value for estimate in estimates])),
-        replicates=resampled,
-        jackknife=np.mean([estimate.jackknife for estimate in estimates], axis=0),
-        undefined=int(np.isnan(resampled).sum()),
-        resample_key=None,
-    )
-
-
-def estimate_row(estimate: Estimate) -> dict[str, float]:
-    """Write an estimate and its percentile interval as columns of a tidy table."""
-    low, high = estimate.interval(method="percentile")
-    return {"estimate": estimate.value, "low": low, "high": high}
 
 
 def agreement_with_teacher(arms: Mapping[str, TrainedArm], reports: DividedReports) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pandas as pd
 
 from cxrstudy.agreement import Estimate
-from cxrstudy.reports.distillation import Arm, ArmScores, TeachTexts, TrainedArm, estimate_row
+from cxrstudy.agreement.seeds import estimate_row
+from cxrstudy.reports.distillation import Arm, ArmScores, TeachTexts, TrainedArm
 from cxrstudy.reports.labeler import Role, RuleLabeler, default_lexicon
 from cxrstudy.reports.students import StudentConfig
 from cxrstudy.reports.teachers.noise import RandomErrors, SystematicErrors

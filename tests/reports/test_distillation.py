@@ -4,14 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrstudy.agreement import Estimate
 from cxrstudy.reports.distillation import (
     Arm,
     ArmScores,
     DividedReports,
     TrainedArm,
     agreement_with_teacher,
-    average_over_seeds,
     openi_for_distillation,
 )
 from cxrstudy.reports.distillation_arms import (
@@ -100,20 +98,6 @@ def test_agreement_tells_reports_with_new_sentences_apart(reports):
     assert table.loc["all", "n"] == N - 60
     # Every report holds the sentence "Shared.".
     assert table.loc["no shared sentence", "n"] == 0
-
-
-def test_seeds_widen_the_interval():
-    """Three trainings of equal spread over reports, but far apart from each other."""
-    noise = np.random.default_rng(0).normal(0, 0.01, 2000)
-
-    def estimate(value: float) -> Estimate:
-        return Estimate(value, value + noise, value + noise[:50], undefined=0, n=9, positives=3)
-
-    alike = average_over_seeds([estimate(0.5)] * 3)
-    apart = average_over_seeds([estimate(value) for value in (0.4, 0.5, 0.6)])
-    assert apart.value == pytest.approx(alike.value) == pytest.approx(0.5)
-    width = [np.subtract(*e.interval(method="percentile")[::-1]) for e in (alike, apart)]
-    assert width[1] > 3 * width[0]
 
 
 def test_openi_is_divided_by_text(mirror):

@@ -1,0 +1,35 @@
+"""Chest X-ray images: pixels, who and how was imaged, and labels by source, behind one interface.
+
+========== ===================================================================================
+image_set  `ImageSet`: pixels in one array, tables on the same index, folds by patient
+reading    `read_image`: PNG, JPEG and DICOM to grey, bright = dense; `to_square`
+inversion  `looks_inverted`: files whose air is bright are named, never changed in silence
+building   `build_pixels`: named images to one array in the cache; resumes after a kill
+nih_tables `nih_tables`: people and labels of any images of ChestX-ray14
+nih_block  `load_nih_block`: 9,998 images of the NIH's archive ``images_002``
+folders    `load_nih_folder`, `load_chexpert`, `load_mimic_cxr`: data sets that the user holds
+========== ===================================================================================
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "building",
+        "folders",
+        "image_set",
+        "inversion",
+        "nih_block",
+        "nih_tables",
+        "reading",
+    ],
+    submod_attrs={
+        "building": ["BuiltPixels", "NamedImage", "build_pixels", "images_in_folder"],
+        "folders": ["load_chexpert", "load_mimic_cxr", "load_nih_folder"],
+        "image_set": ["ImageSet"],
+        "inversion": ["looks_inverted"],
+        "nih_block": ["load_nih_block"],
+        "reading": ["ImageReadError", "read_image", "to_square"],
+    },
+)

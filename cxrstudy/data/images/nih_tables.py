@@ -1,0 +1,43 @@
+"""Who was imaged and what each source says, for any images of ChestX-ray14."""
+
+import pandas as pd
+
+from cxrstudy.data.nih_experts.google import load_google
+from cxrstudy.data.nih_experts.nih import load_nih
+from cxrstudy.data.nih_experts.rsna import load_rsna
+
+
+def nih_tables(images: pd.Index) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Look images up in the tables of the NIH, RSNA and Google.
+
+    Parameters
+    ----------
+    images : Index of str
+        The NIH's image names, such as ``"00001336_000.png"``.
+
+    Returns
+    -------
+    images : DataFrame
+        patient, view, sex and age.
+    labels : dict of str to DataFrame of float
+        ``nlp``: the fourteen text-mined findings and ``No Finding``, for every image. ``rsna``:
+        RSNA's three classes, and ``google``: Google's four findings of both sets, NaN where the
+        experts did not read the image.
+
+    Raises
+    ------
+    KeyError
+        If the NIH's table has no such image.
+    DataNotAvailableError, CorruptDataError
+        See `cxrstudy.data.registry`.
+    """
+    nih = load_nih()
+    unknown = images.difference(nih.images.index)
+    if len(unknown):
+        raise KeyError(f"the NIH's table has no image {unknown[0]!r} ({len(unknown)} such images)")
+    google = pd.concat(load_google().labels.values())
+    return nih.images.loc[images], {
+        "nlp": nih.labels.loc[images],
+        "rsna": load_rsna().labels.reindex(images),
+        "google": google.reindex(images),
+    }

@@ -1,0 +1,218 @@
+"""One image file to grey pixels in which bright means dense, as a radiologist sees them."""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+RANGE_PERCENTILES: tuple[float, float] = (0.5, 99.5)
+"""Grey levels that become black and white where a file does not say which do.
+
+A burned-in marker is a few thousandths of an image and far brighter than any bone, so the extremes
+themselves would leave the anatomy dark.
+"""
+
+_DICOM_MARK = slice(128, 132)
+_DEEP_MODES = ("I;16", "I;16B", "I;16L", "I")
+
+
+class ImageReadError(ValueError):
+    """An image cannot be used; the message is one line that names the file and the remedy.
+
+    Attributes
+    ----------
+    path : str
+        The file, or its name in an archive.
+    reason : str
+        What is wrong and what to do.
+    """
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        """Keep the file and the reason apart, for tables of excluded images."""
+        self.path, self.reason = str(path), " ".join(reason.split())
+        super().__init__(f"{self.path}: {self.reason}")
+
+    def __reduce__(self) -> tuple:
+        """Travel between processes with both parts."""
+        return type(self), (self.path, self.reason)
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read a PNG, JPEG or DICOM file.
+
+    The kind is found from the content, whatever the name ends in. A DICOM file's own rescaling and
+    window are applied and MONOCHROME1 is inverted; 16 bits, and DICOM files without a window, are
+    scaled by their own range (`RANGE_PERCENTILES`). Colour is turned into luminance, transparency
+    laid over black.
+
+    A PNG or JPEG file cannot say whether its air is dark or bright. It is returned as it is;
+    `cxrstudy.data.images.inversion.looks_inverted` finds most of those that should not be used so.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape (height, width)
+
+    Raises
+    ------
+    ImageReadError
+        If the file is missing, empty, damaged, of another kind, has several frames, or needs a
+        decoder that is not installed.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ImageReadError(path, f"not readable ({reason}). Check the path.") from error
+    return decode_image(content, path)
+
+
+def decode_image(content: bytes, name: str | Path) -> np.ndarray:
+    """Decode the bytes of a PNG, JPEG or DICOM file, as `read_image` does.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str or Path
+        What errors call the file.
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape (height, width)
+
+    Raises
+    ------
+    ImageReadError
+    """
+    if not content:
+        raise ImageReadError(name, "the file is empty. Copy it anew.")
+    if content[_DICOM_MARK] == b"DICM":
+        return _decode_dicom(content, name)
+    return _decode_picture(content, name)
+
+
+def to_square(image: np.ndarray, size: int) -> np.ndarray:
+    """Bring an image to the square that models see.
+
+    Shrinking averages over areas, enlarging interpolates linearly. The aspect ratio is not kept:
+    the NIH squashed its images, of many shapes, to squares of 1024 pixels, so a model that learns
+    on them should see images of other sources treated alike.
+
+    Parameters
+    ----------
+    image : numpy.ndarray of uint8, shape (height, width)
+    size : int
+        Edge of the square in pixels.
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape (size, size)
+    """
+    if image.shape == (size, size):
+        return image
+    kind = Image.Resampling.BOX if min(image.shape) >= size else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(image).resize((size, size), kind))
+
+
+def _decode_picture(content: bytes, name: str | Path) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
+            if getattr(picture, "n_frames", 1) > 1:
+                raise ImageReadError(
+                    name, f"has {picture.n_frames} frames. Save the one frame to read as its own."
+                )
+            picture.load()
+            return _grey(ImageOps.exif_transpose(picture))
+    except Image.UnidentifiedImageError as error:
+        raise ImageReadError(
+            name, "neither PNG nor JPEG nor DICOM. Save it as one of these."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise ImageReadError(name, f"far larger than an X-ray ({error}).") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        if isinstance(error, ImageReadError):
+            raise
+        raise ImageReadError(name, f"damaged ({error}). Copy it anew.") from error
+
+
+def _grey(picture: Image.Image) -> np.ndarray:
+    if picture.mode in _DEEP_MODES:
+        return _by_own_range(np.asarray(picture, np.float64))
+    if picture.has_transparency_data:
+        black = Image.new("RGBA", picture.size, (0, 0, 0, 255))
+        picture = Image.alpha_composite(black, picture.convert("RGBA"))
+    if picture.mode not in ("L", "1"):
+        picture = picture.convert("RGB")
+    return np.array(picture.convert("L"))
+
+
+def _decode_dicom(content: bytes, name: str | Path) -> np.ndarray:
+    # Slow to import, and only one kind of file needs it.
+    import pydicom
+    from pydicom.pixels import apply_modality_lut, pixel_array
+
+    try:
+        header = pydicom.dcmread(io.BytesIO(content))
+        _check_dicom(header, name)
+        values = pixel_array(header)
+        if values.ndim == 3:
+            return np.array(Image.fromarray(values).convert("L"))
+        image = _windowed(apply_modality_lut(values, header), header)
+    except ImageReadError:
+        raise
+    # A damaged header surfaces as almost any error, and one file must not stop a whole data set.
+    except Exception as error:
+        raise ImageReadError(
+            name,
+            f"not decoded ({error}). Copy it anew, install a decoder if the error names one, or "
+            "save it uncompressed.",
+        ) from error
+    return 255 - image if header.PhotometricInterpretation == "MONOCHROME1" else image
+
+
+def _check_dicom(header: "Dataset", name: str | Path) -> None:
+    if "PixelData" not in header:
+        raise ImageReadError(name, "a DICOM file without an image. Leave it out.")
+    frames = int(header.get("NumberOfFrames") or 1)
+    if frames > 1:
+        raise ImageReadError(name, f"has {frames} frames. Save the one frame to read as its own.")
+    kind = header.PhotometricInterpretation
+    if not kind.startswith(("MONOCHROME", "RGB", "YBR")):
+        raise ImageReadError(name, f"holds {kind} and not grey levels. Save it as grey or RGB.")
+
+
+def _windowed(values: np.ndarray, header: "Dataset") -> np.ndarray:
+    """Apply the file's own look-up table or else its own window, if it has one."""
+    from pydicom.pixels import apply_voi, apply_windowing
+
+    if header.get("VOILUTSequence"):
+        bits = header.VOILUTSequence[0].LUTDescriptor[2]
+        levels = apply_voi(np.rint(values).astype(np.int32), header)
+        return _scaled(levels.astype(np.float64), 0, 2**bits - 1)
+    if header.get("WindowWidth") is None or header.get("WindowCenter") is None:
+        return _by_own_range(values.astype(np.float64))
+    # What the smallest and the largest number would become is the range of the output.
+    with np.errstate(over="ignore"):
+        low, high = apply_windowing(np.array([-(2.0**31), 2.0**31]), header)
+    return _scaled(apply_windowing(values, header), low, high)
+
+
+def _by_own_range(values: np.ndarray) -> np.ndarray:
+    low, high = np.percentile(values, RANGE_PERCENTILES)
+    if low == high:
+        low, high = values.min(), values.max()
+    return _scaled(values, low, high)
+
+
+def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    if low == high:
+        return np.zeros(values.shape, np.uint8)
+    return np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)

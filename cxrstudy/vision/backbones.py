@@ -1,0 +1,168 @@
+"""Backbones by name: networks that turn grey images into features.
+
+============== ===============================================================================
+weights        where they come from
+============== ===============================================================================
+dequantised    MobileNetV2 trained on ImageNet, from the registry; needs no network
+imagenet       torchvision's own weights of any of its classification models, downloaded once
+random         initial weights with batch normalisation calibrated on the study's images
+chest          torchxrayvision's DenseNet, trained on chest X-rays, downloaded once
+============== ===============================================================================
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torchvision
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from cxrstudy.data.registry import dataset
+from cxrstudy.vision.batch_norm import calibrate_batch_norm, fold_batch_norm
+from cxrstudy.vision.chest_weights import chest_densenet
+from cxrstudy.vision.grey_input import GreyInput
+
+Weights = Literal["dequantised", "imagenet", "random", "chest"]
+
+_HEADS = ("classifier", "fc", "head", "heads")
+_CALIBRATION_BATCH = 64
+_BYTE_MEAN, _BYTE_STD = (127.5,) * 3, (127.5,) * 3
+
+
+class BackboneError(ValueError):
+    """A backbone that cannot be had; the message says why and what can."""
+
+
+@dataclass(frozen=True)
+class BackboneName:
+    """Architecture and weights, which decide a backbone.
+
+    Attributes
+    ----------
+    architecture : str
+        A classification model of torchvision, such as ``mobilenet_v2`` or ``resnet18``.
+    weights : {"dequantised", "imagenet", "random", "chest"}
+    seed : int
+        Of random weights.
+    """
+
+    architecture: str = "mobilenet_v2"
+    weights: Weights = "dequantised"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse combinations that no source has."""
+        if self.weights not in get_args(Weights):
+            raise BackboneError(f"weights must be one of {get_args(Weights)}, not {self.weights!r}")
+        if self.weights == "dequantised" and self.architecture != "mobilenet_v2":
+            raise BackboneError(
+                f"only mobilenet_v2 has dequantised weights; for {self.architecture} choose "
+                "imagenet, which is downloaded once"
+            )
+        if self.weights == "chest" and self.architecture != "densenet121":
+            raise BackboneError("chest weights are those of densenet121")
+
+
+class Backbone(nn.Module):
+    """A network without its classifier.
+
+    Parameters
+    ----------
+    body : Module
+        From normalised channels to features.
+    normalise : GreyInput
+    n_features : int
+    """
+
+    def __init__(self, body: nn.Module, normalise: GreyInput, n_features: int) -> None:
+        super().__init__()
+        self.normalise, self.body, self.n_features = normalise, body, n_features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the features of a batch.
+
+        Parameters
+        ----------
+        images : Tensor of uint8 or float, shape (n, size, size)
+            Grey, 0 to 255.
+
+        Returns
+        -------
+        Tensor of float32, shape (n, n_features)
+        """
+        return self.body(self.normalise(images))
+
+    def fingerprint(self) -> str:
+        """Return a hash of weights and preprocessing, which decide the features."""
+        digest = hashlib.sha256(repr(self.normalise.__dict__["rotated"]).encode())
+        for tensor in (self.normalise.mean, self.normalise.std, *self.state_dict().values()):
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:24]
+
+
+def build_backbone(name: BackboneName, calibration: Tensor | None = None) -> Backbone:
+    """Build a backbone with its weights, batch normalisation fixed and folded.
+
+    Parameters
+    ----------
+    name : BackboneName
+    calibration : Tensor of uint8, shape (n, size, size), optional
+        Images that set the batch normalisation of random weights.
+
+    Returns
+    -------
+    Backbone
+        On the CPU, in evaluation mode.
+
+    Raises
+    ------
+    BackboneError
+        If torchvision has no such model, or random weights come without images.
+    DataNotAvailableError
+        If the weights are neither here nor to be had.
+    """
+    if name.weights == "chest":
+        body, n_features = chest_densenet()
+        return Backbone(body, GreyInput((127.5,), (127.5 / 1024,)), n_features).eval()
+    body, normalise = _with_weights(name)
+    if name.weights == "random":
+        if calibration is None:
+            raise BackboneError("random weights need images to calibrate batch normalisation on")
+        batches = [normalise(batch) for batch in calibration.split(_CALIBRATION_BATCH)]
+        calibrate_batch_norm(body, batches)
+    body = fold_batch_norm(body).to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        n_features = body(torch.zeros(1, 3, 64, 64)).shape[1]
+    return Backbone(body, normalise, n_features).eval()
+
+
+def _with_weights(name: BackboneName) -> tuple[nn.Module, GreyInput]:
+    """Return torchvision's model without its classifier, and its preprocessing."""
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(name.seed)
+            model = torchvision.models.get_model(name.architecture, weights=None)
+    except ValueError:
+        raise BackboneError(
+            f"torchvision has no classification model {name.architecture!r}; it has those of "
+            "torchvision.models.list_models(module=torchvision.models)"
+        ) from None
+    normalise = GreyInput(_BYTE_MEAN, _BYTE_STD, rotated=name.weights == "dequantised")
+    if name.weights == "dequantised":
+        path = dataset("mobilenet_v2_imagenet").path("mobilenet_v2_imagenet_rot180.safetensors")
+        model.load_state_dict({key: _as_float(value) for key, value in load_file(path).items()})
+    elif name.weights == "imagenet":
+        weights = torchvision.models.get_model_weights(name.architecture).DEFAULT
+        model.load_state_dict(weights.get_state_dict(check_hash=True, weights_only=True))
+        preset = weights.transforms()
+        mean, std = ([255 * value for value in values] for values in (preset.mean, preset.std))
+        normalise = GreyInput(mean, std)
+    head = next(attribute for attribute in _HEADS if hasattr(model, attribute))
+    setattr(model, head, nn.Identity())
+    return model, normalise
+
+
+def _as_float(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor

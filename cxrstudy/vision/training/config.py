@@ -1,0 +1,79 @@
+"""Everything that decides a training but the data."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from cxrstudy.vision.backbones import BackboneName
+
+Trainable = Literal["head", "last third", "all"]
+Head = Literal["linear", "mlp"]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One way to train a classifier; equal configurations on equal data give equal models.
+
+    Attributes
+    ----------
+    backbone : BackboneName
+        Plays no part if the inputs are features.
+    trainable : {"all", "last third", "head"}
+        Which weights learn: all, the head and the last third of the backbone's tensors, or the
+        head alone.
+    head : {"linear", "mlp"}
+        One layer; or two with 256 hidden units.
+    epochs, batch_size : int
+        Passes over the training images; images in a batch.
+    learning_rate, head_learning_rate : float
+        Highest rates of AdamW for backbone and head; they rise linearly and fall along a cosine
+        to 0 over the run, so that a run of 3 epochs is no part of one of 60.
+    warmup_fraction : float
+        Fraction of the steps in which the rates rise.
+    weight_decay : float
+        Of AdamW.
+    label_smoothing : float
+        The targets 0 and 1 become half of this and one minus half of this.
+    augmented : bool
+        Small random rotations, shifts, zooms and changes of brightness and contrast.
+    seed : int
+        Of the head's initial weights, the order of the images and the augmentation.
+
+    Raises
+    ------
+    ValueError
+        If a value is not possible; names the field.
+    """
+
+    backbone: BackboneName = field(default_factory=BackboneName)
+    trainable: Trainable = "all"
+    head: Head = "linear"
+    epochs: int = 3
+    batch_size: int = 64
+    learning_rate: float = 2e-4
+    head_learning_rate: float = 1e-3
+    warmup_fraction: float = 0.1
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.0
+    augmented: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        for name, choices in (("trainable", get_args(Trainable)), ("head", get_args(Head))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
+        for name, low, high in (
+            ("epochs", 1, math.inf),
+            ("batch_size", 1, math.inf),
+            ("learning_rate", 0, math.inf),
+            ("head_learning_rate", 0, math.inf),
+            ("warmup_fraction", 0, 0.99),
+            ("weight_decay", 0, math.inf),
+            ("label_smoothing", 0, 0.99),
+            ("seed", 0, 2**32 - 1),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(
+                    f"{name} must be from {low} to {high}, not {getattr(self, name)!r}"
+                )
