@@ -6,7 +6,7 @@ installed, and its reference anywhere else. Both give the same numbers.
 =============== =============================================================================
 bce             `MaskedBCE`: label codes, uncertainty policy, smoothing, positive weights
 distill         `DistillationLoss`: hard cross-entropy and softened divergence
-augment         `augment`: images gathered, moved, cropped and normalised in one pass
+augment         `augment_views`: images gathered, moved, cropped and normalised in one pass
 resample        `multiplicities`: how often each unit is drawn, on the CPU engine's stream
 bootstrap       `count_intervals`: percentile intervals of count metrics, for millions of draws
 quantiles       `column_quantiles`: two histograms in place of a sort
@@ -26,7 +26,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "augment": ["Augmentation", "augment"],
+        "augment": ["Augmentation", "augment_views"],
         "bce": ["MaskedBCE", "masked_bce"],
         "bootstrap": ["count_intervals"],
         "dispatch": ["watch_paths"],

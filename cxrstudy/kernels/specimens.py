@@ -1,6 +1,6 @@
 """Every kernel of the package with the types and block sizes of its launches."""
 
-from cxrstudy.kernels import bce, distill, one_pass
+from cxrstudy.kernels import augment, bce, distill, one_pass
 from cxrstudy.kernels.offline import Specimen
 
 
@@ -11,7 +11,7 @@ def specimens() -> list[Specimen]:
     -------
     list of Specimen
     """
-    return [*_one_pass(), *_bce(), *_distill()]
+    return [*_one_pass(), *_bce(), *_distill(), *_augment()]
 
 
 def _one_pass() -> list[Specimen]:
@@ -130,3 +130,53 @@ def _distill() -> list[Specimen]:
         ]
     ]
     return counts + losses
+
+
+def _augment() -> list[Specimen]:
+    ranges = (
+        "rotation",
+        "lowest_scale",
+        "scale_range",
+        "room_x",
+        "room_y",
+        "flip",
+        "brightness",
+        "contrast",
+    )
+    draw = Specimen(
+        "augment",
+        augment.draw_kernel,
+        {
+            "parameters_ptr": "*fp32",
+            "seed": "i64",
+            "first": "i64",
+            "n": "i32",
+            **dict.fromkeys(ranges, "fp32"),
+        },
+        {"BLOCK": augment.DRAW_BLOCK},
+    )
+    views = [
+        Specimen(
+            "augment",
+            augment.augment_kernel,
+            {
+                "images_ptr": "*u8",
+                "index_ptr": "*i64",
+                "parameters_ptr": "*fp32",
+                "views_ptr": f"*{view}",
+                "n_images": "i32",
+                "mean": "fp32",
+                "deviation": "fp32",
+            },
+            {
+                "HEIGHT": 256,
+                "WIDTH": 256,
+                "VIEW_HEIGHT": 224,
+                "VIEW_WIDTH": 224,
+                "BLOCK": augment.BLOCK,
+            },
+            variant=view,
+        )
+        for view in ("fp32", "bf16")
+    ]
+    return [draw, *views]
