@@ -6,6 +6,7 @@ Table of contents, in the order in which a study uses it:
 observations   the 14 observations, label codes, uncertainty policies, crosswalk
 data           registry of data sets, validated label tables, integrity checks
 agreement      agreement between labels, with intervals
+kernels        GPU kernels beside their references; one function each, wherever it runs
 published      the papers' printed numbers, with their sources
 claims         the ledger: published value, measured value, rule, verdict
 display        captioned tables and figures of a notebook, saved beside the page
@@ -29,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "data",
         "display",
         "figures",
+        "kernels",
         "observations",
         "published",
         "runs",

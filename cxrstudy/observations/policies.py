@@ -11,6 +11,9 @@ from cxrstudy.observations.definitions import (
     ancestors,
 )
 
+UNCERTAIN_TARGETS: dict[str, float] = {"zeros": 0.0, "ones": 1.0, "ignore": np.nan}
+"""What an uncertain label becomes under each policy that needs no reference."""
+
 
 def apply_uncertainty_policy(
     labels: pd.DataFrame, policy: str, reference: pd.DataFrame | None = None
@@ -55,7 +58,7 @@ def apply_uncertainty_policy(
         reference = reference.loc[labels.index, labels.columns].astype(float)
         replacement = reference if policy == "optimistic" else 1 - reference
     else:
-        replacement = {"zeros": 0.0, "ones": 1.0, "ignore": np.nan}[policy]
+        replacement = UNCERTAIN_TARGETS[policy]
     uncertain = labels == UNCERTAIN
     return labels.astype(float).fillna(0.0).mask(uncertain, replacement)
 

@@ -7,7 +7,6 @@ whichever teacher they come from.
 config          `StudentConfig`: everything that decides a training but the data
 tokenizer       a word-piece vocabulary trained on the training reports
 model           `ReportClassifier`: BERT or DeBERTa encoder, pooling, one head for each finding
-loss            `distillation_loss`: hard and softened targets
 frequencies     how often each class occurs, and the weights that follow from it
 sentences       reports as sentences; which reports share none with the training
 augment         sentences and spliced reports as further training samples
@@ -29,7 +28,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "augment": ["augment_reports"],
         "config": ["StudentConfig"],
         "grid": ["HeldOutPrediction", "Job", "train_many"],
-        "loss": ["distillation_loss"],
         "model": ["SIZES", "ReportClassifier", "build_classifier"],
         "predict": ["predict"],
         "sentences": ["new_sentences", "shares_sentence", "split_sentences"],

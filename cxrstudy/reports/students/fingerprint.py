@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cxrstudy.kernels import distill
 from cxrstudy.reports.students.config import StudentConfig
 
 
@@ -42,8 +43,8 @@ def training_key(
 
 @cache
 def _source() -> str:
-    """Return the hash of every module beside this one."""
+    """Return the hash of every module beside this one, and of the loss."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in [*sorted(Path(__file__).parent.glob("*.py")), Path(distill.__file__)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from cxrstudy.reports.students import distillation_loss
+from cxrstudy.kernels.distill import distillation_loss
 
 SHAPE = (4, 5, 3)
 
@@ -126,3 +126,16 @@ def test_half_precision_logits_are_computed_in_float32():
     assert loss.item() == pytest.approx(
         distillation_loss(logits.bfloat16().float(), targets, 0.5, 2.0).item()
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"targets": torch.zeros(3, 5, 3)}, r"targets have shape \(3, 5, 3\), logits \(4, 5, 3\)"),
+        ({"class_weights": torch.ones(3)}, r"class_weights have shape \(3,\)"),
+    ],
+)
+def test_bad_input_is_named(arguments, message):
+    good = {"logits": torch.zeros(SHAPE), "targets": torch.zeros(SHAPE)}
+    with pytest.raises(ValueError, match=message):
+        distillation_loss(**{**good, **arguments}, alpha=0.5, temperature=2.0)

@@ -1,0 +1,254 @@
+"""Binary cross-entropy on label codes: masked, smoothed, weighted, in one pass.
+
+Eager torch makes a dozen arrays of the logits' size on the way from label codes to a mean loss
+and its gradient. The kernel reads logits and labels once and writes the gradient; the mean needs
+the number of answered cells first, which is one more reading of the labels.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from cxrstudy.kernels.compiler import cdiv, jit, tl
+from cxrstudy.kernels.dispatch import on_device_of, takes_kernel
+from cxrstudy.kernels.one_pass import one_pass_loss
+from cxrstudy.observations import UNCERTAIN
+from cxrstudy.observations.policies import UNCERTAIN_TARGETS
+
+BLOCK = 1024
+COUNT_BLOCK = 8192
+KERNEL_TYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+LEFT_OUT = -2
+"""Integer label of a cell that does not count; among floats NaN does the same."""
+
+
+@jit
+def _answered(labels, IGNORE_UNCERTAIN: tl.constexpr):
+    # A comparison with NaN is false, and integers below -1 stand for it.
+    return labels > -1.0 if IGNORE_UNCERTAIN else labels >= -1.0
+
+
+@jit(do_not_specialize=["size"])
+def count_kernel(
+    labels_ptr,  # [size]
+    count_ptr,  # [1] int32, zero on entry
+    size,
+    IGNORE_UNCERTAIN: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Count answered cells; whole numbers add up to the same in any order."""
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < size
+    labels = tl.load(labels_ptr + at, inside, other=0).to(tl.float32)
+    answered = inside & _answered(labels, IGNORE_UNCERTAIN)
+    tl.atomic_add(count_ptr, tl.sum(answered.to(tl.int32), 0))
+
+
+@jit(do_not_specialize=["size"])
+def bce_kernel(
+    logits_ptr,  # [size], rows of N_CLASSES
+    labels_ptr,  # [size]
+    weights_ptr,  # [N_CLASSES] float32, or anything unless HAS_WEIGHTS
+    count_ptr,  # [1] int32
+    partial_ptr,  # [n_programs] float32
+    gradient_ptr,  # [size], or anything unless WITH_GRADIENT
+    factor_ptr,  # [1] float32
+    size,
+    smoothing,
+    UNCERTAIN_TARGET: tl.constexpr,
+    IGNORE_UNCERTAIN: tl.constexpr,
+    N_CLASSES: tl.constexpr,
+    HAS_WEIGHTS: tl.constexpr,
+    WITH_GRADIENT: tl.constexpr,
+    SCALE_LATER: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """Write each block's share of the mean loss, and the gradient of every logit."""
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < size
+    x = tl.load(logits_ptr + at, inside, other=0.0).to(tl.float32)
+    labels = tl.load(labels_ptr + at, inside, other=0).to(tl.float32)
+    share = 1.0 / tl.maximum(tl.load(count_ptr), 1).to(tl.float32)
+    answered = inside & _answered(labels, IGNORE_UNCERTAIN)
+    target = tl.where(labels == -1.0, UNCERTAIN_TARGET, labels)
+    target = tl.where(answered, target, 0.0) * (1.0 - smoothing) + 0.5 * smoothing
+    positive = target
+    if HAS_WEIGHTS:
+        positive = target * tl.load(weights_ptr + at % N_CLASSES, inside, other=0.0)
+    negative = 1.0 - target
+
+    decay = tl.exp(-tl.abs(x))
+    softplus = tl.maximum(x, 0.0) + tl.log(1.0 + decay)
+    cost = positive * (softplus - x) + negative * softplus
+    cost = tl.where(answered, cost, 0.0) * share
+    tl.store(partial_ptr + tl.program_id(0), tl.sum(cost, 0))
+    if WITH_GRADIENT:
+        # Neither of the two probabilities is one minus the other: no cancellation.
+        larger = 1.0 / (1.0 + decay)
+        smaller = decay * larger
+        above = tl.where(x >= 0, larger, smaller)
+        below = tl.where(x >= 0, smaller, larger)
+        slope = tl.where(answered, negative * above - positive * below, 0.0)
+        # A mean over a million cells lies below what float16 can hold.
+        later = share if SCALE_LATER else 1.0
+        slope = slope if SCALE_LATER else slope * share
+        tl.store(gradient_ptr + at, slope, inside)
+        tl.store(factor_ptr, later, tl.program_id(0) == 0)
+
+
+def _launch(labels, positive_weights, policy, smoothing, logits, with_gradient):
+    gradient = torch.empty_like(logits) if with_gradient else None
+    size = logits.numel()
+    if not size:
+        one = torch.ones(1, device=logits.device)
+        return one.sum() * 0, gradient, one
+    factor = torch.empty(1, device=logits.device)
+    count = torch.zeros(1, dtype=torch.int32, device=logits.device)
+    partial_losses = torch.empty(cdiv(size, BLOCK), device=logits.device)
+    ignore = policy == "ignore"
+    with on_device_of(logits):
+        count_kernel[(cdiv(size, COUNT_BLOCK),)](
+            labels, count, size, ignore, COUNT_BLOCK, num_warps=8
+        )
+        bce_kernel[(len(partial_losses),)](
+            logits,
+            labels,
+            logits if positive_weights is None else positive_weights,
+            count,
+            partial_losses,
+            logits if gradient is None else gradient,
+            factor,
+            size,
+            smoothing,
+            UNCERTAIN_TARGET=0.0 if ignore else UNCERTAIN_TARGETS[policy],
+            IGNORE_UNCERTAIN=ignore,
+            N_CLASSES=logits.shape[-1],
+            HAS_WEIGHTS=positive_weights is not None,
+            WITH_GRADIENT=with_gradient,
+            SCALE_LATER=logits.dtype == torch.float16,
+            BLOCK=BLOCK,
+        )
+    return partial_losses.sum(), gradient, factor
+
+
+def masked_bce_reference(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    positive_weights: torch.Tensor | None = None,
+    policy: str = "zeros",
+    smoothing: float = 0.0,
+) -> torch.Tensor:
+    """Compute `masked_bce` with torch's own operations, on any device and in any precision."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    labels = labels.to(logits.dtype)
+    uncertain = labels == UNCERTAIN
+    answered = labels >= UNCERTAIN
+    if policy == "ignore":
+        answered = answered & ~uncertain
+    target = torch.where(uncertain, UNCERTAIN_TARGETS[policy], labels)
+    target = torch.where(answered, target, 0.0) * (1 - smoothing) + smoothing / 2
+    cost = binary_cross_entropy_with_logits(
+        torch.where(answered, logits, 0.0),
+        target,
+        reduction="none",
+        pos_weight=None if positive_weights is None else positive_weights.to(logits.dtype),
+    )
+    return torch.where(answered, cost, 0.0).sum() / answered.sum().clamp(min=1)
+
+
+def masked_bce(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    positive_weights: torch.Tensor | None = None,
+    policy: str = "zeros",
+    smoothing: float = 0.0,
+) -> torch.Tensor:
+    r"""Return the mean loss over answered cells.
+
+    With target :math:`y`, smoothed to :math:`y' = (1 - s) y + s / 2`, one cell costs
+    :math:`-w y' \log \sigma(x) - (1 - y') \log(1 - \sigma(x))`.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (..., n_observations)
+        Computed on in float32 at least.
+    labels : Tensor, shape of ``logits``
+        Label codes 1, 0 and -1 (uncertain), or probabilities from 0 to 1. NaN, and `LEFT_OUT`
+        among integers, leaves a cell out. A blank that is to count as negative must be 0, as
+        `apply_uncertainty_policy` makes it. Integers of one byte are the fastest.
+    positive_weights : Tensor, shape (n_observations,), optional
+        Weight :math:`w` of the positive part; 1 unless given.
+    policy : {"zeros", "ones", "ignore"}
+        What -1 stands for; see `cxrstudy.observations.UNCERTAINTY_POLICIES`.
+    smoothing : float
+        Label smoothing :math:`s`, 0 to 1.
+
+    Returns
+    -------
+    Tensor, shape ()
+        0 where no cell is answered.
+
+    Raises
+    ------
+    ValueError
+        If shapes, policy or smoothing do not fit.
+    """
+    _check(logits, labels, positive_weights, policy, smoothing)
+    fits = logits.dtype in KERNEL_TYPES and logits.numel() < 2**31
+    if not takes_kernel("bce", logits.device, fits):
+        return masked_bce_reference(logits, labels, positive_weights, policy, smoothing)
+    if positive_weights is not None:
+        positive_weights = positive_weights.to(logits.device, torch.float32).contiguous()
+    labels = labels.to(torch.int8) if labels.dtype == torch.bool else labels
+    launch = partial(_launch, labels.contiguous(), positive_weights, policy, float(smoothing))
+    return one_pass_loss(logits.contiguous(), launch)
+
+
+def _check(logits, labels, positive_weights, policy, smoothing) -> None:
+    if labels.shape != logits.shape or not logits.dim():
+        raise ValueError(
+            f"labels have shape {tuple(labels.shape)}, logits {tuple(logits.shape)}; "
+            "both must be (..., n_observations)"
+        )
+    if policy not in UNCERTAIN_TARGETS:
+        raise ValueError(
+            f"policy {policy!r} gives no target; choose one of: {', '.join(UNCERTAIN_TARGETS)}"
+        )
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"smoothing must lie between 0 and 1, got {smoothing}")
+    if positive_weights is not None and positive_weights.shape != logits.shape[-1:]:
+        raise ValueError(
+            f"positive_weights have shape {tuple(positive_weights.shape)}; "
+            f"one weight for each of {logits.shape[-1]} observations is needed"
+        )
+
+
+class MaskedBCE(nn.Module):
+    """`masked_bce` as a module; its weights move with the model and are saved with it.
+
+    Parameters
+    ----------
+    positive_weights : Tensor, shape (n_observations,), optional
+    policy : {"zeros", "ones", "ignore"}
+    smoothing : float
+    """
+
+    def __init__(
+        self,
+        positive_weights: torch.Tensor | None = None,
+        policy: str = "zeros",
+        smoothing: float = 0.0,
+    ):
+        super().__init__()
+        self.register_buffer("positive_weights", positive_weights)
+        self.policy = policy
+        self.smoothing = smoothing
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss; see `masked_bce`."""
+        return masked_bce(logits, labels, self.positive_weights, self.policy, self.smoothing)

@@ -1,0 +1,147 @@
+"""Compile kernels for a GPU that is not there, and read what the compiler made of them.
+
+Registers that do not suffice spill to memory, which a kernel pays for in every iteration and no
+test of its numbers notices. Triton brings its own assembler, so this needs no GPU and no CUDA.
+"""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+ARCHITECTURE = 90
+"""Compute capability 9.0: H100 and H200."""
+
+_THREADS_PER_WARP = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Specimen:
+    """A kernel with the types and block sizes of one of its launches.
+
+    Attributes
+    ----------
+    family : str
+        Module of the kernel.
+    kernel : triton.JITFunction
+    types : mapping of str to str
+        Triton's type of each run-time argument, such as ``"*fp32"`` or ``"i32"``.
+    constants : mapping of str to object
+        Value of each compile-time argument.
+    warps : int
+    variant : str
+        What distinguishes it from other specimens of the same kernel.
+    """
+
+    family: str
+    kernel: object
+    types: Mapping[str, str]
+    constants: Mapping[str, object] = field(default_factory=dict)
+    warps: int = 4
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        """Kernel and variant."""
+        return " ".join(part for part in (self.kernel.__name__, self.variant) if part)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What a compiled kernel takes, per thread unless it says otherwise.
+
+    Attributes
+    ----------
+    registers : int
+    stack_bytes : int
+        Local memory, where registers spill to; 0 if none did.
+    shared_bytes : int
+        Shared memory of one block.
+    instructions : int
+        Machine instructions in the code, loops counted once.
+    """
+
+    registers: int
+    stack_bytes: int
+    shared_bytes: int
+    instructions: int
+
+
+def compile_offline(specimen: Specimen, architecture: int = ARCHITECTURE) -> Compiled:
+    """Compile a kernel down to machine code and read its resources.
+
+    Parameters
+    ----------
+    specimen : Specimen
+    architecture : int
+        Ten times the compute capability.
+
+    Returns
+    -------
+    Compiled
+    """
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    arguments = specimen.kernel.arg_names
+    source = ASTSource(
+        specimen.kernel,
+        {name: specimen.types.get(name, "constexpr") for name in arguments},
+        {(arguments.index(name),): value for name, value in specimen.constants.items()},
+        # Tensors that torch allocates begin at multiples of 16 bytes.
+        {
+            (arguments.index(name),): [["tt.divisibility", 16]]
+            for name, kind in specimen.types.items()
+            if kind.startswith("*")
+        },
+    )
+    target = GPUTarget("cuda", architecture, _THREADS_PER_WARP)
+    options = {"num_warps": specimen.warps, "enable_fp_fusion": True}
+    compiled = triton.compile(source, target, options)
+    return _resources(compiled.asm["cubin"], triton.knobs.nvidia.cuobjdump.path)
+
+
+def _resources(cubin: bytes, cuobjdump: str) -> Compiled:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kernel.cubin"
+        path.write_bytes(cubin)
+        usage, code = (
+            subprocess.run([cuobjdump, option, path], capture_output=True, text=True, check=True)
+            for option in ("--dump-resource-usage", "--dump-sass")
+        )
+    found = dict(re.findall(r"\b(REG|STACK|SHARED):(\d+)", usage.stdout))
+    return Compiled(
+        registers=int(found["REG"]),
+        stack_bytes=int(found["STACK"]),
+        shared_bytes=int(found["SHARED"]),
+        instructions=len(re.findall(r"^\s+/\*[0-9a-f]{4,}\*/", code.stdout, re.MULTILINE)),
+    )
+
+
+def compile_report(specimens: list[Specimen], architecture: int = ARCHITECTURE) -> pd.DataFrame:
+    """Compile many kernels and list what each takes.
+
+    Parameters
+    ----------
+    specimens : list of Specimen
+    architecture : int
+
+    Returns
+    -------
+    DataFrame
+        Columns family, kernel, warps, and the fields of `Compiled`.
+    """
+    return pd.DataFrame(
+        {
+            "family": specimen.family,
+            "kernel": specimen.name,
+            "warps": specimen.warps,
+            **vars(compile_offline(specimen, architecture)),
+        }
+        for specimen in specimens
+    )

@@ -1,0 +1,182 @@
+"""Every kernel of the package with the types and block sizes of its launches."""
+
+from cxrstudy.kernels import augment, bce, distill, one_pass
+from cxrstudy.kernels.offline import Specimen
+
+
+def specimens() -> list[Specimen]:
+    """List what the tests compile: each kernel in the types and branches that differ most.
+
+    Returns
+    -------
+    list of Specimen
+    """
+    return [*_one_pass(), *_bce(), *_distill(), *_augment()]
+
+
+def _one_pass() -> list[Specimen]:
+    return [
+        Specimen(
+            "one_pass",
+            one_pass.scale_kernel,
+            {
+                "values_ptr": f"*{values}",
+                "first_ptr": "*fp32",
+                "second_ptr": "*fp32",
+                "size": "i32",
+            },
+            {"BLOCK": one_pass.SCALE_BLOCK},
+            variant=values,
+        )
+        for values in ("fp32", "bf16")
+    ]
+
+
+def _bce() -> list[Specimen]:
+    counts = [
+        Specimen(
+            "bce",
+            bce.count_kernel,
+            {"labels_ptr": f"*{labels}", "count_ptr": "*i32", "size": "i32"},
+            {"IGNORE_UNCERTAIN": True, "BLOCK": bce.COUNT_BLOCK},
+            warps=8,
+            variant=labels,
+        )
+        for labels in ("i8",)
+    ]
+    losses = [
+        Specimen(
+            "bce",
+            bce.bce_kernel,
+            {
+                "logits_ptr": f"*{logits}",
+                "labels_ptr": f"*{labels}",
+                "weights_ptr": "*fp32",
+                "count_ptr": "*i32",
+                "partial_ptr": "*fp32",
+                "gradient_ptr": f"*{logits}",
+                "factor_ptr": "*fp32",
+                "size": "i32",
+                "smoothing": "fp32",
+            },
+            {
+                "UNCERTAIN_TARGET": 1.0,
+                "IGNORE_UNCERTAIN": False,
+                "N_CLASSES": 14,
+                "HAS_WEIGHTS": weighted,
+                "WITH_GRADIENT": gradient,
+                "SCALE_LATER": logits == "fp16",
+                "BLOCK": bce.BLOCK,
+            },
+            variant=", ".join(
+                [logits, f"{labels} labels"]
+                + ["weights"] * weighted
+                + ["no gradient"] * (not gradient)
+            ),
+        )
+        for logits, labels, weighted, gradient in [
+            ("fp32", "i8", False, True),
+            ("fp32", "i8", True, False),
+            ("bf16", "i8", True, True),
+            ("fp16", "fp32", True, True),
+        ]
+    ]
+    return counts + losses
+
+
+def _distill() -> list[Specimen]:
+    shape = {"N_CLASSES": 3, "PADDED": 4}
+    counts = [
+        Specimen(
+            "distill",
+            distill.count_kernel,
+            {"targets_ptr": f"*{targets}", "count_ptr": "*i32", "n_cells": "i32"},
+            {**shape, "BLOCK": distill.COUNT_BLOCK},
+            warps=8,
+            variant=targets,
+        )
+        for targets in ("fp32",)
+    ]
+    losses = [
+        Specimen(
+            "distill",
+            distill.distillation_kernel,
+            {
+                "logits_ptr": f"*{logits}",
+                "targets_ptr": "*fp32",
+                "weights_ptr": "*fp32",
+                "count_ptr": "*i32",
+                "partial_ptr": "*fp32",
+                "gradient_ptr": f"*{logits}",
+                "factor_ptr": "*fp32",
+                "n_cells": "i32",
+                "alpha": "fp32",
+                "temperature": "fp32",
+            },
+            {
+                **shape,
+                "N_FINDINGS": 13,
+                "HAS_WEIGHTS": weighted,
+                "WITH_GRADIENT": gradient,
+                "SCALE_LATER": logits == "fp16",
+                "BLOCK": distill.BLOCK,
+            },
+            variant=", ".join([logits] + ["weights"] * weighted + ["no gradient"] * (not gradient)),
+        )
+        for logits, weighted, gradient in [
+            ("fp32", True, True),
+            ("bf16", False, True),
+            ("fp16", True, False),
+        ]
+    ]
+    return counts + losses
+
+
+def _augment() -> list[Specimen]:
+    ranges = (
+        "rotation",
+        "lowest_scale",
+        "scale_range",
+        "room_x",
+        "room_y",
+        "flip",
+        "brightness",
+        "contrast",
+    )
+    draw = Specimen(
+        "augment",
+        augment.draw_kernel,
+        {
+            "parameters_ptr": "*fp32",
+            "seed": "i64",
+            "first": "i64",
+            "n": "i32",
+            **dict.fromkeys(ranges, "fp32"),
+        },
+        {"BLOCK": augment.DRAW_BLOCK},
+    )
+    views = [
+        Specimen(
+            "augment",
+            augment.augment_kernel,
+            {
+                "images_ptr": "*u8",
+                "index_ptr": "*i64",
+                "parameters_ptr": "*fp32",
+                "views_ptr": f"*{view}",
+                "n_images": "i32",
+                "mean": "fp32",
+                "deviation": "fp32",
+            },
+            {
+                "HEIGHT": 256,
+                "WIDTH": 256,
+                "VIEW_HEIGHT": 224,
+                "VIEW_WIDTH": 224,
+                "BLOCK": augment.BLOCK,
+            },
+            variant=view,
+        )
+        for view in ("fp32", "bf16")
+    ]
+    return [draw, *views]

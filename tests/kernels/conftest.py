@@ -1,0 +1,33 @@
+"""Where a kernel runs: under Triton's interpreter in a process of its own, or on a GPU.
+
+`test_interpreter.py` starts that process; ``pytest -m gpu`` runs the same tests on a GPU.
+"""
+
+import pytest
+import torch
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("cpu", marks=pytest.mark.interpreter, id="interpreter"),
+        pytest.param("cuda", marks=pytest.mark.gpu, id="gpu"),
+    ]
+)
+def device(request) -> torch.device:
+    """Device whose calls take the kernel path."""
+    return torch.device(request.param)
+
+
+@pytest.fixture
+def poisoned(monkeypatch):
+    """Fill every buffer that torch leaves uninitialised, so that an unwritten cell shows."""
+
+    def filled(allocate):
+        def poison(*arguments, **options):
+            buffer = allocate(*arguments, **options)
+            return buffer.fill_(float("nan") if buffer.is_floating_point() else 77)
+
+        return poison
+
+    for name in ("empty", "empty_like"):
+        monkeypatch.setattr(torch, name, filled(getattr(torch, name)))

@@ -1,0 +1,116 @@
+"""The kernel of the distillation loss against its reference in float64."""
+
+import pytest
+import torch
+
+from cxrstudy.kernels.dispatch import KERNEL, REFERENCE, watch_paths
+from cxrstudy.kernels.distill import (
+    DistillationLoss,
+    distillation_loss,
+    distillation_loss_reference,
+)
+
+SHAPES = [(1, 1, 3), (1, 13, 3), (37, 13, 3), (1023, 1, 3), (7, 5, 2), (3, 7, 16)]
+SETTINGS = [(0.0, 1.0), (0.4, 2.5), (1.0, 0.5)]
+TOLERANCES = {torch.float32: 2e-6, torch.float16: 2e-3, torch.bfloat16: 1.6e-2}
+
+
+def _case(shape, dtype=torch.float32):
+    """Targets with ties, hard labels and cells without an answer among them."""
+    generator = torch.Generator().manual_seed(sum(shape))
+    logits = (2 * torch.randn(shape, generator=generator)).to(dtype)
+    targets = torch.randn(shape, generator=generator).softmax(-1)
+    targets[::5] = torch.eye(shape[-1])[-1]
+    targets[::7] = 1 / shape[-1]
+    if len(targets) > 4:
+        targets[3, 0, 1] = float("nan")
+    weights = 0.2 + torch.rand(shape[-2:], generator=generator)
+    return logits, targets, weights
+
+
+def _run(loss, logits, *arguments, upstream=1.0):
+    logits = logits.detach().clone().requires_grad_()
+    value = loss(logits, *arguments)
+    (value * upstream).backward()
+    return value.detach(), logits.grad
+
+
+def _compare(device, logits, targets, weights, alpha, temperature, upstream=1.0):
+    moved = None if weights is None else weights.to(device)
+    settings = (alpha, temperature, moved)
+    with watch_paths() as paths:
+        value, gradient = _run(
+            distillation_loss,
+            logits.to(device),
+            targets.to(device),
+            *settings,
+            upstream=upstream,
+        )
+    assert paths == [("distill", KERNEL)]
+    exact = (alpha, temperature, None if weights is None else weights.double())
+    expected, slope = _run(
+        distillation_loss_reference, logits.double(), targets.double(), *exact, upstream=upstream
+    )
+    assert value.dtype == torch.float32 and gradient.dtype == logits.dtype
+    assert value.item() == pytest.approx(expected.item(), rel=2e-6, abs=1e-6)
+    error = (gradient.double().cpu() - slope).abs().max()
+    assert error <= TOLERANCES[logits.dtype] * slope.abs().max()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("alpha", "temperature"), SETTINGS)
+def test_loss_and_gradient_are_those_of_float64(device, poisoned, shape, alpha, temperature):
+    _compare(device, *_case(shape), alpha, temperature, upstream=1.7)
+
+
+def test_without_weights(device, poisoned):
+    logits, targets, _ = _case((37, 13, 3))
+    _compare(device, logits, targets, None, 0.4, 2.5)
+
+
+def test_float16(device, poisoned):
+    """A mean's gradient is far below float16's range until a scaled loss lifts it."""
+    _compare(device, *_case((37, 13, 3), torch.float16), 0.4, 2.5, upstream=4096.0)
+
+
+@pytest.mark.gpu
+def test_bfloat16(poisoned):
+    """On a GPU only: the interpreter computes wrongly on bfloat16."""
+    _compare(torch.device("cuda"), *_case((37, 13, 3), torch.bfloat16), 0.4, 2.5)
+
+
+@pytest.mark.parametrize("shift", [-1e4, 1e4])
+def test_logits_of_any_size(device, poisoned, shift):
+    logits, targets, weights = _case((37, 13, 3))
+    _compare(device, logits + shift, targets, weights, 0.4, 2.5)
+
+
+@pytest.mark.parametrize(
+    "case", [_case((5, 13, 3), torch.float64), (torch.zeros(5, 2, 17), torch.ones(5, 2, 17) / 17)]
+)
+def test_what_the_kernel_does_not_cover_takes_the_reference(device, case):
+    """Float64, and more classes than fit in registers."""
+    with watch_paths() as paths:
+        distillation_loss(case[0].to(device), case[1].to(device), 0.5, 2.0)
+    assert paths == [("distill", REFERENCE)]
+
+
+def test_nothing_answered_is_zero(device, poisoned):
+    logits, targets, _ = _case((9, 13, 3))
+    missing = torch.full_like(targets, float("nan"))
+    value, gradient = _run(distillation_loss, logits.to(device), missing.to(device), 0.5, 2.0)
+    assert value.item() == 0 and (gradient == 0).all()
+
+
+def test_empty_input_is_zero(device, poisoned):
+    nothing = torch.ones(0, 13, 3, device=device)
+    value, gradient = _run(distillation_loss, nothing, nothing, 0.5, 2.0)
+    assert value.item() == 0 and gradient.shape == (0, 13, 3)
+
+
+def test_module_holds_its_weights(device, poisoned):
+    logits, targets, weights = _case((37, 13, 3))
+    module = DistillationLoss(0.4, 2.5, weights).to(device)
+    expected = distillation_loss_reference(logits, targets, 0.4, 2.5, weights)
+    torch.testing.assert_close(module(logits.to(device), targets.to(device)).cpu(), expected)
+    assert module.state_dict().keys() == {"class_weights"}
