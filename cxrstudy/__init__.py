@@ -7,6 +7,8 @@ observations   the 14 observations, label codes, uncertainty policies, crosswalk
 data           registry of data sets, validated label tables, integrity checks
 agreement      agreement between labels, with intervals
 kernels        GPU kernels beside their references; one function each, wherever it runs
+reports        radiology reports: a rule labeler, teachers, students
+vision         image models: backbones, heads, one training loop
 published      the papers' printed numbers, with their sources
 claims         the ledger: published value, measured value, rule, verdict
 display        captioned tables and figures of a notebook, saved beside the page
@@ -33,7 +35,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "kernels",
         "observations",
         "published",
+        "reports",
         "runs",
+        "vision",
     ],
 )
 

@@ -115,6 +115,39 @@ def label(
 
 
 @app.command()
+def predict(
+    images: Annotated[Path, typer.Option(help="Folder of PNG, JPEG and DICOM files.")],
+    out: Annotated[Path, typer.Option(help="The table of probabilities to write: a .csv file.")],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="A stored classifier; study 06 leaves the default one."),
+    ] = None,
+) -> None:
+    """Predict the 14 observations for every image of a folder.
+
+    Exit code: 0 if every file was read, 1 if some were left out, 2 if no table was written.
+    """
+    from cxrstudy.vision.predict_folder import ImageFolderError, predict_folder
+    from cxrstudy.vision.stored_classifier import (
+        ClassifierFileError,
+        default_checkpoint,
+        load_classifier,
+    )
+
+    try:
+        classifier = load_classifier(checkpoint or default_checkpoint())
+        predicted = predict_folder(classifier, images, out)
+    except (ClassifierFileError, ImageFolderError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    for line in (*predicted.inverted, *predicted.skipped):
+        typer.echo(line, err=True)
+    typer.echo(f"{predicted.n_predicted} images predicted in {predicted.destination}")
+    if predicted.skipped:
+        raise typer.Exit(1)
+
+
+@app.command()
 def record(
     study_name: Annotated[str, typer.Argument(metavar="STUDY", help="A study of studies.yaml.")],
     build: Annotated[Path, typer.Option(help="Folder with the finished run.")] = Path("_build"),

@@ -3,12 +3,19 @@
 import json
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from cxrstudy import cli
 from cxrstudy.book.tables import HEADLINE_BEGIN, HEADLINE_END
+from cxrstudy.data.images import read_image
+from cxrstudy.observations import OBSERVATIONS
+from cxrstudy.vision.backbones import BackboneName, build_backbone
+from cxrstudy.vision.stored_classifier import StoredClassifier, load_classifier, save_classifier
 
 RUNNER = CliRunner()
 GOOD = "study,Edema\np1,1\np2,0\n"
@@ -126,3 +133,88 @@ def test_a_file_without_reports_is_one_clear_error(tmp_path):
     assert result.exit_code == 1
     assert "reports.csv" in str(result.exception) and "column 'report'" in str(result.exception)
     assert not (tmp_path / "labels.csv").exists()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """The file of a classifier with random weights."""
+    name = BackboneName("mnasnet0_5", "random")
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64), np.uint8)
+    backbone = build_backbone(name, torch.from_numpy(pixels))
+    heads = np.full((1, backbone.n_features), 0.001, np.float32)
+    classifier = StoredClassifier(
+        name, backbone, 64, ("Edema",), heads, np.zeros(1, np.float32), {}
+    )
+    return save_classifier(classifier, tmp_path_factory.mktemp("models") / "own.safetensors")
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A folder with one image."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64), np.uint8)
+    Image.fromarray(pixels).save(folder / "own.png")
+    return folder
+
+
+def _predict(checkpoint, images, out):
+    return _call(
+        "predict", "--checkpoint", str(checkpoint), "--images", str(images), "--out", str(out)
+    )
+
+
+def test_a_folder_of_images_becomes_a_table(checkpoint, images, tmp_path):
+    """What the command writes is what the loaded classifier predicts."""
+    result = _predict(checkpoint, images, tmp_path / "own.csv")
+    assert result.exit_code == 0 and result.stderr == "", result.output
+    table = pd.read_csv(tmp_path / "own.csv", index_col="image")
+    assert list(table) == list(OBSERVATIONS) and list(table.index) == ["own.png"]
+    wanted = load_classifier(checkpoint).predict(read_image(images / "own.png")[None])
+    assert table["Edema"].item() == pytest.approx(wanted["Edema"].item(), rel=1e-5)
+
+
+def test_unreadable_images_are_exit_1(checkpoint, images, tmp_path):
+    """They are named on stderr, one line each, and the table holds the others."""
+    (images / "empty.png").touch()
+    (images / "text.jpg").write_text("no image", "utf-8")
+    result = _predict(checkpoint, images, tmp_path / "own.csv")
+    assert result.exit_code == 1
+    assert [line.split(":")[0] for line in result.stderr.splitlines()] == [
+        str(images / "empty.png"),
+        str(images / "text.jpg"),
+    ]
+    assert "1 images predicted" in result.stdout
+    assert list(pd.read_csv(tmp_path / "own.csv")["image"]) == ["own.png"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"images": "none"}, "none: no such folder"),
+        ({"images": "empty"}, "empty: no image in it"),
+        ({"out": "none/own.csv"}, "none: no such folder"),
+        ({"checkpoint": "none.safetensors"}, "none.safetensors: no such file"),
+        ({"checkpoint": "images/own.png"}, "own.png: not a safetensors file"),
+    ],
+)
+def test_a_prediction_that_cannot_start_is_one_line_and_exit_2(
+    checkpoint, images, tmp_path, changed, reason
+):
+    """Exit code 1 is left to tables that lack some images."""
+    (tmp_path / "empty").mkdir()
+    paths = {"checkpoint": checkpoint, "images": images, "out": tmp_path / "own.csv"}
+    paths |= {name: tmp_path / path for name, path in changed.items()}
+    result = _predict(**paths)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert reason in result.stderr and not (tmp_path / "own.csv").exists()
+
+
+def test_without_a_checkpoint_that_of_study_06_is_looked_for(tmp_path, monkeypatch):
+    """Before a first build there is none, and the message says how it is made."""
+    monkeypatch.setattr("cxrstudy.paths.project_root", lambda: tmp_path)
+    result = _call("predict", "--images", str(tmp_path), "--out", str(tmp_path / "own.csv"))
+    assert result.exit_code == 2
+    assert "_build/models/nih_frozen_linear.safetensors: no such file" in result.stderr
+    assert "make book" in result.stderr

@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from .philox import resample_weights
 from .result import Estimate
-from .splits import SortedCells, SplitScores, score_splits, sort_cells
+from .splits import SortedCells, score_splits, sort_cells
 from .thresholds import RULES, THRESHOLD_METRICS, threshold_scores
 
 OUTCOMES: tuple[str, ...] = (
@@ -180,6 +180,7 @@ def choose_on_validation(
     scores: Mapping[str, pd.DataFrame],
     sizes: Sequence[int],
     *,
+    criterion: pd.DataFrame | pd.Series | None = None,
     n_bootstrap: int = 10_000,
     seed: int = 0,
 ) -> SplitEstimates:
@@ -193,20 +194,31 @@ def choose_on_validation(
         Each model's scores, complete, with the same index and columns.
     sizes : sequence of int
         Studies in the validation part, rising.
+    criterion : DataFrame or Series, optional
+        What chooses in place of the truth: other labels of the same studies, by which the
+        validation part is then scored; or one number for each model, the highest being best,
+        such as a training loss with its sign changed. The splits are the same as without.
     n_bootstrap, seed : int
 
     Returns
     -------
     SplitEstimates
-        Of `OUTCOMES`.
+        Of `OUTCOMES`; optimism compares the criterion's own score with the test score.
     """
     cells = sort_cells(truth, scores)
-    full, resampled = (
-        score_splits(cells, weights, sizes, seed)
-        for weights in _sample_and_resamples(cells, n_bootstrap, seed)
-    )
-    without_class = truth.shape[1] - full.defined.mean(axis=(0, 2))
-    return _split_estimates(_outcomes(full), _outcomes(resampled), sizes, without_class, len(truth))
+    other = sort_cells(criterion, scores) if isinstance(criterion, pd.DataFrame) else None
+    fixed = criterion.loc[list(scores)].to_numpy() if isinstance(criterion, pd.Series) else None
+    outcomes, defined = [], []
+    for weights in _sample_and_resamples(cells, n_bootstrap, seed):
+        tested = score_splits(cells, weights, sizes, seed)
+        chooser = tested if other is None else score_splits(other, weights, sizes, seed)
+        validation = chooser.validation
+        if fixed is not None:
+            validation = np.broadcast_to(fixed, tested.test.shape)
+        outcomes.append(selection_outcomes(validation, tested.test))
+        defined.append(chooser.defined)
+    without_class = truth.shape[1] - defined[0].mean(axis=(0, 2))
+    return _split_estimates(*outcomes, sizes, without_class, len(truth))
 
 
 def set_thresholds(
@@ -259,10 +271,6 @@ def _sample_and_resamples(cells: SortedCells, n_bootstrap: int, seed: int):
     n = cells.positive.shape[1]
     yield np.ones((_FULL_RESAMPLES, n), np.uint8)
     yield resample_weights(n, n_bootstrap, seed)
-
-
-def _outcomes(scores: SplitScores) -> dict[str, np.ndarray]:
-    return selection_outcomes(scores.validation, scores.test)
 
 
 def _threshold_outcomes(scores: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from .compare import agree
 from .intervals import bca_interval
 from .philox import resample_weights
 from .result import Agreement, Estimate
+from .units import resampling_units
 
 _TOLERANCE = 1e-9
 
@@ -101,6 +102,7 @@ def mean_roc(
     scores: Mapping[str, pd.DataFrame],
     *,
     rates: Sequence[float] = tuple(np.linspace(0, 1, 51)),
+    clusters=None,
     n_bootstrap: int = 10_000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -114,6 +116,8 @@ def mean_roc(
         Each model's scores, complete, with the same index and columns.
     rates : sequence of float
         False-positive rates.
+    clusters : array-like of shape (n_studies,), optional
+        Rows with one label (a patient) are drawn together.
     n_bootstrap, seed : int
 
     Returns
@@ -121,7 +125,7 @@ def mean_roc(
     DataFrame
         Columns observation, false_positive_rate, estimate (mean sensitivity), low, high and n.
     """
-    weights = _weights(len(truth), n_bootstrap, seed)
+    weights = _weights(len(truth), n_bootstrap, seed, clusters)
     targets = np.broadcast_to(np.asarray(rates, float), (len(weights), len(rates)))
     parts = []
     for observation in truth:
@@ -229,11 +233,13 @@ def _arrays(truth, scores, observation: str) -> tuple[np.ndarray, np.ndarray]:
     return truth[observation].to_numpy() == 1, values
 
 
-def _weights(n: int, n_bootstrap: int, seed: int) -> np.ndarray:
-    """Weights of the sample, of each resample, and without each study in turn."""
-    ones = np.ones((1, n), np.uint8)
-    left_out = np.ones((n, n), np.uint8) - np.eye(n, dtype=np.uint8)
-    return np.concatenate([ones, resample_weights(n, n_bootstrap, seed), left_out])
+def _weights(n: int, n_bootstrap: int, seed: int, clusters=None) -> np.ndarray:
+    """Weights of the sample, of each resample, and without each unit in turn."""
+    units = resampling_units(n, clusters)
+    ones = np.ones((1, units.n_units), np.uint8)
+    left_out = 1 - np.eye(units.n_units, dtype=np.uint8)
+    drawn = resample_weights(units.n_units, n_bootstrap, seed)
+    return np.concatenate([ones, drawn, left_out])[:, units.unit_of_row]
 
 
 def _split(values: np.ndarray, n_bootstrap: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

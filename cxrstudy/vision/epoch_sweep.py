@@ -1,58 +1,16 @@
-"""Study 05: the same classifier trained for few and for many epochs, cross-fitted by patient."""
+"""Study 05: the same classifier trained for few and for many epochs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from cxrstudy.data.images import ImageSet
-from cxrstudy.vision.targets import LUNG_OPACITY, text_mined_targets, with_label_noise
-from cxrstudy.vision.training import Job, KeptTraining, TrainingConfig, train_many
-
-N_FOLDS = 2
-"""Each image is in training for one half of the models and held out for the other half."""
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One way to train, repeated with several seeds.
-
-    Attributes
-    ----------
-    name : str
-    config : TrainingConfig
-        Its seed is replaced.
-    label_noise : float
-        Share of the training labels that are flipped.
-    seeds : int
-    """
-
-    name: str
-    config: TrainingConfig
-    label_noise: float = 0.0
-    seeds: int = 1
-
-
-@dataclass(frozen=True, eq=False)
-class CrossFitted:
-    """What one arm's models say of every image, for each seed.
-
-    Attributes
-    ----------
-    arm : Arm
-    held_out : ndarray of float32, shape (seeds, epochs, n_images)
-        Logit of Lung Opacity after every epoch, by the model that did not train on the image.
-    in_training : ndarray of float32, shape (seeds, n_images)
-        The same by the final weights of the model that did.
-    losses : ndarray of float32, shape (seeds, epochs)
-        Mean training loss of both models.
-    """
-
-    arm: Arm
-    held_out: np.ndarray
-    in_training: np.ndarray
-    losses: np.ndarray
+from cxrstudy.vision.cross_fitting import N_FOLDS, Arm, CrossFitted
+from cxrstudy.vision.memorisation import Memorisation
+from cxrstudy.vision.scoring import EXPERT_TERMS, POOLED, LabelScores
+from cxrstudy.vision.training import TrainingConfig
 
 
 def sweep_arms(
@@ -101,63 +59,113 @@ def arm_name(epochs: int, label_noise: float = 0.0) -> str:
     return length + (f", {label_noise:.0%} of labels flipped" if label_noise else "")
 
 
-def cross_fit_arms(
-    arms: Sequence[Arm], image_set: ImageSet, folder: str | Path, n_jobs: int = -1
-) -> dict[str, CrossFitted]:
-    """Train every arm on each half of the patients and predict the other half.
+def final_scores(trained: Mapping[str, CrossFitted]) -> dict[str, np.ndarray]:
+    """Return each arm's held-out scores by its final weights.
 
     Parameters
     ----------
-    arms : sequence of Arm
-    image_set : ImageSet
-        With the NIH's text-mined labels.
-    folder : path
-        Keeps every finished training, and the state of the unfinished ones.
-    n_jobs : int
-        Processes of one thread each, on a CPU; -1 for as many as there are cores.
+    trained : mapping of str to CrossFitted
 
     Returns
     -------
-    dict of str to CrossFitted
-        By the arm's name.
+    dict of str to ndarray of float32, shape (seeds, n_images)
     """
-    targets = text_mined_targets(image_set.labels["nlp"])
-    halves = [np.flatnonzero(image_set.folds(N_FOLDS) == fold) for fold in range(N_FOLDS)]
-    jobs = [
-        Job(
-            replace(arm.config, seed=seed),
-            with_label_noise(targets, arm.label_noise, seed).to_numpy()[training],
-            training,
-            watched,
-        )
-        for arm in arms
-        for seed in range(arm.seeds)
-        for training, watched in (halves, halves[::-1])
-    ]
-    kept = iter(train_many(image_set.pixels, jobs, folder, n_jobs))
-    column = list(targets.columns).index(LUNG_OPACITY)
-    return {
-        arm.name: _assemble(
-            arm, halves, [[next(kept) for _ in range(N_FOLDS)] for _ in range(arm.seeds)], column
-        )
-        for arm in arms
+    return {name: arm.held_out[:, -1] for name, arm in trained.items()}
+
+
+def logged_epochs(epochs: int, n_points: int = 12) -> list[int]:
+    """Choose moments of a run, evenly on a logarithmic scale, first and last among them."""
+    return sorted({round(value) for value in np.geomspace(1, epochs, n_points)})
+
+
+def training_table(trained: Mapping[str, CrossFitted]) -> pd.DataFrame:
+    """Tabulate how each arm was trained and how well it fits its own labels.
+
+    Parameters
+    ----------
+    trained : mapping of str to CrossFitted
+
+    Returns
+    -------
+    DataFrame
+        Columns arm, epochs, images seen (by one model), labels flipped, seeds, first loss, last
+        loss (mean over an epoch, on the training labels).
+    """
+    rows = []
+    for name, arm in trained.items():
+        epochs = arm.arm.config.epochs
+        half = arm.in_training.shape[1] / N_FOLDS
+        row = {"arm": name, "epochs": epochs, "images seen": round(epochs * half)}
+        row |= {"labels flipped": f"{arm.arm.label_noise:.0%}", "seeds": arm.arm.seeds}
+        losses = arm.losses.mean(axis=0)
+        rows.append(row | {"first loss": losses[0], "last loss": losses[-1]})
+    return pd.DataFrame(rows)
+
+
+def curve_table(
+    arm: CrossFitted, image_set: ImageSet, n_bootstrap: int = 10_000, seed: int = 0
+) -> pd.DataFrame:
+    """Score one arm's run after every logged epoch against every label source.
+
+    Parameters
+    ----------
+    arm : CrossFitted
+        The longest run.
+    image_set : ImageSet
+    n_bootstrap, seed : int
+
+    Returns
+    -------
+    DataFrame
+        Tidy: columns epoch, images seen, labels, estimate, low, high, n. RSNA's experts and the
+        report labels on their images within view, Google's experts pooled, as they are few.
+    """
+    epochs = logged_epochs(arm.arm.config.epochs)
+    predictions = {str(epoch): arm.held_out[:, epoch - 1] for epoch in epochs}
+    settings = {"n_bootstrap": n_bootstrap, "seed": seed}
+    rsna, google = (
+        LabelScores(image_set, predictions, experts, **settings) for experts in EXPERT_TERMS
+    )
+    half = arm.in_training.shape[1] / N_FOLDS
+    rows = []
+    for epoch in epochs:
+        estimates = {
+            "RSNA's experts": rsna.row(rsna.score(str(epoch), "expert")),
+            "report labels": rsna.row(rsna.score(str(epoch), "report")),
+            "Google's experts": google.row(google.score(str(epoch), "expert", POOLED)),
+        }
+        seen = {"epoch": epoch, "images seen": round(epoch * half)}
+        rows += [seen | {"labels": labels} | row for labels, row in estimates.items()]
+    return pd.DataFrame(rows)
+
+
+def summary_table(scores: LabelScores, memorisation: Memorisation) -> pd.DataFrame:
+    """Put scores and memorisation of every arm into one tidy table, to be recorded.
+
+    Parameters
+    ----------
+    scores : LabelScores
+        Of the arms' final weights.
+    memorisation : Memorisation
+        Of the arms that trained on unchanged labels.
+
+    Returns
+    -------
+    DataFrame
+        Columns arm, seeds, measure, estimate, low, high, n.
+    """
+    measures = {
+        ("within view", "experts"): "AUROC, experts",
+        ("within view", "report labels"): "AUROC, report labels",
+        ("within view", "gap"): "experts minus report labels",
+        ("pooled", "experts"): "AUROC, experts, pooled",
     }
-
-
-def _assemble(
-    arm: Arm,
-    halves: Sequence[np.ndarray],
-    trained: Sequence[Sequence[KeptTraining]],
-    column: int,
-) -> CrossFitted:
-    """Put the two halves' predictions back into the order of the images."""
-    n_images = sum(map(len, halves))
-    held_out = np.empty((arm.seeds, arm.config.epochs, n_images), np.float32)
-    in_training = np.empty((arm.seeds, n_images), np.float32)
-    losses = np.empty((arm.seeds, arm.config.epochs), np.float32)
-    for seed, pair in enumerate(trained):
-        for training, watched, kept in zip(halves, halves[::-1], pair, strict=True):
-            held_out[seed][:, watched] = kept.logits[:, :, column]
-            in_training[seed, training] = kept.training_logits[:, column]
-        losses[seed] = np.mean([kept.losses for kept in pair], axis=0)
-    return CrossFitted(arm, held_out, in_training, losses)
+    auroc = scores.table()
+    auroc["measure"] = [
+        measures.get(pair) for pair in zip(auroc["images"], auroc["quantity"], strict=True)
+    ]
+    repeated = memorisation.table().query("labels == 'wrong'")
+    repeated = repeated.assign(measure="wrong labels repeated, " + repeated["quantity"])
+    columns = ["arm", "seeds", "measure", "estimate", "low", "high", "n"]
+    joined = pd.concat([auroc.dropna(subset="measure").rename(columns={"method": "arm"}), repeated])
+    return joined[columns].reset_index(drop=True)

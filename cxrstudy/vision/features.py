@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 from tqdm import tqdm
 
 from cxrstudy.data.images import ImageSet
+from cxrstudy.paths import in_project
 from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
 
 _BATCH = 128
-_CALIBRATION_IMAGES = 512
+CALIBRATION_IMAGES = 512
 
 
 def frozen_features(
@@ -26,7 +28,8 @@ def frozen_features(
     name : BackboneName
         Random weights are calibrated on the first 512 images of the set; labels play no part.
     folder : path
-        Cache; one file for each combination of images, preprocessing and weights.
+        Cache, relative to the project; one file for each combination of images, preprocessing and
+        weights.
     device : {"auto", "cpu"}
         The accelerator where there is one.
 
@@ -35,17 +38,19 @@ def frozen_features(
     ndarray of float32, shape (n_images, n_features)
         Memory-mapped and read-only.
     """
-    backbone = build_backbone(name, _tensor(image_set.pixels[:_CALIBRATION_IMAGES]))
+    backbone = build_backbone(name, _tensor(image_set.pixels[:CALIBRATION_IMAGES]))
     key = hashlib.sha256(f"{image_set.sha256()} {backbone.fingerprint()}".encode()).hexdigest()
-    path = Path(folder) / f"{key[:24]}.npy"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-        try:
-            np.save(unfinished, compute_features(backbone, image_set.pixels, device))
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    path = in_project(folder) / f"{key[:24]}.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Of two studies that want the same features, one computes and the other waits.
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            unfinished = path.with_name(f".{path.stem}.{os.getpid()}.npy")
+            try:
+                np.save(unfinished, compute_features(backbone, image_set.pixels, device))
+                unfinished.replace(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 

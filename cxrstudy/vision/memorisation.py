@@ -8,7 +8,7 @@ import pandas as pd
 from cxrstudy.agreement import Estimate, agree
 from cxrstudy.agreement.seeds import average_over_seeds
 from cxrstudy.data.images import ImageSet
-from cxrstudy.vision.epoch_sweep import CrossFitted
+from cxrstudy.vision.cross_fitting import CrossFitted
 from cxrstudy.vision.scoring import lung_opacity_labels
 
 PARTS: tuple[str, ...] = ("in training", "held out")

@@ -153,6 +153,18 @@ class LabelScores:
         """Estimate how much better one method is than another against one source."""
         return self.combine((1.0, first, source), (-1.0, second, source), where=where)
 
+    def share_above_chance(
+        self, first: str, second: str, source: str = "expert", where: str = WITHIN_VIEW
+    ) -> Estimate:
+        """Estimate the first method's distance from an AUROC of one half, in the second's."""
+        return self._over_seeds(
+            [first, second],
+            lambda seed: derive(
+                lambda one, other: (one - 0.5) / (other - 0.5),
+                *(self._score(method, source, where, seed) for method in (first, second)),
+            ),
+        )
+
     def predicted_gap(self, method: str, where: str = WITHIN_VIEW) -> Estimate:
         """Estimate the gap that report labels with errors unrelated to the image would show."""
         return self._over_seeds([method], lambda seed: self._predicted_gap(method, where, seed))

@@ -3,8 +3,10 @@
 import pandas as pd
 
 from cxrstudy.data.images import ImageSet
+from cxrstudy.vision.scoring import EXPERT_TERMS, lung_opacity_labels
 
-EXPERT_SOURCES: tuple[str, ...] = ("rsna", "google")
+EXPERT_SOURCES: tuple[str, ...] = tuple(EXPERT_TERMS)
+EXPERTS_IN_WORDS: dict[str, str] = {"rsna": "RSNA", "google": "Google"}
 
 
 def study_images(image_set: ImageSet, n_images: int, size: int) -> ImageSet:
@@ -56,3 +58,38 @@ def read_by_experts(image_set: ImageSet) -> pd.Series:
     """
     tables = [image_set.labels[source] for source in EXPERT_SOURCES]
     return pd.concat([table.notna().any(axis=1) for table in tables], axis=1).any(axis=1)
+
+
+def label_counts(image_set: ImageSet) -> pd.DataFrame:
+    """Count the images that experts read by report label and expert label of opacity.
+
+    Parameters
+    ----------
+    image_set : ImageSet
+
+    Returns
+    -------
+    DataFrame
+        Columns experts, view, images, patients, both positive, experts only, report only, both
+        negative and report label wrong (share).
+    """
+    rows = []
+    for experts in EXPERT_SOURCES:
+        labels = lung_opacity_labels(image_set, experts)
+        for view in ("AP", "PA", "all"):
+            part = labels if view == "all" else labels[labels["view"] == view]
+            expert, report = part["expert"] == 1, part["report"] == 1
+            rows.append(
+                {
+                    "experts": EXPERTS_IN_WORDS[experts],
+                    "view": view,
+                    "images": len(part),
+                    "patients": part["patient"].nunique(),
+                    "both positive": int((expert & report).sum()),
+                    "experts only": int((expert & ~report).sum()),
+                    "report only": int((~expert & report).sum()),
+                    "both negative": int((~expert & ~report).sum()),
+                    "report label wrong": f"{(expert != report).mean():.0%}",
+                }
+            )
+    return pd.DataFrame(rows)

@@ -184,6 +184,8 @@ def _check_dicom(header: "Dataset", name: str | Path) -> None:
     frames = int(header.get("NumberOfFrames") or 1)
     if frames > 1:
         raise ImageReadError(name, f"has {frames} frames. Save the one frame to read as its own.")
+    if int(header.Rows) * int(header.Columns) > 2 * Image.MAX_IMAGE_PIXELS:
+        raise ImageReadError(name, "far larger than an X-ray. Leave it out.")
     kind = header.PhotometricInterpretation
     if not kind.startswith(("MONOCHROME", "RGB", "YBR")):
         raise ImageReadError(name, f"holds {kind} and not grey levels. Save it as grey or RGB.")

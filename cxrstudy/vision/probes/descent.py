@@ -33,12 +33,15 @@ class Columns:
     shift: Tensor  # [k, d], ... and for one unit of the intercept's gradient
 
     def take(self, rows: Tensor) -> "Columns":
+        """Keep some problems."""
         return Columns(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def to(self, dtype: torch.dtype) -> "Columns":
+        """Change the precision."""
         return Columns(*(getattr(self, field.name).to(dtype) for field in fields(self)))
 
     def gradient_norms(self, gradient: Tensor) -> Tensor:
+        """Largest absolute entry of the user's gradient, from the internal one."""
         user = self.stretch * gradient[:, :-1] + self.shift * gradient[:, -1:]
         return torch.maximum(user.abs().amax(1), gradient[:, -1].abs())
 

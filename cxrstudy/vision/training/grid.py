@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 from joblib import Parallel, delayed, parallel_config
 from safetensors import safe_open
 from safetensors.torch import save_file
 from tqdm import tqdm
 
+from cxrstudy.paths import in_project
 from cxrstudy.vision.training.config import TrainingConfig
 from cxrstudy.vision.training.fingerprint import training_key
 from cxrstudy.vision.training.loop import predict_logits, train
@@ -74,7 +76,7 @@ def train_many(
     jobs : sequence of Job
         Equal ones are trained once.
     folder : path
-        Holds one safetensors file for each training; made when missing.
+        Holds one safetensors file for each training; made when missing. Relative to the project.
     n_jobs : int
         Processes; -1 for as many as there are cores.
 
@@ -83,7 +85,7 @@ def train_many(
     list of KeptTraining
         In the order of the jobs.
     """
-    folder = Path(folder)
+    folder = in_project(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{_key(inputs, job)}.safetensors" for job in jobs]
     missing = {path: job for path, job in zip(paths, jobs, strict=True) if not path.exists()}
@@ -114,7 +116,13 @@ def _cost(job: Job) -> int:
 def _train_and_keep(
     inputs: np.ndarray, targets: np.ndarray, watched: np.ndarray, config: TrainingConfig, path: Path
 ) -> None:
-    """Train, predict, and write the file under a temporary name first."""
+    """Train unless another study just did, and write the file under a temporary name first."""
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            _train_and_write(inputs, targets, watched, config, path)
+
+
+def _train_and_write(inputs, targets, watched, config: TrainingConfig, path: Path) -> None:
     inputs, targets, watched = (torch.from_numpy(np.array(a)) for a in (inputs, targets, watched))
     checkpoint = path.with_name(f"{path.stem}.checkpoint")
     done = train(inputs, targets.float(), config, watched, checkpoint)

@@ -128,9 +128,11 @@ def test_a_feature_constant_in_a_problem_gets_no_weight():
     features[:120, 4] = 2.5
     features[:, 7] = 1.0
     weights = (np.arange(240) < 120).astype(float)
-    heads = fit_logistic(features, _targets(_features(), 1), 0.3, weights, standardise=True)
+    heads = fit_logistic(
+        features, _targets(_features(), 1), 0.3, weights, standardise=True, tolerance=TIGHT
+    )
     assert heads.converged.all()
-    np.testing.assert_allclose(heads.coefficients[0, [4, 7]], 0.0, atol=1e-12)
+    np.testing.assert_allclose(heads.coefficients[0, [4, 7]], 0.0, atol=1e-8)
 
 
 def test_columns_do_not_depend_on_their_company():
@@ -154,15 +156,16 @@ def test_scores_are_logits():
 
 
 @pytest.mark.parametrize("standardise", [False, True])
-def test_a_solution_as_start_needs_no_step(standardise):
-    """Starting from the heads themselves returns them."""
+def test_a_start_near_the_solution_saves_steps(standardise):
+    """Starting from a neighbouring penalty takes fewer steps to the same solution."""
     features = _features()
     targets = _targets(features)
-    options = {"standardise": standardise, "tolerance": 1e-8}
-    heads = fit_logistic(features, targets, 0.1, **options)
-    again = fit_logistic(features, targets, 0.1, start=heads, **options | {"tolerance": 2e-8})
-    assert heads.iterations.min() > 0 and not again.iterations.any()
-    np.testing.assert_allclose(again.coefficients, heads.coefficients, atol=1e-12)
+    options = {"standardise": standardise, "tolerance": TIGHT}
+    neighbour = fit_logistic(features, targets, 0.1, **options)
+    fresh = fit_logistic(features, targets, 0.1001, **options)
+    warm = fit_logistic(features, targets, 0.1001, start=neighbour, **options)
+    assert (warm.iterations < fresh.iterations).all()
+    np.testing.assert_allclose(warm.coefficients, fresh.coefficients, atol=1e-6)
 
 
 @settings(max_examples=40)
@@ -302,11 +305,11 @@ def test_a_fold_is_scored_without_its_own_labels():
     features, targets, folds = _cross_fit_case()
     changed = targets.copy()
     changed[folds == "b"] = 1.0 - changed[folds == "b"]
-    before = cross_fit(features, targets, folds, PENALTIES)
-    after = cross_fit(features, changed, folds, PENALTIES)
+    before = cross_fit(features, targets, folds, PENALTIES, tolerance=TIGHT)
+    after = cross_fit(features, changed, folds, PENALTIES, tolerance=TIGHT)
     at = list(before.fold_names).index("b")
     np.testing.assert_array_equal(after.inverse_penalties[at], before.inverse_penalties[at])
-    np.testing.assert_allclose(after.logits[folds == "b"], before.logits[folds == "b"], atol=1e-9)
+    np.testing.assert_allclose(after.logits[folds == "b"], before.logits[folds == "b"], atol=1e-7)
     assert np.abs(after.logits - before.logits)[folds != "b"].max() > 0.1
 
 

@@ -1,0 +1,125 @@
+"""Choose among the moments of many runs: by expert images, by report labels, by training loss."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cxrstudy.agreement.model_selection import choose_on_validation
+from cxrstudy.data.images import ImageSet
+from cxrstudy.vision.cross_fitting import N_FOLDS, CrossFitted
+from cxrstudy.vision.epoch_sweep import logged_epochs
+from cxrstudy.vision.metric_optimisation import column_aurocs
+from cxrstudy.vision.scoring import lung_opacity_labels
+
+CHOOSERS: tuple[str, ...] = ("200 expert images", "report labels of these images", "training loss")
+"""What a checkpoint can be chosen by."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoints:
+    """Models of one half of the patients, each at some moment of its training.
+
+    Attributes
+    ----------
+    scores : dict of str to DataFrame of float, shape (n_patients, 1)
+        Of one image for each patient of the other half that experts read.
+    expert, report : DataFrame of float, shape (n_patients, 1)
+    losses : Series of float
+        Training loss of each checkpoint.
+    """
+
+    scores: dict[str, pd.DataFrame]
+    expert: pd.DataFrame
+    report: pd.DataFrame
+    losses: pd.Series
+
+
+def gather_checkpoints(
+    trained: Mapping[str, CrossFitted], image_set: ImageSet, half: int
+) -> Checkpoints:
+    """Collect logged moments of all runs that trained on the other half of the patients.
+
+    One image of each patient stands for it, so that a patient is never on both sides of a split.
+
+    Parameters
+    ----------
+    trained : mapping of str to CrossFitted
+    image_set : ImageSet
+    half : int
+        Whose images are predicted.
+
+    Returns
+    -------
+    Checkpoints
+    """
+    labels = lung_opacity_labels(image_set, "rsna")
+    inside = pd.Series(image_set.folds(N_FOLDS) == half, image_set.images.index)
+    labels = labels[inside[labels.index]].groupby("patient").head(1)
+    rows = image_set.images.index.get_indexer(labels.index)
+    scores, losses = {}, {}
+    for name, arm in trained.items():
+        for number in range(arm.arm.seeds):
+            for epoch in logged_epochs(arm.arm.config.epochs):
+                key = f"{name}, seed {number}, after {epoch}"
+                values = arm.held_out[number, epoch - 1, rows].astype(float)
+                scores[key] = pd.DataFrame({"opacity": values}, labels.index)
+                losses[key] = float(arm.losses[number, epoch - 1])
+    expert, report = (
+        labels[[source]].set_axis(["opacity"], axis=1) for source in ("expert", "report")
+    )
+    return Checkpoints(scores, expert, report, pd.Series(losses))
+
+
+def choose_checkpoints(
+    checkpoints: Checkpoints, size: int, n_bootstrap: int = 10_000, seed: int = 0
+) -> pd.DataFrame:
+    """Say what choosing a checkpoint by each criterion is worth on other patients.
+
+    Parameters
+    ----------
+    checkpoints : Checkpoints
+    size : int
+        Images in the validation part.
+    n_bootstrap, seed : int
+
+    Returns
+    -------
+    DataFrame
+        Tidy: columns chosen by, outcome, estimate, low, high, n; see
+        `cxrstudy.agreement.model_selection.OUTCOMES`.
+    """
+    criteria = (None, checkpoints.report, -checkpoints.losses)
+    tables = []
+    for name, criterion in zip(CHOOSERS, criteria, strict=True):
+        found = choose_on_validation(
+            checkpoints.expert,
+            checkpoints.scores,
+            [size],
+            criterion=criterion,
+            n_bootstrap=n_bootstrap,
+            seed=seed,
+        )
+        tables.append(found.table().drop(columns="size").assign(**{"chosen by": name}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def spread_table(checkpoints: Checkpoints) -> pd.DataFrame:
+    """Say how different the checkpoints are: a compass cannot point where all places are equal.
+
+    Parameters
+    ----------
+    checkpoints : Checkpoints
+
+    Returns
+    -------
+    DataFrame
+        One row: checkpoints, images, worst, median and best AUROC against experts.
+    """
+    scores = np.column_stack([table["opacity"] for table in checkpoints.scores.values()])
+    aurocs = column_aurocs(scores, checkpoints.expert["opacity"].to_numpy())
+    return pd.DataFrame(
+        {"checkpoints": [len(aurocs)], "images": [len(scores)], "worst": [aurocs.min()],
+         "median": [np.median(aurocs)], "best": [aurocs.max()]}
+    )  # fmt: skip

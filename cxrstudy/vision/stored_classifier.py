@@ -1,0 +1,253 @@
+"""An image classifier as one safetensors file: backbone, linear heads, and where they come from.
+
+Whoever has the file can predict; neither the registry nor a network is asked for weights, and
+nothing is unpickled.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cxrstudy.observations import OBSERVATIONS
+from cxrstudy.paths import in_project
+from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
+from cxrstudy.vision.chest_weights import PooledDenseNet
+from cxrstudy.vision.grey_input import GreyInput
+
+_FORMAT = "cxrstudy classifier 1"
+_BODY = "body."
+_COEFFICIENTS, _INTERCEPTS = "heads.coefficients", "heads.intercepts"
+_REMEDY = "Name a classifier that study 06 stored; `make book` runs it."
+_BATCH = 64
+
+
+class ClassifierFileError(ValueError):
+    """A file that holds no usable classifier; the message is one line with file and remedy."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredClassifier:
+    """A backbone with one logistic regression for each of some observations.
+
+    Attributes
+    ----------
+    name : BackboneName
+        Architecture, and where the weights came from.
+    backbone : Backbone
+    image_size : int
+        Edge in pixels of the images that the heads were fitted on.
+    observations : tuple of str
+        The heads in order, each one of the 14 observations.
+    coefficients : ndarray of float32, shape (n_observations, n_features)
+    intercepts : ndarray of float32, shape (n_observations,)
+    about : dict
+        What the heads were fitted on and with, as JSON can hold it.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not fit together.
+    """
+
+    name: BackboneName
+    backbone: Backbone
+    image_size: int
+    observations: tuple[str, ...]
+    coefficients: np.ndarray
+    intercepts: np.ndarray
+    about: dict
+
+    def __post_init__(self) -> None:
+        """Refuse heads of unknown observations, or of another shape than the backbone's."""
+        unknown = [name for name in self.observations if name not in OBSERVATIONS]
+        if unknown or len(set(self.observations)) != len(self.observations):
+            raise ValueError(
+                f"heads are named {self.observations}: need different names of the 14 observations"
+            )
+        shape = (len(self.observations), self.backbone.n_features)
+        if self.coefficients.shape != shape or self.intercepts.shape != shape[:1]:
+            raise ValueError(
+                f"coefficients {self.coefficients.shape} and intercepts {self.intercepts.shape} "
+                f"must have shapes {shape} and {shape[:1]}"
+            )
+
+    def predict(self, pixels: np.ndarray) -> pd.DataFrame:
+        """Predict the probability of every observation, on the accelerator where there is one.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8, shape (n, image_size, image_size)
+            Grey, bright = dense.
+
+        Returns
+        -------
+        DataFrame of float32, shape (n, n_observations)
+
+        Raises
+        ------
+        ValueError
+            If the pixels have another type or shape.
+        """
+        edges = (self.image_size, self.image_size)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[1:] != edges:
+            raise ValueError(
+                f"pixels are {pixels.dtype} of shape {pixels.shape}: need uint8 of shape "
+                f"(n, {self.image_size}, {self.image_size}); to_square makes images fit"
+            )
+        where = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        backbone = self.backbone.to(where).eval()
+        coefficients = torch.from_numpy(self.coefficients).to(where)
+        intercepts = torch.from_numpy(self.intercepts).to(where)
+        probabilities = np.empty((len(pixels), len(self.observations)), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(pixels), _BATCH):
+                rows = slice(start, start + _BATCH)
+                features = backbone(torch.from_numpy(np.array(pixels[rows])).to(where))
+                logits = features @ coefficients.T + intercepts
+                probabilities[rows] = logits.sigmoid().cpu().numpy()
+        return pd.DataFrame(probabilities, columns=list(self.observations))
+
+
+def default_checkpoint() -> Path:
+    """Return where study 06 stores its classifier and `cxrstudy predict` looks for one.
+
+    Returns
+    -------
+    Path
+        Linear heads on a frozen backbone, fitted to the NIH block's text-mined labels.
+    """
+    return in_project("_build/models/nih_frozen_linear.safetensors")
+
+
+def save_classifier(classifier: StoredClassifier, path: str | Path) -> Path:
+    """Write a classifier to a file, which appears under its name only when it is complete.
+
+    Weights keep their full precision, so that the file predicts what the classifier does.
+
+    Parameters
+    ----------
+    classifier : StoredClassifier
+    path : path
+        An older file is replaced; the folder is made when missing.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    path = Path(path)
+    normalise = classifier.backbone.normalise
+    described = json.dumps(
+        {
+            "backbone": asdict(classifier.name),
+            "n_features": classifier.backbone.n_features,
+            "mean": normalise.mean.flatten().tolist(),
+            "std": normalise.std.flatten().tolist(),
+            "rotated": normalise.rotated,
+            "image_size": classifier.image_size,
+            "observations": classifier.observations,
+            "about": classifier.about,
+        }
+    )
+    body = classifier.backbone.body.state_dict()
+    tensors = {f"{_BODY}{key}": value.cpu().contiguous() for key, value in body.items()}
+    tensors[_COEFFICIENTS] = torch.from_numpy(classifier.coefficients)
+    tensors[_INTERCEPTS] = torch.from_numpy(classifier.intercepts)
+    metadata = {
+        "format": _FORMAT,
+        "classifier": described,
+        "sha256": _digest(described, tensors),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(tensors, unfinished, metadata)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def load_classifier(path: str | Path) -> StoredClassifier:
+    """Read a classifier from its file.
+
+    Parameters
+    ----------
+    path : path
+        As `save_classifier` wrote it.
+
+    Returns
+    -------
+    StoredClassifier
+        On the CPU.
+
+    Raises
+    ------
+    ClassifierFileError
+        If there is no such file, it is of another kind, or any of it is damaged or cut off.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ClassifierFileError(f"{path}: no such file. {_REMEDY}")
+    try:
+        with safe_open(path, framework="pt") as kept:
+            metadata = kept.metadata() or {}
+            tensors = {key: kept.get_tensor(key) for key in kept.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ClassifierFileError(
+            f"{path}: not a safetensors file, or cut off ({error}). {_REMEDY}"
+        ) from error
+    if metadata.get("format") != _FORMAT:
+        raise ClassifierFileError(f"{path}: a safetensors file, but no classifier. {_REMEDY}")
+    if metadata.get("sha256") != _digest(metadata.get("classifier", ""), tensors):
+        raise ClassifierFileError(f"{path}: damaged, its checksum is another. {_REMEDY}")
+    described = json.loads(metadata["classifier"])
+    name = BackboneName(**described["backbone"])
+    normalise = GreyInput(described["mean"], described["std"], described["rotated"])
+    backbone = _without_weights(name, normalise, described["n_features"])
+    body = {key[len(_BODY) :]: value for key, value in tensors.items() if key.startswith(_BODY)}
+    try:
+        backbone.body.load_state_dict(body)
+    except RuntimeError as error:
+        raise ClassifierFileError(
+            f"{path}: its weights do not fit this version's {name.architecture}; it was stored "
+            f"with {described['about'].get('versions')}. {_REMEDY}"
+        ) from error
+    return StoredClassifier(
+        name,
+        backbone,
+        described["image_size"],
+        tuple(described["observations"]),
+        tensors[_COEFFICIENTS].numpy(),
+        tensors[_INTERCEPTS].numpy(),
+        described["about"],
+    )
+
+
+def _without_weights(name: BackboneName, normalise: GreyInput, n_features: int) -> Backbone:
+    """Build a backbone's structure alone, folded as it was when its weights were stored."""
+    if name.weights == "chest":
+        from torchxrayvision.models import DenseNet
+
+        body = PooledDenseNet(DenseNet().features)
+    else:
+        black = torch.zeros(2, 64, 64, dtype=torch.uint8)
+        body = build_backbone(BackboneName(name.architecture, "random"), black).body
+    return Backbone(body, normalise, n_features).eval()
+
+
+def _digest(described: str, tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256(described.encode())
+    for key, tensor in sorted(tensors.items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

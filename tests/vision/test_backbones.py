@@ -1,0 +1,132 @@
+"""Backbones: where their weights come from, and that what they compute is known."""
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import load_file
+
+from cxrstudy.data.origins import DataNotAvailableError
+from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE, dataset
+from cxrstudy.vision.backbones import BackboneError, BackboneName, build_backbone
+from cxrstudy.vision.batch_norm import calibrate_batch_norm
+
+WEIGHTS = "mobilenet_v2_imagenet_rot180.safetensors"
+PINNED_COLUMNS = [0, 1, 11, 12, 15, 28]
+PINNED_FEATURES = [0.0, 4.179, 2.034, 2.002, 0.399, 1.349]
+PINNED_MEAN = 0.3406
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    """Eight smooth pictures, in steps that every machine computes alike."""
+    rows, columns = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    pictures = [(rows * (k + 1) + columns * (7 - k)) % 256 for k in range(8)]
+    return torch.stack(pictures).to(torch.uint8)
+
+
+@pytest.fixture(scope="module")
+def dequantised(mirror):
+    return build_backbone(BackboneName())
+
+
+def test_dequantised_features_are_pinned(dequantised, images):
+    """Computed once; a change of weights, preprocessing or folding would show."""
+    with torch.no_grad():
+        features = dequantised(images)
+    assert features.shape == (8, 1280) == (8, dequantised.n_features)
+    assert features[0, PINNED_COLUMNS].tolist() == pytest.approx(PINNED_FEATURES, abs=2e-3)
+    assert features.mean().item() == pytest.approx(PINNED_MEAN, abs=1e-3)
+
+
+def test_dequantised_features_are_those_of_torchvisions_network(dequantised, images):
+    """Its own model with these weights, unfolded, on the turned image from -1 to 1."""
+    model = torchvision.models.mobilenet_v2(weights=None).eval()
+    model.load_state_dict(
+        {
+            name: tensor.float() if tensor.is_floating_point() else tensor
+            for name, tensor in load_file(dataset("mobilenet_v2_imagenet").path(WEIGHTS)).items()
+        }
+    )
+    turned = images.rot90(2, (1, 2)).float() / 127.5 - 1
+    with torch.no_grad():
+        expected = model.features(turned[:, None].expand(-1, 3, -1, -1)).mean((2, 3))
+        torch.testing.assert_close(dequantised(images), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_missing_weights_are_named(tmp_path, monkeypatch):
+    """Without mirror and network the error says which file."""
+    monkeypatch.setenv(MIRROR_VARIABLE, str(tmp_path / "nowhere"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    with pytest.raises(DataNotAvailableError, match="mobilenet_v2"):
+        build_backbone(BackboneName())
+
+
+def test_random_weights_are_those_of_the_seed(small, images):
+    """Equal names are equal networks; the caller's random numbers are left alone."""
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    first = build_backbone(small, images)
+    assert torch.equal(torch.rand(2), expected)
+    again = build_backbone(small, images)
+    other = build_backbone(BackboneName(small.architecture, "random", seed=1), images)
+    assert first.fingerprint() == again.fingerprint() != other.fingerprint()
+    with torch.no_grad():
+        assert torch.equal(first(images), again(images))
+
+
+def test_random_features_are_calibrated_on_the_images(small, images):
+    """Folded and scaled, they equal the plain network after calibration."""
+    backbone = build_backbone(small, images)
+    torch.manual_seed(small.seed)
+    model = torchvision.models.get_model(small.architecture, weights=None)
+    model.fc = torch.nn.Identity()
+    channels = (images.float()[:, None] / 127.5 - 1).expand(-1, 3, -1, -1)
+    calibrate_batch_norm(model, [channels])
+    with torch.no_grad():
+        torch.testing.assert_close(backbone(images), model(channels), atol=1e-3, rtol=0.0)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in backbone.modules())
+
+
+def test_other_images_calibrate_otherwise(small, images):
+    """The fingerprint, the key of cached features, sees it."""
+    darker = build_backbone(small, images // 2)
+    assert darker.fingerprint() != build_backbone(small, images).fingerprint()
+
+
+def test_the_fingerprint_sees_weights_and_preprocessing(small, images):
+    backbone = build_backbone(small, images)
+    before = backbone.fingerprint()
+    backbone.normalise.rotated = True
+    turned = backbone.fingerprint()
+    backbone.normalise.rotated = False
+    backbone.normalise.std *= 2
+    stretched = backbone.fingerprint()
+    backbone.normalise.std /= 2
+    assert backbone.fingerprint() == before
+    with torch.no_grad():
+        next(backbone.parameters())[0, 0, 0, 0] += 1e-3
+    assert len({before, turned, stretched, backbone.fingerprint()}) == 4
+
+
+@pytest.mark.parametrize(
+    ("architecture", "weights", "message"),
+    [
+        ("mobilenet_v2", "imagnet", "weights must be one of"),
+        ("resnet18", "dequantised", "only mobilenet_v2 has dequantised weights"),
+        ("mobilenet_v2", "chest", "those of densenet121"),
+    ],
+)
+def test_combinations_that_no_source_has_are_refused(architecture, weights, message):
+    with pytest.raises(BackboneError, match=message):
+        BackboneName(architecture, weights)
+
+
+def test_unknown_networks_are_refused(images):
+    with pytest.raises(BackboneError, match="no classification model 'resnet19'"):
+        build_backbone(BackboneName("resnet19", "random"), images)
+
+
+def test_random_weights_need_images(small):
+    with pytest.raises(BackboneError, match="need images to calibrate"):
+        build_backbone(small)

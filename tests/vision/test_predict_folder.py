@@ -1,0 +1,254 @@
+"""A folder of whatever files becomes a table of probabilities, and what is left out is named."""
+
+import os
+import struct
+import zlib
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from cxrstudy.data.images import read_image, to_square
+from cxrstudy.observations import OBSERVATIONS
+from cxrstudy.vision.backbones import BackboneName, build_backbone
+from cxrstudy.vision.predict_folder import ImageFolderError, predict_folder
+from cxrstudy.vision.stored_classifier import StoredClassifier
+
+SIZE = 64
+TRAINED = ("Lung Opacity", "Edema")
+
+
+def _chest(number: int, size: int = SIZE) -> np.ndarray:
+    """Draw dark lungs and corners, bright mediastinum and abdomen, and noise."""
+    image = np.full((SIZE, SIZE), 120.0)
+    image[:16, :16] = image[:16, -16:] = 10
+    image[16:40, 12:26] = image[16:40, -26:-12] = 60
+    image[44:, 12:-12] = 200
+    image += np.random.default_rng(number).normal(0, 5, image.shape)
+    return to_square(image.clip(0, 255).astype(np.uint8), size)
+
+
+def _save_dicom(path, image: np.ndarray, kind: str = "MONOCHROME2") -> None:
+    data = Dataset()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.SOPClassUID, data.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.3"
+    data.Rows, data.Columns = image.shape
+    data.SamplesPerPixel, data.PixelRepresentation = 1, 0
+    data.PhotometricInterpretation = kind
+    data.BitsAllocated = data.BitsStored = 8
+    data.HighBit = 7
+    # The window that leaves 8 bits as they are.
+    data.WindowCenter, data.WindowWidth = 128, 256
+    data.PixelData = image.tobytes()
+    data.save_as(path, enforce_file_format=True)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> StoredClassifier:
+    """Two random heads on a random backbone."""
+    name = BackboneName("mnasnet0_5", "random")
+    calibration = torch.from_numpy(np.stack([_chest(number) for number in range(8)]))
+    backbone = build_backbone(name, calibration)
+    heads = np.random.default_rng(0).normal(0, 0.05, (2, backbone.n_features)).astype(np.float32)
+    return StoredClassifier(name, backbone, SIZE, TRAINED, heads, np.zeros(2, np.float32), {})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An empty folder for images."""
+    path = tmp_path / "images"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def predict(classifier, folder, tmp_path):
+    """Predict the folder; return the table by image, and what became of the files."""
+
+    def predict() -> tuple[pd.DataFrame, object]:
+        result = predict_folder(classifier, folder, tmp_path / "own.csv")
+        table = pd.read_csv(result.destination, index_col="image")
+        assert list(table) == list(OBSERVATIONS) and len(table) == result.n_predicted
+        assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == ["own.csv"]
+        return table, result
+
+    return predict
+
+
+def test_every_kind_of_file_is_predicted_as_its_pixels_are(classifier, folder, predict):
+    """PNG and JPEG, 8 and 16 bit, grey and colour, DICOM with either polarity, any size."""
+    grey = _chest(0)
+    large = _chest(1, 200)[:, :150]
+    expected = {"a.png": grey, "large.PNG": to_square(large, SIZE)}
+    Image.fromarray(grey).save(folder / "a.png")
+    Image.fromarray(large).save(folder / "large.PNG", "PNG")
+    Image.fromarray(grey).convert("RGB").save(folder / "colour.png")
+    expected["colour.png"] = grey
+    Image.fromarray(grey).save(folder / "b.jpeg", quality=95)
+    expected["b.jpeg"] = read_image(folder / "b.jpeg")
+    Image.fromarray(grey.astype(np.uint16) * 100).save(folder / "deep.png")
+    expected["deep.png"] = read_image(folder / "deep.png")
+    assert np.ptp(expected["deep.png"]) == 255
+    _save_dicom(folder / "c.dcm", grey)
+    _save_dicom(folder / "inverse.DCM", 255 - grey, "MONOCHROME1")
+    expected |= {"c.dcm": grey, "inverse.DCM": grey}
+    table, result = predict()
+    assert (result.skipped, result.inverted) == ((), ())
+    assert sorted(table.index) == sorted(expected)
+    wanted = classifier.predict(np.stack([expected[image] for image in table.index]))
+    np.testing.assert_allclose(table[list(TRAINED)], wanted, rtol=2e-5)
+    assert table.drop(columns=list(TRAINED)).isna().all(axis=None)
+
+
+def test_folders_below_and_files_without_an_ending(folder, predict):
+    """Images are named by their paths; DICOM is told by its content, other files are left alone."""
+    series = folder / "p1" / "s1"
+    series.mkdir(parents=True)
+    for name in ("IM0001", "1.2.840.55", "DICOMDIR", ".hidden.dcm"):
+        _save_dicom(series / name, _chest(0))
+    (folder / ".thumbnails").mkdir()
+    for name in ("top.png", ".thumbnails/top.png", "p1/._top.png"):
+        Image.fromarray(_chest(1)).save(folder / name)
+    for name in ("labels.csv", "notes.txt", "Thumbs.db", "README", "p1/LICENSE"):
+        (folder / name).write_text("no image", "utf-8")
+    (folder / "empty").touch()
+    table, result = predict()
+    assert list(table.index) == ["p1/s1/1.2.840.55", "p1/s1/IM0001", "top.png"]
+    assert result.skipped == ()
+
+
+def test_what_cannot_be_read_is_named_and_left_out(folder, predict):
+    """One line for each file, and the rest is predicted."""
+    Image.fromarray(_chest(0)).save(folder / "good.png")
+    whole = (folder / "good.png").read_bytes()
+    (folder / "empty.png").touch()
+    (folder / "half.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "two\nlines.png").write_text("no image", "utf-8")
+    Image.new("L", (80, 80), 128).save(folder / "even.png")
+    header = whole[12:16] + struct.pack(">II", 20_000, 20_000) + whole[24:29]
+    checked = header + struct.pack(">I", zlib.crc32(header))
+    (folder / "bomb.png").write_bytes(whole[:12] + checked + whole[33:])
+    _save_dicom(folder / "short.dcm", _chest(0)[:10])
+    (folder / "short.dcm").write_bytes((folder / "short.dcm").read_bytes()[:-100])
+    with (folder / "huge.png").open("wb") as file:
+        file.truncate(2**30 + 1)
+    table, result = predict()
+    assert list(table.index) == ["good.png"]
+    reasons = {
+        "bomb.png": "far larger than an X-ray",
+        "empty.png": "the file is empty",
+        "even.png": "one grey level only",
+        "half.png": "damaged",
+        "huge.png": "more than 1 GiB",
+        "short.dcm": "not decoded",
+        "two lines.png": "neither PNG nor JPEG nor DICOM",
+    }
+    assert len(result.skipped) == len(reasons)
+    for line, (name, reason) in zip(result.skipped, reasons.items(), strict=True):
+        assert line.startswith(f"{folder / name}: {reason}") and "\n" not in line
+
+
+def test_an_inverted_image_is_predicted_and_named(classifier, folder, predict):
+    """Its pixels are not changed unseen."""
+    inverted = 255 - _chest(0)
+    Image.fromarray(inverted).save(folder / "own.png")
+    table, result = predict()
+    wanted = classifier.predict(inverted[None])
+    np.testing.assert_allclose(table[list(TRAINED)], wanted, rtol=2e-5)
+    assert result.skipped == () and len(result.inverted) == 1
+    assert "own.png" in result.inverted[0] and "looks inverted" in result.inverted[0]
+
+
+def test_links_do_not_lead_out_of_the_folder(folder, predict, tmp_path):
+    """Files and folders outside are named and left alone; links within are followed."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for path in (outside / "secret.png", folder / "own.png"):
+        Image.fromarray(_chest(0)).save(path)
+    _save_dicom(outside / "secret", _chest(0))
+    (folder / "again.png").symlink_to("own.png")
+    (folder / "file.png").symlink_to(outside / "secret.png")
+    (folder / "extensionless").symlink_to(outside / "secret")
+    (folder / "below").symlink_to(outside)
+    (folder / "broken.png").symlink_to("nothing.png")
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "round").symlink_to(".")
+    table, result = predict()
+    assert list(table.index) == ["again.png", "own.png"]
+    named = {line.split(":")[0].rpartition("/")[2]: line for line in result.skipped}
+    assert sorted(named) == ["below", "broken.png", "extensionless", "file.png", "loop.png"]
+    for name in ("below", "extensionless", "file.png"):
+        assert "a link out of the folder" in named[name]
+
+
+def test_a_pipe_is_not_waited_for(folder, predict):
+    """Reading it would never end."""
+    os.mkfifo(folder / "pipe.png")
+    Image.fromarray(_chest(0)).save(folder / "own.png")
+    table, result = predict()
+    assert list(table.index) == ["own.png"]
+    assert len(result.skipped) == 1 and "not a file" in result.skipped[0]
+
+
+def test_a_name_that_is_not_unicode_can_be_written(folder, predict):
+    """Its bytes appear as numbers."""
+    try:
+        Image.fromarray(_chest(0)).save(os.fsencode(folder) + b"/\xff.png")
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    table, _ = predict()
+    assert list(table.index) == [r"\udcff.png"]
+
+
+def test_batches_join_without_a_seam(classifier, folder, predict, monkeypatch):
+    """Images of several batches, the last one not full, each keep their own row."""
+    monkeypatch.setattr("cxrstudy.vision.predict_folder._BATCH", 2)
+    for number in range(5):
+        Image.fromarray(_chest(number)).save(folder / f"{number}.png")
+    (folder / "2.png").write_bytes(b"damaged")
+    (folder / "3.png").write_bytes(b"damaged")
+    table, result = predict()
+    assert list(table.index) == ["0.png", "1.png", "4.png"] and len(result.skipped) == 2
+    wanted = classifier.predict(np.stack([_chest(0), _chest(1), _chest(4)]))
+    np.testing.assert_allclose(table[list(TRAINED)], wanted, rtol=2e-5)
+
+
+def test_what_cannot_work_is_refused_before_any_work(classifier, folder, tmp_path):
+    """Folder, table and its folder are looked at first; each message is one line."""
+    file = tmp_path / "own.png"
+    Image.fromarray(_chest(0)).save(file)
+    (folder / "notes.txt").write_text("no image", "utf-8")
+    table = tmp_path / "own.csv"
+    for source, destination, reason in (
+        (tmp_path / "none", table, "none: no such folder"),
+        (file, table, "own.png: no such folder"),
+        (folder, tmp_path / "none" / "own.csv", "none: no such folder"),
+        (folder, tmp_path / "own.txt", "End the name in .csv"),
+        (folder, folder, "is a folder"),
+        (folder, table, "no image in it. Names end in .png, .jpg, .jpeg, .dcm"),
+    ):
+        with pytest.raises(ImageFolderError, match=reason) as caught:
+            predict_folder(classifier, source, destination)
+        assert "\n" not in str(caught.value)
+    assert not table.exists()
+
+
+def test_a_stopped_run_leaves_the_older_table(classifier, folder, tmp_path, monkeypatch):
+    """Nothing half-written lies under the name or beside it."""
+    Image.fromarray(_chest(0)).save(folder / "own.png")
+    table = tmp_path / "own.csv"
+    table.write_text("older", "utf-8")
+
+    def stop(self, pixels):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StoredClassifier, "predict", stop)
+    with pytest.raises(KeyboardInterrupt):
+        predict_folder(classifier, folder, table)
+    assert table.read_text("utf-8") == "older"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "own.csv"]

@@ -1,0 +1,36 @@
+"""Tiny training problems, on one thread: only then do two processes compute the same bits."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from cxrstudy.vision.training import TrainingConfig
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def draw_features(n: int = 40, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Six features, and three targets that depend on them; half of each is positive."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(n, 6, generator=generator)
+    scores = features @ torch.randn(6, 3, generator=generator) + torch.randn(
+        n, 3, generator=generator
+    )
+    return features, (scores > scores.median(dim=0).values).float()
+
+
+@pytest.fixture
+def features() -> tuple[Tensor, Tensor]:
+    """Inputs of shape (40, 6) and targets of shape (40, 3)."""
+    return draw_features()
+
+
+@pytest.fixture
+def config() -> TrainingConfig:
+    return TrainingConfig(epochs=3, batch_size=8, head_learning_rate=0.05)
