@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 
 from cxrstudy.figures import (
+    curves_with_bands,
+    image_gallery,
     intervals_by_group,
     line_with_marks,
     ranges_by_group,
@@ -99,3 +102,28 @@ def test_ranges_run_from_one_end_to_the_other():
     assert list(lines["zeros"].get_xdata()) == [0.7, 0.3]
     assert list(lines["codes"].get_xdata()) == [0.3, 0.1]
     assert lines["zeros"].get_marker() != lines["ones"].get_marker()
+
+
+def test_curves_are_drawn_where_the_table_says():
+    """Each group's line has the table's points in order of x, on a scale with its own ticks."""
+    data = pd.DataFrame(
+        [(10, "a", 0.6, 0.5, 0.7), (1, "a", 0.5, 0.4, 0.6), (1, "b", 0.2, 0.1, 0.3)],
+        columns=["epoch", "labels", "estimate", "low", "high"],
+    )
+    axes = curves_with_bands(data, "epoch", "labels", labels=("epoch", "AUROC"), logarithmic=True)
+    lines = {line.get_label(): line for line in axes.lines}
+    assert lines["a"].get_xydata().tolist() == [[1, 0.5], [10, 0.6]]
+    assert lines["b"].get_xydata().tolist() == [[1, 0.2]]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "10"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "AUROC")
+
+
+def test_a_gallery_shows_every_image_with_its_title():
+    images = np.arange(5 * 16, dtype=np.uint8).reshape(5, 4, 4)
+    saliency = np.random.default_rng(0).random((5, 4, 4))
+    axes = image_gallery(images, saliency, [f"image {i}" for i in range(5)], label="contours")
+    panels = axes.get_figure().axes
+    shown = [panel for panel in panels if panel.images]
+    assert [panel.get_title() for panel in shown] == [f"image {i}" for i in range(5)]
+    for panel, image in zip(shown, images, strict=True):
+        np.testing.assert_array_equal(panel.images[0].get_array(), image)

@@ -9,7 +9,7 @@ import pandas as pd
 from cxrstudy.data.images import ImageSet
 from cxrstudy.vision.cross_fitting import N_FOLDS, Arm, CrossFitted
 from cxrstudy.vision.memorisation import Memorisation
-from cxrstudy.vision.scoring import EXPERT_TERMS, POOLED, LabelScores
+from cxrstudy.vision.scoring import EXPERT_TERMS, PLACES, POOLED, WITHIN_VIEW, LabelScores
 from cxrstudy.vision.training import TrainingConfig
 
 
@@ -169,3 +169,51 @@ def summary_table(scores: LabelScores, memorisation: Memorisation) -> pd.DataFra
     columns = ["arm", "seeds", "measure", "estimate", "low", "high", "n"]
     joined = pd.concat([auroc.dropna(subset="measure").rename(columns={"method": "arm"}), repeated])
     return joined[columns].reset_index(drop=True)
+
+
+def claim_terms(short: str, long: str) -> dict[str, tuple[tuple[float, str, str], ...]]:
+    """Say which scores each claim of the study compares, for `LabelScores.combine`.
+
+    Parameters
+    ----------
+    short, long : str
+        Arms.
+
+    Returns
+    -------
+    dict of str to tuple
+        By the claim's id; positive if the difference goes the claim's way.
+    """
+    return {
+        "nlp_expert_gap.short_training": ((1, short, "expert"), (-1, long, "expert")),
+        "nlp_expert_gap.memorises_labeler": (
+            (1, long, "report"), (-1, short, "report"), (-1, long, "expert"), (1, short, "expert"),
+        ),
+    }  # fmt: skip
+
+
+def contrast_table(scores: LabelScores, short: str, long: str) -> pd.DataFrame:
+    """Tabulate the claims' differences within view and pooled.
+
+    Parameters
+    ----------
+    scores : LabelScores
+    short, long : str
+        Arms.
+
+    Returns
+    -------
+    DataFrame
+        Tidy: columns claim (its id), images, estimate, low, high, n.
+    """
+    return pd.DataFrame(
+        {"claim": claim, "images": PLACES[where]} | scores.row(scores.combine(*terms, where=where))
+        for claim, terms in claim_terms(short, long).items()
+        for where in (WITHIN_VIEW, POOLED)
+    )
+
+
+def pooled_in_words(scores: LabelScores, terms: Sequence[tuple[float, str, str]]) -> str:
+    """Say in one sentence what a difference is over all images at once."""
+    row = scores.row(scores.combine(*terms, where=POOLED))
+    return f"Pooled over views {row['estimate']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})."

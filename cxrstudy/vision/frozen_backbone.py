@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.data.images import ImageSet
-from cxrstudy.vision.cross_fitting import Arm, CrossFitted
+from cxrstudy.vision.cross_fitting import Arm
 from cxrstudy.vision.probes import cross_fit
 from cxrstudy.vision.scoring import LabelScores, lung_opacity_labels
 from cxrstudy.vision.targets import LUNG_OPACITY, NIH_TERMS
@@ -202,12 +202,11 @@ def head_arms(config: TrainingConfig, epochs: Sequence[int], seeds: int) -> list
     ]  # fmt: skip
 
 
-def convergence_table(arm: CrossFitted, scores: LabelScores, epochs: Sequence[int]) -> pd.DataFrame:
+def convergence_table(scores: LabelScores, epochs: Sequence[int]) -> pd.DataFrame:
     """Score one head's run after some epochs, with its share of the final score.
 
     Parameters
     ----------
-    arm : CrossFitted
     scores : LabelScores
         Of the run's predictions, named by epoch.
     epochs : sequence of int

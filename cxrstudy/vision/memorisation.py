@@ -8,7 +8,7 @@ import pandas as pd
 from cxrstudy.agreement import Estimate, agree
 from cxrstudy.agreement.seeds import average_over_seeds
 from cxrstudy.data.images import ImageSet
-from cxrstudy.vision.cross_fitting import CrossFitted
+from cxrstudy.vision.cross_fitting import N_FOLDS, CrossFitted
 from cxrstudy.vision.scoring import lung_opacity_labels
 
 PARTS: tuple[str, ...] = ("in training", "held out")
@@ -20,8 +20,8 @@ class Memorisation:
 
     A model that learned what opacity looks like agrees with a wrong label no more often when it
     trained on the image than when it did not. The difference, on the same images, is what it
-    memorised. Each model calls as many of the images positive as the report labels do, so that
-    a shift of all its scores changes nothing.
+    memorised. Each model calls as many images of a half positive as the report labels do, so that
+    a shift of all its scores changes nothing: neither half's model is the surer one.
 
     Parameters
     ----------
@@ -45,9 +45,10 @@ class Memorisation:
     ) -> None:
         labels = lung_opacity_labels(image_set, experts)
         rows = image_set.images.index.get_indexer(labels.index)
-        share = labels["report"].mean()
+        halves = image_set.folds(N_FOLDS)[rows]
+        report = labels["report"].to_numpy()
         decisions = {
-            _key(name, number, part): most_positive(scores[rows], share)
+            _key(name, number, part): _decide(scores[rows], report, halves)
             for name, arm in trained.items()
             for part, by_seed in zip(PARTS, (arm.in_training, arm.held_out[:, -1]), strict=True)
             for number, scores in enumerate(by_seed)
@@ -136,6 +137,15 @@ def most_positive(scores: np.ndarray, share: float) -> np.ndarray:
     """
     decisions = np.zeros(len(scores))
     decisions[np.argsort(-scores, kind="stable")[: round(share * len(scores))]] = 1
+    return decisions
+
+
+def _decide(scores: np.ndarray, report: np.ndarray, halves: np.ndarray) -> np.ndarray:
+    """Call images positive half by half, as each half is scored by a model of its own."""
+    decisions = np.empty(len(scores))
+    for half in np.unique(halves):
+        chosen = halves == half
+        decisions[chosen] = most_positive(scores[chosen], report[chosen].mean())
     return decisions
 
 

@@ -80,6 +80,8 @@ class LabelScores:
         n_bootstrap: int = 10_000,
         seed: int = 0,
     ) -> None:
+        if weighted and experts != "rsna":
+            raise ValueError(f"only RSNA drew by text-mined label; {experts!r} has no weights")
         self.labels = lung_opacity_labels(image_set, experts)
         self._seed = seed
         self._trainings = {name: np.atleast_2d(scores) for name, scores in predictions.items()}
@@ -92,6 +94,8 @@ class LabelScores:
         settings = {
             "clusters": self.labels["patient"],
             "averages_over": list(VIEWS),
+            # A view with few events must not leave one source's average and stay in the other's.
+            "min_events": 0,
             "n_bootstrap": n_bootstrap,
             "seed": seed,
         }

@@ -187,3 +187,20 @@ def test_impossible_sizes_are_refused(scores, sizes):
     truth, models = scores(100, 1, a=1.0)
     with pytest.raises(ValueError, match="sizes must rise"):
         score_splits(sort_cells(truth, models), np.ones((1, 100), np.uint8), sizes, SEED)
+
+
+def test_another_criterion_chooses_and_the_truth_judges(scores):
+    """Labels that are the truth change nothing; reversed ones turn the choice round."""
+    truth, models = scores(150, 1, good=2.0, poor=0.2)
+    settings = {"sizes": [60], "n_bootstrap": 60, "seed": SEED}
+    plain = choose_on_validation(truth, models, **settings)
+    same = choose_on_validation(truth, models, criterion=truth, **settings)
+    turned = choose_on_validation(truth, models, criterion=1 - truth, **settings)
+    fixed = choose_on_validation(
+        truth, models, criterion=pd.Series({"poor": 1.0, "good": 0.0}), **settings
+    )
+    key = (60, "gain over a random choice")
+    assert same.estimates[key].value == plain.estimates[key].value > 0
+    assert turned.estimates[key].value < 0
+    assert fixed.estimates[60, "regret"].value > 0.1
+    assert fixed.estimates[60, "chance of the best"].value < 0.1

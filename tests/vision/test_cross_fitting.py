@@ -100,9 +100,7 @@ def test_a_network_trains_on_images(draw_image_set, small, tmp_path):
     """A real run of one epoch; called again it gives the same without training."""
     images = draw_image_set(130, size=32)
     arms = [Arm("one epoch", TrainingConfig(backbone=small, epochs=1))]
-    first, again = (
-        cross_fit_arms(arms, images, tmp_path, n_jobs=1)["one epoch"] for _ in range(2)
-    )
+    first, again = (cross_fit_arms(arms, images, tmp_path, n_jobs=1)["one epoch"] for _ in range(2))
     assert first.held_out.shape == (1, 1, 130) and np.isfinite(first.held_out).all()
     np.testing.assert_array_equal(first.held_out, again.held_out)
     np.testing.assert_array_equal(first.in_training, again.in_training)

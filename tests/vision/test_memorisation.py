@@ -7,25 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxrstudy.vision.cross_fitting import Arm, CrossFitted
+from cxrstudy.vision.cross_fitting import N_FOLDS, Arm, CrossFitted
 from cxrstudy.vision.memorisation import Memorisation, most_positive
 from cxrstudy.vision.training import TrainingConfig
 
 REPORT = np.array([1, 1, 1, 1, 0, 0, 0, 0])
 EXPERT = np.array([1, 1, 0, 0, 0, 0, 1, 1])
-HALF_RIGHT = np.array([9, 8, 7, 1, 2, 3, 6, 0])
-"""Calls the images 0, 1, 2 and 6 positive."""
+HALF_RIGHT = np.array([9, 8, 7, 1, 2, 3, 0, 6])
+"""Calls the images 0, 1, 2 and 7 positive: two of each half."""
 
 
 @pytest.fixture(scope="module")
 def images(draw_image_set):
-    """Eight images that RSNA's experts read, four of them against the report, and two others."""
+    """Eight images that RSNA's experts read, four of them against the report, and two others.
+
+    Their patients fall by turns into the two halves.
+    """
     drawn = draw_image_set(10)
     labels = {source: table.copy() for source, table in drawn.labels.items()}
     labels["nlp"][:] = 0.0
     labels["nlp"]["Pneumonia"] = [1, *REPORT, 1]
     labels["rsna"]["Lung Opacity"] = [np.nan, *EXPERT, np.nan]
-    people = drawn.images.assign(patient=np.arange(10))
+    many = draw_image_set(80)
+    halves = many.folds(N_FOLDS)[::2]
+    patients = np.column_stack([np.flatnonzero(halves == half)[:5] for half in range(N_FOLDS)])
+    people = drawn.images.assign(patient=np.roll(patients.flatten(), 1))
     return replace(drawn, images=people, labels=labels)
 
 
@@ -56,7 +62,7 @@ def test_a_model_that_repeats_its_labels_has_memorised_all(images):
 
 
 def test_half_of_the_wrong_labels_would_be_repeated_anyway(images):
-    """Held out, it agrees with the wrong labels of images 2 and 7 and not with those of 3 and 6."""
+    """Held out, it agrees with the wrong labels of images 2 and 6 and not with those of 3 and 7."""
     found = memorise(images, trained(REPORT, HALF_RIGHT))
     assert found.agreement("arm", "held out").value == 0.5
     assert found.memorised("arm").value == 0.5
@@ -84,6 +90,15 @@ def test_a_shift_or_a_stretch_of_all_scores_changes_nothing(part, images):
     moved[part] = 3.0 * moved[part] - 50
     found = memorise(images, trained(*moved.values()))
     assert found.memorised("arm").value == 0.5
+
+
+@pytest.mark.parametrize("shift", [0.3, 5.0])
+def test_a_surer_model_of_one_half_has_not_memorised(shift, images):
+    """Both models see the same; one of them gives all of its images a higher score."""
+    halves = images.folds(N_FOLDS)[1:-1]
+    arm = trained(HALF_RIGHT + 10 * shift * (halves == 0), HALF_RIGHT + 10 * shift * (halves == 1))
+    found = memorise(images, arm)
+    assert found.memorised("arm").value == found.memorised("arm", "right").value == 0
 
 
 def test_seeds_are_averaged(images):

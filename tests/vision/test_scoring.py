@@ -66,7 +66,9 @@ def test_labels_of_an_image_stand_beside_each_other(images):
     assert labels.loc[name, "expert"] == google[name]
     terms = nlp.loc[name, ["Pneumonia", "Consolidation", "Infiltration"]]
     assert labels.loc[name, "report"] == terms.max()
-    assert labels.loc[name, ["view", "patient"]].equals(images.images.loc[name, ["view", "patient"]])
+    assert labels.loc[name, ["view", "patient"]].equals(
+        images.images.loc[name, ["view", "patient"]]
+    )
 
 
 def test_several_trainings_are_averaged(scores, predictions):
@@ -145,14 +147,29 @@ def test_the_predicted_gap_by_hand(scores):
         for view in ("AP", "PA")
     }
     expected["Average"] = (expected["AP"] + expected["PA"]) / 2
-    expected["pooled"] = predicted(
-        scores.labels, scores.score("single", "expert", "pooled").value
-    )
+    expected["pooled"] = predicted(scores.labels, scores.score("single", "expert", "pooled").value)
     for where, value in expected.items():
         found = scores.predicted_gap("single", where)
         excess = scores.excess_gap("single", where)
         assert found.value == pytest.approx(value), where
         assert excess.value == pytest.approx(scores.gap("single", where).value - value), where
+
+
+def test_a_view_with_few_events_counts_for_both_sources(images, predictions):
+    """Five opacities in PA by the experts and many by the reports: both views count for both."""
+    opacity = images.labels["rsna"]["Lung Opacity"].copy()
+    pa = opacity.index[(opacity == 1) & (images.images["view"] == "PA")]
+    opacity[pa[5:]] = 0
+    images = replace(images, labels=images.labels | {"rsna": opacity.to_frame()})
+    scores = LabelScores(images, predictions, n_bootstrap=N_BOOTSTRAP)
+    for source in ("expert", "report"):
+        ap, pa, both = (scores.score("single", source, w).value for w in ("AP", "PA", "Average"))
+        assert both == pytest.approx((ap + pa) / 2)
+
+
+def test_only_rsnas_draw_can_be_weighted(images, predictions):
+    with pytest.raises(ValueError, match="only RSNA drew"):
+        LabelScores(images, predictions, "google", weighted=True)
 
 
 def test_labels_that_err_at_random_show_no_excess(draw_image_set):

@@ -20,9 +20,7 @@ def inputs(features) -> np.ndarray:
 def jobs(features, config) -> list[Job]:
     """Two different trainings and the first once more."""
     targets = features[1].numpy()[TRAINING]
-    return [
-        Job(replace(config, epochs=epochs), targets, TRAINING, WATCHED) for epochs in (1, 2, 1)
-    ]
+    return [Job(replace(config, epochs=epochs), targets, TRAINING, WATCHED) for epochs in (1, 2, 1)]
 
 
 @pytest.fixture

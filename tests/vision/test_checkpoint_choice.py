@@ -1,0 +1,52 @@
+"""Choosing among moments of runs."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from cxrstudy.vision.checkpoint_choice import (
+    CHOOSERS,
+    choose_checkpoints,
+    gather_checkpoints,
+    spread_table,
+)
+from cxrstudy.vision.cross_fitting import Arm, CrossFitted
+from cxrstudy.vision.training import TrainingConfig
+
+
+@pytest.fixture(scope="module")
+def checkpoints(draw_image_set):
+    """A good moment with a high loss and a bad one with a low loss."""
+    image_set = draw_image_set(400)
+    rng = np.random.default_rng(0)
+    brightness = image_set.pixels.mean(axis=(1, 2))
+    held_out = np.stack([brightness, rng.normal(size=400)])[None].astype(np.float32)
+    arm = Arm("run", TrainingConfig(epochs=2), seeds=1)
+    losses = np.array([[0.6, 0.1]], np.float32)
+    trained = CrossFitted(arm, held_out, held_out[:, -1], losses)
+    return gather_checkpoints({"run": trained}, image_set, half=0)
+
+
+def test_one_image_stands_for_each_patient(checkpoints, draw_image_set):
+    patients = draw_image_set(400).images.loc[checkpoints.expert.index, "patient"]
+    assert patients.is_unique
+    assert list(checkpoints.scores) == ["run, seed 0, after 1", "run, seed 0, after 2"]
+    assert checkpoints.losses.tolist() == pytest.approx([0.6, 0.1])
+
+
+def test_the_spread_is_that_of_plain_aurocs(checkpoints):
+    expected = sorted(
+        roc_auc_score(checkpoints.expert["opacity"], table["opacity"])
+        for table in checkpoints.scores.values()
+    )
+    row = spread_table(checkpoints).iloc[0]
+    assert [row["worst"], row["best"]] == pytest.approx(expected)
+    assert row["checkpoints"] == 2
+
+
+def test_the_training_loss_misleads_and_expert_images_do_not(checkpoints):
+    table = choose_checkpoints(checkpoints, 40, n_bootstrap=60)
+    regret = table.query("outcome == 'regret'").set_index("chosen by")["estimate"]
+    assert tuple(regret.index) == CHOOSERS
+    assert regret["200 expert images"] == pytest.approx(0, abs=0.01)
+    assert regret["training loss"] > 0.2
