@@ -1,8 +1,8 @@
 """AUROC and average precision of all replicates, models and observations at once.
 
 Every cell is sorted once, see `cxrstudy.agreement.visits`. A program walks one cell's rows from
-the highest score down for hundreds of replicates side by side, a tile of rows at a time: sums
-over the tile replace the row-by-row walk of the CPU, and ties stay exact.
+the highest score down for hundreds of replicates side by side. No replicate is sorted, ties are
+exact, and a row of multiplicities is read from cache by every cell.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from cxrstudy.kernels.dispatch import kernel_device, on_device_of, takes_kernel
 from cxrstudy.kernels.resample import fill_multiplicities, strata_on
 
 BLOCK_REPLICATES = 256
-WARPS = 4
+WARPS = 2
+UNROLLED = 8
+"""Visits whose loads are under way together."""
+
 CHUNK_BYTES = 1 << 26
 """Multiplicities that exist at one time."""
 
@@ -27,26 +30,17 @@ _NARROW_LIMIT = 65_535
 
 
 @jit
-def _visits(visits_ptr, at, begin, end):
-    """Load a tile's visits and the kinds of those before them; outside the cell, kind 3."""
-    visit = tl.load(visits_ptr + at, at < end, other=3)
-    before = tl.load(visits_ptr + at - 1, (at > begin) & (at < end), other=3)
-    return visit >> 2, visit & 3, before & 3
-
-
-@jit
-def _weights(
-    multiplicities_ptr, sampling_ptr, unit, at, end, replicate, n_chunk, SAMPLED: tl.constexpr,
-    ACCUMULATOR: tl.constexpr,
+def _visit(
+    visits_ptr, sampling_ptr, multiplicities_ptr, at, end, replicate, n_chunk,
+    SAMPLED: tl.constexpr, ACCUMULATOR: tl.constexpr,
 ):  # fmt: skip
-    """Load [TILE, BLOCK_REPLICATES] multiplicities, times the rows' sampling weights."""
-    inside = (at < end)[:, None] & (replicate < n_chunk)[None, :]
-    rows = unit.to(tl.int64)[:, None] * n_chunk
-    weights = tl.load(multiplicities_ptr + rows + replicate[None, :], inside, other=0)
-    weights = weights.to(ACCUMULATOR)
+    """Load a visit's kind, 3 beyond the end, and its row's weight in each replicate."""
+    visit = tl.load(visits_ptr + at, at < end, other=3)
+    row = multiplicities_ptr + (visit >> 2).to(tl.int64) * n_chunk
+    weights = tl.load(row + replicate, replicate < n_chunk, other=0).to(ACCUMULATOR)
     if SAMPLED:
-        weights *= tl.load(sampling_ptr + at, at < end, other=0.0)[:, None]
-    return weights
+        weights *= tl.load(sampling_ptr + at, at < end, other=0.0)
+    return visit & 3, weights
 
 
 @jit(do_not_specialize=["n_chunk", "first", "n_replicates"])
@@ -62,7 +56,7 @@ def auroc_kernel(
     n_replicates,
     SAMPLED: tl.constexpr,
     ACCUMULATOR: tl.constexpr,
-    TILE: tl.constexpr,
+    UNROLLED: tl.constexpr,
     BLOCK_REPLICATES: tl.constexpr,
 ):
     """Twice the won pairs over twice all pairs; the parts of a tied positive enclose its ties."""
@@ -72,29 +66,20 @@ def auroc_kernel(
     doubled = tl.zeros([BLOCK_REPLICATES], ACCUMULATOR)
     negatives = tl.zeros([BLOCK_REPLICATES], ACCUMULATOR)
     pairs = tl.zeros([BLOCK_REPLICATES], ACCUMULATOR)
-    for step in range(begin, end, TILE):
-        at = step + tl.arange(0, TILE)
-        unit, kind, _ = _visits(visits_ptr, at, begin, end)
-        weights = _weights(
-            multiplicities_ptr, sampling_ptr, unit, at, end, replicate, n_chunk, SAMPLED,
-            ACCUMULATOR,
-        )  # fmt: skip
-        share = tl.where(kind == 1, 2, tl.where(kind == 2, 1, 0)).to(ACCUMULATOR)
-        found = weights * share[:, None]
-        lost = tl.where((kind == 0)[:, None], weights, 0)
-        above = doubled[None, :] + tl.cumsum(found, 0)
-        pairs += tl.sum(lost * above, 0)
-        negatives += tl.sum(lost, 0)
-        doubled += tl.sum(found, 0)
+    for step in range(begin, end, UNROLLED):
+        for i in tl.static_range(UNROLLED):
+            kind, weights = _visit(
+                visits_ptr, sampling_ptr, multiplicities_ptr, step + i, end, replicate, n_chunk,
+                SAMPLED, ACCUMULATOR,
+            )  # fmt: skip
+            lost = weights * (kind == 0).to(ACCUMULATOR)
+            doubled += weights * (2 * (kind == 1).to(tl.int32) + (kind == 2)).to(ACCUMULATOR)
+            negatives += lost
+            pairs += lost * doubled
     out = cell * n_replicates + first + replicate
     all_pairs = doubled.to(tl.float64) * negatives.to(tl.float64)
     tl.store(values_ptr + out, pairs.to(tl.float64) / all_pairs, replicate < n_chunk)
     tl.store(positives_ptr + out, 0.5 * doubled.to(tl.float64), replicate < n_chunk)
-
-
-@jit
-def _larger(first, second):
-    return tl.maximum(first, second)
 
 
 @jit(do_not_specialize=["n_chunk", "first", "n_replicates"])
@@ -110,49 +95,38 @@ def average_precision_kernel(
     n_replicates,
     SAMPLED: tl.constexpr,
     ACCUMULATOR: tl.constexpr,
-    TILE: tl.constexpr,
+    UNROLLED: tl.constexpr,
     BLOCK_REPLICATES: tl.constexpr,
 ):
     """Precision at each threshold, times the positives found since the threshold before."""
+    # Counts below 2**24 are exact in float32, whose division is several times faster.
+    QUOTIENT: tl.constexpr = tl.float64 if SAMPLED else tl.float32
     cell = tl.program_id(0).to(tl.int64)
     replicate = tl.program_id(1) * BLOCK_REPLICATES + tl.arange(0, BLOCK_REPLICATES)
     begin, end = tl.load(bounds_ptr + 2 * cell), tl.load(bounds_ptr + 2 * cell + 1)
     found = tl.zeros([BLOCK_REPLICATES], ACCUMULATOR)
+    group = tl.zeros([BLOCK_REPLICATES], ACCUMULATOR)
     negatives = tl.zeros([BLOCK_REPLICATES], ACCUMULATOR)
-    closed = tl.zeros([BLOCK_REPLICATES], ACCUMULATOR)
     area = tl.zeros([BLOCK_REPLICATES], tl.float64)
-    for step in range(begin, end, TILE):
-        at = step + tl.arange(0, TILE)
-        unit, kind, kind_before = _visits(visits_ptr, at, begin, end)
-        weights = _weights(
-            multiplicities_ptr, sampling_ptr, unit, at, end, replicate, n_chunk, SAMPLED,
-            ACCUMULATOR,
-        )  # fmt: skip
-        hits = tl.where(((kind == 1) | (kind == 2))[:, None], weights, 0)
-        misses = tl.where((kind == 0)[:, None], weights, 0)
-        true = found[None, :] + tl.cumsum(hits, 0)
-        flagged = true + negatives[None, :] + tl.cumsum(misses, 0)
-        # Found positives only grow, so those at the last threshold are the largest marked ones.
-        marked = tl.where((kind_before == 1)[:, None], true - hits, closed[None, :])
-        gained = true - tl.associative_scan(marked, 0, _larger)
-        closes = (kind == 1)[:, None] & (flagged > 0)
-        if SAMPLED:
-            precision = true / tl.where(closes, flagged, 1.0)
-        else:
-            # Whole numbers below 2**24 are exact in float32, and its division is five times faster.
-            precision = true.to(tl.float32) / tl.where(closes, flagged, 1).to(tl.float32)
-        area += tl.sum(tl.where(closes, gained * precision, 0.0), 0)
-        closed = tl.maximum(closed, tl.max(tl.where((kind == 1)[:, None], true, 0), 0))
-        found += tl.sum(hits, 0)
-        negatives += tl.sum(misses, 0)
+    for step in range(begin, end, UNROLLED):
+        gained = tl.zeros([BLOCK_REPLICATES], QUOTIENT)
+        for i in tl.static_range(UNROLLED):
+            kind, weights = _visit(
+                visits_ptr, sampling_ptr, multiplicities_ptr, step + i, end, replicate, n_chunk,
+                SAMPLED, ACCUMULATOR,
+            )  # fmt: skip
+            negatives += weights * (kind == 0).to(ACCUMULATOR)
+            group += weights * ((kind == 1) | (kind == 2)).to(ACCUMULATOR)
+            closing = group * (kind == 1).to(ACCUMULATOR)
+            found += closing
+            group -= closing
+            flagged = (found + negatives).to(QUOTIENT)
+            precision = found.to(QUOTIENT) / tl.where(flagged > 0, flagged, 1.0)
+            gained += closing.to(QUOTIENT) * precision
+        area += gained.to(tl.float64)
     out = cell * n_replicates + first + replicate
     tl.store(values_ptr + out, area / found.to(tl.float64), replicate < n_chunk)
     tl.store(positives_ptr + out, found.to(tl.float64), replicate < n_chunk)
-
-
-def tile_of(accumulator) -> int:
-    """Return how many rows of sums in this type fit in registers."""
-    return 8 if accumulator == tl.float64 else 16
 
 
 def _averages(
@@ -207,7 +181,7 @@ def _rankings_on(
                     n_replicates,
                     SAMPLED=program.weights.dtype == np.float64,
                     ACCUMULATOR=accumulator,
-                    TILE=tile_of(accumulator),
+                    UNROLLED=UNROLLED,
                     BLOCK_REPLICATES=BLOCK_REPLICATES,
                     num_warps=WARPS,
                 )

@@ -309,7 +309,7 @@ def _ranking() -> list[Specimen]:
             {
                 "SAMPLED": sampled,
                 "ACCUMULATOR": accumulator,
-                "TILE": ranking.tile_of(accumulator),
+                "UNROLLED": ranking.UNROLLED,
                 "BLOCK_REPLICATES": ranking.BLOCK_REPLICATES,
             },
             warps=ranking.WARPS,
