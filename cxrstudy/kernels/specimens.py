@@ -104,13 +104,12 @@ def _bce() -> list[Specimen]:
 
 
 def _distill() -> list[Specimen]:
-    shape = {"N_CLASSES": 3, "PADDED": 4}
     counts = [
         Specimen(
             "distill",
             distill.count_kernel,
             {"targets_ptr": f"*{targets}", "count_ptr": "*i32", "n_cells": "i32"},
-            {**shape, "BLOCK": distill.COUNT_BLOCK},
+            {"BLOCK": distill.COUNT_BLOCK},
             warps=8,
             variant=targets,
         )
@@ -133,7 +132,6 @@ def _distill() -> list[Specimen]:
                 "temperature": "fp32",
             },
             {
-                **shape,
                 "N_FINDINGS": 13,
                 "HAS_WEIGHTS": weighted,
                 "WITH_GRADIENT": gradient,
