@@ -38,22 +38,22 @@ def _compare(
 @pytest.mark.parametrize("zero", [False, True])
 def test_ties_missing_scores_and_undefined_cells(device, poisoned, zero):
     """Few studies, so that replicates without a positive occur."""
-    expected = _compare(30, 2, 2, 70, zero=zero)
+    expected = _compare(18, 2, 1, 70, zero=zero)
     assert np.isnan(expected).any()
 
 
 def test_scores_without_ties(device, poisoned):
-    _compare(41, 1, 1, 40, decimals=9)
+    _compare(21, 1, 1, 40, decimals=9)
 
 
 def test_all_scores_equal(device, poisoned):
-    expected = _compare(33, 1, 1, 20, decimals=-2)
+    expected = _compare(19, 1, 1, 20, decimals=-2)
     assert np.nanmax(np.abs(expected[0, :, 0] - 0.5)) < 1e-12
 
 
 def test_clusters_strata_and_sampling_weights(device, poisoned):
-    groups = {"clusters": np.arange(60) // 2, "strata": np.arange(60) // 30}
-    _compare(60, 2, 1, 40, weights=np.linspace(0.5, 2, 60), **groups)
+    groups = {"clusters": np.arange(24) // 2, "strata": np.arange(24) // 12}
+    _compare(24, 2, 1, 40, weights=np.linspace(0.5, 2, 24), **groups)
 
 
 def test_one_study(device, poisoned):
@@ -63,13 +63,13 @@ def test_one_study(device, poisoned):
 def test_sums_that_need_64_bits(device, poisoned, monkeypatch):
     """What a large sample takes, on a small one."""
     monkeypatch.setattr(ranking, "_NARROW_LIMIT", 10)
-    _compare(30, 1, 1, 40)
+    _compare(17, 1, 1, 40)
 
 
 def test_chunks_do_not_show(device, poisoned, monkeypatch):
     """Replicates that do not fit into one chunk of multiplicities continue the stream."""
-    monkeypatch.setattr(ranking, "CHUNK_BYTES", 30 * 16)
-    _compare(30, 1, 1, 40)
+    monkeypatch.setattr(ranking, "CHUNK_BYTES", 16 * 16)
+    _compare(16, 1, 1, 24)
 
 
 @pytest.mark.gpu
