@@ -11,7 +11,9 @@ resample        `multiplicities`: how often each unit is drawn, on the CPU engin
 bootstrap       `count_intervals`: percentile intervals of count metrics, for millions of draws
 quantiles       `column_quantiles`: two histograms in place of a sort
 ranking         `replicate_rankings`: AUROC and average precision of all replicates
-roofline        bytes, operations and the least time that a card can take
+roofline        bytes, instructions and the least time that a card can take
+prices          what the naive versions cost on the CPU at hand
+checks          every kernel against its reference, on a GPU or under the interpreter
 specimens       every kernel with its block sizes, for compiling without a GPU
 offline         registers, stack and instructions of a kernel compiled without a GPU
 dispatch        which of the two paths a call took: `watch_paths`

@@ -13,64 +13,70 @@ import torch
 from torch import nn
 from torch.nn.functional import log_softmax, one_hot
 
-from cxrstudy.kernels.compiler import cdiv, jit, next_power_of_2, tl
+from cxrstudy.kernels.compiler import cdiv, jit, tl
 from cxrstudy.kernels.dispatch import on_device_of, takes_kernel
 from cxrstudy.kernels.one_pass import one_pass_loss
 
-BLOCK = 256
+BLOCK = 512
 COUNT_BLOCK = 2048
 KERNEL_TYPES = (torch.float32, torch.float16, torch.bfloat16)
-MOST_CLASSES = 16
+
+CLASSES = 3
+"""Classes that the kernel holds in registers: absent, present and uncertain."""
 
 
 @jit
-def _load_cells(ptr, cells, n_cells, N_CLASSES: tl.constexpr, PADDED: tl.constexpr):
-    """Load [BLOCK, PADDED] classes of a block of cells as float32; padding reads 0."""
-    classes = tl.arange(0, PADDED)[None, :]
-    at = cells[:, None] * N_CLASSES + classes
-    inside = (cells[:, None] < n_cells) & (classes < N_CLASSES)
-    return tl.load(ptr + at, inside, other=0.0).to(tl.float32)
+def _load_three(ptr, cells, inside):
+    """Load the three classes of each cell as float32, beyond the last cell 0."""
+    first = tl.load(ptr + cells * 3, inside, other=0.0).to(tl.float32)
+    second = tl.load(ptr + cells * 3 + 1, inside, other=0.0).to(tl.float32)
+    third = tl.load(ptr + cells * 3 + 2, inside, other=0.0).to(tl.float32)
+    return first, second, third
+
+
+@jit
+def _defined(first, second, third):
+    # NaN differs from itself, and a sum is NaN where a part is.
+    total = first + second + third
+    return total == total
 
 
 @jit(do_not_specialize=["n_cells"])
 def count_kernel(
-    targets_ptr,  # [n_cells, N_CLASSES]
+    targets_ptr,  # [n_cells, 3]
     count_ptr,  # [1] int32, zero on entry
     n_cells,
-    N_CLASSES: tl.constexpr,
-    PADDED: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """Count cells without NaN."""
     cells = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    targets = _load_cells(targets_ptr, cells, n_cells, N_CLASSES, PADDED)
-    missing = tl.max((targets != targets).to(tl.int32), 1)
-    answered = tl.where(cells < n_cells, 1 - missing, 0)
-    tl.atomic_add(count_ptr, tl.sum(answered, 0))
+    inside = cells < n_cells
+    first, second, third = _load_three(targets_ptr, cells, inside)
+    answered = inside & _defined(first, second, third)
+    tl.atomic_add(count_ptr, tl.sum(answered.to(tl.int32), 0))
 
 
 @jit
-def _log_softmax(values, real):
-    """Of values that are at most 0, the largest of them 0; padding is left out."""
-    total = tl.sum(tl.where(real, tl.exp(values), 0.0), 1)
-    return values - tl.log(total)[:, None]
+def _softened(probability, temperature):
+    """Return log(p) / T and its exponential; 0 and 0 for a class of probability 0."""
+    some = probability > 0
+    logarithm = tl.log(tl.where(some, probability, 1.0)) / temperature
+    return logarithm, tl.where(some, tl.exp(logarithm), 0.0)
 
 
 @jit(do_not_specialize=["n_cells"])
 def distillation_kernel(
-    logits_ptr,  # [n_cells, N_CLASSES]
-    targets_ptr,  # [n_cells, N_CLASSES]
-    weights_ptr,  # [N_FINDINGS, N_CLASSES] float32, or anything unless HAS_WEIGHTS
+    logits_ptr,  # [n_cells, 3]
+    targets_ptr,  # [n_cells, 3]
+    weights_ptr,  # [N_FINDINGS, 3] float32, or anything unless HAS_WEIGHTS
     count_ptr,  # [1] int32
     partial_ptr,  # [n_programs] float32
-    gradient_ptr,  # [n_cells, N_CLASSES], or anything unless WITH_GRADIENT
+    gradient_ptr,  # [n_cells, 3], or anything unless WITH_GRADIENT
     factor_ptr,  # [1] float32
     n_cells,
     alpha,
     temperature,
     N_FINDINGS: tl.constexpr,
-    N_CLASSES: tl.constexpr,
-    PADDED: tl.constexpr,
     HAS_WEIGHTS: tl.constexpr,
     WITH_GRADIENT: tl.constexpr,
     SCALE_LATER: tl.constexpr,
@@ -78,66 +84,79 @@ def distillation_kernel(
 ):
     """Write each block's share of the mean loss, and the gradient of every logit."""
     cells = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    classes = tl.arange(0, PADDED)[None, :]
-    real = classes < N_CLASSES
-    z = _load_cells(logits_ptr, cells, n_cells, N_CLASSES, PADDED)
-    p = _load_cells(targets_ptr, cells, n_cells, N_CLASSES, PADDED)
+    inside = cells < n_cells
+    z0, z1, z2 = _load_three(logits_ptr, cells, inside)
+    p0, p1, p2 = _load_three(targets_ptr, cells, inside)
     share = 1.0 / tl.maximum(tl.load(count_ptr), 1).to(tl.float32)
-    answered = (cells < n_cells) & (tl.max((p != p).to(tl.int32), 1) == 0)
-    # Cells that do not count get harmless numbers, so that no NaN arises anywhere.
-    p = tl.where(answered[:, None], p, 1.0)
-    z = tl.where(answered[:, None], z, 0.0)
+    answered = inside & _defined(p0, p1, p2)
+    # Cells that do not count get harmless numbers, so that no NaN arises from them.
+    p0, p1, p2 = (
+        tl.where(answered, p0, 1.0),
+        tl.where(answered, p1, 1.0),
+        tl.where(answered, p2, 1.0),
+    )
+    z0, z1, z2 = (
+        tl.where(answered, z0, 0.0),
+        tl.where(answered, z1, 0.0),
+        tl.where(answered, z2, 0.0),
+    )
     # Before the division by T, which would round large logits.
-    z -= tl.max(tl.where(real, z, float("-inf")), 1)[:, None]
-    z = tl.where(real, z, 0.0)
+    highest = tl.maximum(z0, tl.maximum(z1, z2))
+    z0, z1, z2 = z0 - highest, z1 - highest, z2 - highest
 
     # The first of equal classes is the hard label, as in torch.
-    highest = tl.max(tl.where(real, p, -1.0), 1)
-    hard = tl.min(tl.where(real & (p == highest[:, None]), classes, PADDED), 1)
-    is_hard = classes == hard[:, None]
-    # A class of probability 0 has power 0, and costs nothing.
-    some = real & (p > 0)
-    powers = tl.where(some, tl.exp(tl.log(tl.where(some, p, 1.0)) / temperature), 0.0)
-    q = powers / tl.sum(powers, 1)[:, None]
-    log_q = tl.log(tl.where(q > 0, q, 1.0))
+    is_first = p0 >= tl.maximum(p1, p2)
+    is_second = (p0 < tl.maximum(p1, p2)) & (p1 >= p2)
+    hard0, hard1 = tl.where(is_first, 1.0, 0.0), tl.where(is_second, 1.0, 0.0)
+    hard2 = 1.0 - hard0 - hard1
+    log0, q0 = _softened(p0, temperature)
+    log1, q1 = _softened(p1, temperature)
+    log2, q2 = _softened(p2, temperature)
+    powers = q0 + q1 + q2
+    s0, s1, s2 = z0 / temperature, z1 / temperature, z2 / temperature
+    e0, e1, e2 = tl.exp(z0), tl.exp(z1), tl.exp(z2)
+    f0, f1, f2 = tl.exp(s0), tl.exp(s1), tl.exp(s2)
+    total, soft_total = e0 + e1 + e2, f0 + f1 + f2
+    part = 1.0 / powers
+    q0, q1, q2 = q0 * part, q1 * part, q2 * part
 
-    log_student = _log_softmax(z, real)
-    log_soft = _log_softmax(z / temperature, real)
-    cross_entropy = -tl.sum(tl.where(is_hard, log_student, 0.0), 1)
-    divergence = tl.sum(tl.where(q > 0, q * (log_q - log_soft), 0.0), 1)
-    weight = tl.where(answered, 1.0, 0.0)
+    cross_entropy = tl.log(total) - (hard0 * z0 + hard1 * z1 + hard2 * z2)
+    divergence = q0 * (log0 - s0) + q1 * (log1 - s1) + q2 * (log2 - s2)
+    divergence += tl.log(soft_total * part)
+    weight = tl.where(answered, share, 0.0)
     if HAS_WEIGHTS:
-        weight *= tl.load(weights_ptr + (cells % N_FINDINGS) * N_CLASSES + hard)
+        label = tl.where(is_first, 0, tl.where(is_second, 1, 2))
+        weight *= tl.load(weights_ptr + (cells % N_FINDINGS) * 3 + label)
     cost = (1.0 - alpha) * cross_entropy + alpha * temperature * temperature * divergence
-    tl.store(
-        partial_ptr + tl.program_id(0), tl.sum(tl.where(answered, cost * weight, 0.0), 0) * share
-    )
+    # A weight of 0 does not undo a NaN of a cell that does not count.
+    tl.store(partial_ptr + tl.program_id(0), tl.sum(tl.where(answered, cost * weight, 0.0), 0))
     if WITH_GRADIENT:
-        of_hard = tl.exp(log_student) - tl.where(is_hard, 1.0, 0.0)
-        of_soft = tl.exp(log_soft) - q
-        slope = weight[:, None] * ((1.0 - alpha) * of_hard + alpha * temperature * of_soft)
         # A mean over a million cells lies below what float16 can hold.
         later = share if SCALE_LATER else 1.0
-        slope = slope if SCALE_LATER else slope * share
-        at = cells[:, None] * N_CLASSES + classes
-        tl.store(gradient_ptr + at, slope, (cells[:, None] < n_cells) & real)
+        weight = weight / share if SCALE_LATER else weight
+        hard_part, soft_part = (1.0 - alpha) * weight, alpha * temperature * weight
+        by_total, by_soft = hard_part / total, soft_part / soft_total
+        g0 = e0 * by_total - hard0 * hard_part + f0 * by_soft - q0 * soft_part
+        g1 = e1 * by_total - hard1 * hard_part + f1 * by_soft - q1 * soft_part
+        g2 = e2 * by_total - hard2 * hard_part + f2 * by_soft - q2 * soft_part
+        tl.store(gradient_ptr + cells * 3, g0, inside)
+        tl.store(gradient_ptr + cells * 3 + 1, g1, inside)
+        tl.store(gradient_ptr + cells * 3 + 2, g2, inside)
         tl.store(factor_ptr, later, tl.program_id(0) == 0)
 
 
 def _launch(targets, class_weights, alpha, temperature, logits, with_gradient):
     gradient = torch.empty_like(logits) if with_gradient else None
-    n_findings, n_classes = logits.shape[-2:]
     if not logits.numel():
         one = torch.ones(1, device=logits.device)
         return one.sum() * 0, gradient, one
-    n_cells = logits.numel() // n_classes
+    n_cells = logits.numel() // CLASSES
     factor = torch.empty(1, device=logits.device)
     count = torch.zeros(1, dtype=torch.int32, device=logits.device)
     partial_losses = torch.empty(cdiv(n_cells, BLOCK), device=logits.device)
-    padded = next_power_of_2(n_classes)
     with on_device_of(logits):
         count_kernel[(cdiv(n_cells, COUNT_BLOCK),)](
-            targets, count, n_cells, n_classes, padded, COUNT_BLOCK, num_warps=8
+            targets, count, n_cells, COUNT_BLOCK, num_warps=8
         )
         distillation_kernel[(len(partial_losses),)](
             logits,
@@ -150,9 +169,7 @@ def _launch(targets, class_weights, alpha, temperature, logits, with_gradient):
             n_cells,
             alpha,
             temperature,
-            N_FINDINGS=n_findings,
-            N_CLASSES=n_classes,
-            PADDED=padded,
+            N_FINDINGS=logits.shape[-2],
             HAS_WEIGHTS=class_weights is not None,
             WITH_GRADIENT=with_gradient,
             SCALE_LATER=logits.dtype == torch.float16,
@@ -237,7 +254,7 @@ def distillation_loss(
         logits.dtype in KERNEL_TYPES
         and targets.dtype in KERNEL_TYPES
         and logits.numel() < 2**31
-        and 0 < logits.shape[-1] <= MOST_CLASSES
+        and logits.shape[-1] == CLASSES
     )
     if not takes_kernel("distill", logits.device, fits):
         return distillation_loss_reference(logits, targets, alpha, temperature, class_weights)

@@ -8,7 +8,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import pandas as pd
@@ -145,3 +145,34 @@ def compile_report(specimens: list[Specimen], architecture: int = ARCHITECTURE) 
         }
         for specimen in specimens
     )
+
+
+def chosen_report(chosen: str = "all") -> pd.DataFrame:
+    """Compile all kernels of the package, or one of each family.
+
+    Parameters
+    ----------
+    chosen : {"all", "one of each family", "none"}
+
+    Returns
+    -------
+    DataFrame
+        As `compile_report`; without rows where nothing is chosen or Triton is not installed.
+
+    Raises
+    ------
+    ValueError
+        If the choice is unknown.
+    """
+    from cxrstudy.kernels.compiler import HAS_TRITON
+
+    if chosen not in ("all", "one of each family", "none"):
+        raise ValueError(f"compiled must be all, one of each family or none, got {chosen!r}")
+    if chosen == "none" or not HAS_TRITON:
+        names = [field.name for field in fields(Compiled)]
+        return pd.DataFrame(columns=["family", "kernel", "warps", *names])
+    from cxrstudy.kernels.specimens import specimens
+
+    every = specimens()
+    last_of_each = {specimen.family: specimen for specimen in reversed(every)}
+    return compile_report(every if chosen == "all" else [*last_of_each.values()][::-1])

@@ -1,6 +1,16 @@
 """Every kernel of the package with the types and block sizes of its launches."""
 
-from cxrstudy.kernels import augment, bce, distill, one_pass
+from cxrstudy.kernels import (
+    augment,
+    bce,
+    bootstrap,
+    distill,
+    one_pass,
+    quantiles,
+    ranking,
+    resample,
+)
+from cxrstudy.kernels.compiler import tl
 from cxrstudy.kernels.offline import Specimen
 
 
@@ -11,7 +21,16 @@ def specimens() -> list[Specimen]:
     -------
     list of Specimen
     """
-    return [*_one_pass(), *_bce(), *_distill(), *_augment()]
+    return [
+        *_one_pass(),
+        *_bce(),
+        *_distill(),
+        *_augment(),
+        *_resample(),
+        *_bootstrap(),
+        *_quantiles(),
+        *_ranking(),
+    ]
 
 
 def _one_pass() -> list[Specimen]:
@@ -85,13 +104,12 @@ def _bce() -> list[Specimen]:
 
 
 def _distill() -> list[Specimen]:
-    shape = {"N_CLASSES": 3, "PADDED": 4}
     counts = [
         Specimen(
             "distill",
             distill.count_kernel,
             {"targets_ptr": f"*{targets}", "count_ptr": "*i32", "n_cells": "i32"},
-            {**shape, "BLOCK": distill.COUNT_BLOCK},
+            {"BLOCK": distill.COUNT_BLOCK},
             warps=8,
             variant=targets,
         )
@@ -114,7 +132,6 @@ def _distill() -> list[Specimen]:
                 "temperature": "fp32",
             },
             {
-                **shape,
                 "N_FINDINGS": 13,
                 "HAS_WEIGHTS": weighted,
                 "WITH_GRADIENT": gradient,
@@ -180,3 +197,122 @@ def _augment() -> list[Specimen]:
         for view in ("fp32", "bf16")
     ]
     return [draw, *views]
+
+
+def _resample() -> list[Specimen]:
+    return [
+        Specimen(
+            "resample",
+            resample.multiplicities_kernel,
+            {
+                "weights_ptr": "*u8",
+                "start_ptr": "*i32",
+                "size_ptr": "*i32",
+                "seed": "i64",
+                "first": "i64",
+                "n_units": "i32",
+                "n_counters": "i32",
+                "width": "i32",
+                "replicate_stride": "i32",
+                "unit_stride": "i32",
+            },
+            {
+                "HAS_STRATA": strata,
+                "BINS": resample.bins_for(n_units),
+                "STEP": resample.STEP,
+            },
+            variant=f"{n_units} units" + ", strata" * strata,
+        )
+        for n_units, strata in [(500, False), (25_000, True)]
+    ]
+
+
+def _bootstrap() -> list[Specimen]:
+    return [
+        Specimen(
+            "bootstrap",
+            bootstrap.counts_kernel,
+            {
+                "weights_ptr": "*i8",
+                "table_ptr": "*i8",
+                "averaged_ptr": "*fp64",
+                "values_ptr": "*fp32",
+                "n_chunk": "i32",
+                "first": "i32",
+                "n_replicates": "i32",
+                "width": "i32",
+                "n_methods": "i32",
+            },
+            {
+                "N_OBSERVATIONS": n_observations,
+                "PADDED": bootstrap.padded_observations(n_observations),
+                "CODES": codes,
+                "N_METRICS": n_metrics,
+                "ZERO_UNDEFINED": zero_undefined,
+                "BLOCK_REPLICATES": bootstrap.block_replicates(
+                    bootstrap.padded_observations(n_observations)
+                ),
+                "BLOCK_UNITS": bootstrap.BLOCK_UNITS,
+            },
+            warps=bootstrap.WARPS,
+            variant=f"{n_metrics} metrics of {n_observations} observations",
+        )
+        for n_observations, codes, n_metrics, zero_undefined in [
+            (14, 0x40, 2, False),
+            (32, 0x76543210, 8, True),
+            (64, 0x76543210, 8, True),
+        ]
+    ]
+
+
+def _quantiles() -> list[Specimen]:
+    sources = {
+        "values_ptr": "*fp32",
+        "row_ptr": "*i32",
+        "minus_ptr": "*i32",
+        "low_ptr": "*fp32",
+        "scale_ptr": "*fp32",
+        "histogram_ptr": "*i32",
+        "n_entries": "i32",
+    }
+    sizes = {"BITS": quantiles.BITS, "BLOCK": quantiles.BLOCK, "STRETCH": quantiles.STRETCH}
+    return [
+        Specimen("quantiles", quantiles.coarse_kernel, sources, sizes, warps=8),
+        Specimen(
+            "quantiles",
+            quantiles.fine_kernel,
+            {**sources, "bin_ptr": "*i32"},
+            {**sizes, "N_RANKS": 4},
+            warps=8,
+        ),
+    ]
+
+
+def _ranking() -> list[Specimen]:
+    return [
+        Specimen(
+            "ranking",
+            kernel,
+            {
+                "visits_ptr": "*i32",
+                "sampling_ptr": "*fp64" if sampled else "*i8",
+                "bounds_ptr": "*i64",
+                "multiplicities_ptr": "*u8",
+                "values_ptr": "*fp64",
+                "positives_ptr": "*fp64",
+                "n_chunk": "i32",
+                "first": "i32",
+                "n_replicates": "i32",
+            },
+            {
+                "SAMPLED": sampled,
+                "ACCUMULATOR": accumulator,
+                "UNROLLED": ranking.UNROLLED,
+                "BLOCK_REPLICATES": ranking.BLOCK_REPLICATES,
+            },
+            warps=ranking.WARPS,
+            variant=accumulator.name,
+        )
+        for kernel in (ranking.auroc_kernel, ranking.average_precision_kernel)
+        for accumulator, sampled in [(tl.int32, False), (tl.int64, False), (tl.float64, True)]
+    ]

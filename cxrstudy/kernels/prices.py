@@ -1,0 +1,192 @@
+"""What the naive versions cost on the CPU at hand, beside what this package runs there."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.metrics import f1_score, roc_auc_score
+
+from cxrstudy.agreement.counts import CountTable, count_table
+from cxrstudy.agreement.philox import as_key
+from cxrstudy.agreement.units import ResamplingUnits, resampling_units
+from cxrstudy.agreement.visits import programs
+from cxrstudy.kernels.augment import Augmentation, augment_views
+from cxrstudy.kernels.bce import masked_bce
+from cxrstudy.kernels.bootstrap import count_intervals
+from cxrstudy.kernels.dispatch import watch_paths
+from cxrstudy.kernels.distill import distillation_loss
+from cxrstudy.kernels.ranking import replicate_rankings
+
+REPEATS = 3
+
+
+def loss_inputs(
+    n_rows: int, device: str | torch.device = "cpu"
+) -> dict[str, tuple[torch.Tensor, ...]]:
+    """Make logits and labels of the two losses.
+
+    Parameters
+    ----------
+    n_rows : int
+    device : str or torch.device
+
+    Returns
+    -------
+    dict of str to tuple of Tensor
+        ``bce``: logits and labels of one byte, (n_rows, 14). ``distill``: logits and
+        probabilities, (n_rows, 13, 3). Logits require a gradient.
+    """
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(n_rows, 14, generator=generator).to(device).requires_grad_()
+    labels = torch.randint(-1, 2, (n_rows, 14), dtype=torch.int8, generator=generator)
+    student = torch.randn(n_rows, 13, 3, generator=generator).to(device).requires_grad_()
+    teacher = torch.randn(n_rows, 13, 3, generator=generator).softmax(-1)
+    return {"bce": (logits, labels.to(device)), "distill": (student, teacher.to(device))}
+
+
+def count_inputs(
+    n_rows: int = 500, n_observations: int = 14, n_methods: int = 3
+) -> tuple[np.ndarray, np.ndarray, CountTable, ResamplingUnits]:
+    """Make the labels of W1: rare and common observations, methods with rising error.
+
+    Returns
+    -------
+    truth, methods, counted, units
+    """
+    generator = np.random.default_rng(0)
+    prevalence = np.linspace(0.03, 0.55, n_observations)
+    truth = (generator.random((n_rows, n_observations)) < prevalence).astype(float)
+    errors = np.linspace(0.08, 0.16, n_methods)
+    methods = np.stack(
+        [np.where(generator.random(truth.shape) < e, 1 - truth, truth) for e in errors]
+    )
+    units = resampling_units(n_rows)
+    return truth, methods, count_table(truth, methods, None, units), units
+
+
+def score_inputs(
+    n_rows: int = 25_000, n_observations: int = 14, n_models: int = 10
+) -> tuple[np.ndarray, np.ndarray]:
+    """Make the labels and scores of W2, rounded so that some tie.
+
+    Returns
+    -------
+    truth : numpy.ndarray, shape (n_rows, n_observations)
+    scores : numpy.ndarray, shape (n_models, n_rows, n_observations)
+    """
+    generator = np.random.default_rng(1)
+    prevalence = np.linspace(0.02, 0.3, n_observations)
+    truth = (generator.random((n_rows, n_observations)) < prevalence).astype(float)
+    return truth, np.round(truth + generator.normal(size=(n_models, *truth.shape)), 3)
+
+
+def _milliseconds(run: Callable[[], object]) -> float:
+    """Fastest of a few calls after a first one that compiles."""
+    run()
+    spent = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        run()
+        spent.append(time.perf_counter() - start)
+    return 1000 * min(spent)
+
+
+def _row(family: str, way: str, count: int, unit: str, run: Callable[[], object]) -> dict:
+    with watch_paths() as paths:
+        spent = _milliseconds(run)
+    taken = sorted({path for name, path in paths if name == family})
+    return {
+        "family": family,
+        "way": way,
+        "path": " and ".join(taken) or "naive",
+        "count": count,
+        "unit": unit,
+        "milliseconds": spent,
+        "microseconds_per_unit": 1000 * spent / count,
+    }
+
+
+def _naive_views(images: torch.Tensor, augmentation: Augmentation) -> torch.Tensor:
+    """Torchvision's own chain, one image at a time as a data loader calls it."""
+    from torchvision.transforms import v2
+
+    chain = v2.Compose(
+        [
+            v2.RandomAffine(augmentation.rotation, scale=augmentation.scale),
+            v2.RandomCrop(augmentation.size),
+            v2.RandomHorizontalFlip(augmentation.flip),
+            v2.ColorJitter(augmentation.brightness, augmentation.contrast),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize([augmentation.mean], [augmentation.deviation]),
+        ]
+    )
+    return torch.stack([chain(image[None]) for image in images])
+
+
+def _naive_f1(truth: np.ndarray, methods: np.ndarray, n_replicates: int) -> None:
+    """Draw rows, index, call the library: one cell of one replicate at a time."""
+    generator = np.random.default_rng(0)
+    for _ in range(n_replicates):
+        drawn = generator.integers(0, len(truth), len(truth))
+        for method in methods:
+            f1_score(truth[drawn], method[drawn], average=None, zero_division=0)
+
+
+def _naive_auroc(truth: np.ndarray, scores: np.ndarray, n_replicates: int) -> None:
+    """Sort every cell again in every replicate."""
+    generator = np.random.default_rng(0)
+    for _ in range(n_replicates):
+        drawn = generator.integers(0, len(truth), len(truth))
+        for model in scores:
+            roc_auc_score(truth[drawn], model[drawn], average=None)
+
+
+def price_table(
+    n_rows: int, n_views: int, n_replicates: int, n_naive_replicates: int
+) -> pd.DataFrame:
+    """Time what this package runs on this machine, and the naive version where it differs.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows of the losses.
+    n_views : int
+        Views of 224 x 224 pixels.
+    n_replicates, n_naive_replicates : int
+        Replicates of this package and of the naive loops; compare them by replicate.
+
+    Returns
+    -------
+    DataFrame
+        Columns family, way, path, count, unit, milliseconds and microseconds_per_unit.
+    """
+    inputs = loss_inputs(n_rows)
+    images = torch.randint(0, 256, (n_views, 256, 256), dtype=torch.uint8)
+    augmentation, index = Augmentation(), torch.arange(n_views)
+    truth, methods, counted, units = count_inputs()
+    label, scores = score_inputs(2_000, 5, 2)
+    scored = resampling_units(len(label))
+    program = programs(label, scores, None, scored, ("auroc",))
+    every, ours = np.ones(14, bool), "this package"
+    ranked = (program, scored, np.ones(5, bool), False, n_replicates, as_key(0))
+    few = n_naive_replicates
+
+    def distill() -> None:
+        distillation_loss(*inputs["distill"], 0.5, 2.0).backward()
+
+    def intervals() -> None:
+        count_intervals(counted, units, ("f1",), every, False, n_replicates, 0)
+
+    rows = [
+        ("bce", ours, n_rows, "row", lambda: masked_bce(*inputs["bce"]).backward()),
+        ("distill", ours, n_rows, "row", distill),
+        ("augment", "torchvision", n_views, "view", lambda: _naive_views(images, augmentation)),
+        ("augment", ours, n_views, "view", lambda: augment_views(images, index, augmentation, 0)),
+        ("bootstrap", "scikit-learn", few, "replicate", lambda: _naive_f1(truth, methods, few)),
+        ("bootstrap", ours, n_replicates, "replicate", intervals),
+        ("ranking", "scikit-learn", few, "replicate", lambda: _naive_auroc(label, scores, few)),
+        ("ranking", ours, n_replicates, "replicate", lambda: replicate_rankings(*ranked)),
+    ]
+    return pd.DataFrame([_row(*row) for row in rows])
