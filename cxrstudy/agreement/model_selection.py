@@ -180,7 +180,6 @@ def choose_on_validation(
     scores: Mapping[str, pd.DataFrame],
     sizes: Sequence[int],
     *,
-    criterion: pd.DataFrame | pd.Series | None = None,
     n_bootstrap: int = 10_000,
     seed: int = 0,
 ) -> SplitEstimates:
@@ -194,31 +193,69 @@ def choose_on_validation(
         Each model's scores, complete, with the same index and columns.
     sizes : sequence of int
         Studies in the validation part, rising.
-    criterion : DataFrame or Series, optional
-        What chooses in place of the truth: other labels of the same studies, by which the
-        validation part is then scored; or one number for each model, the highest being best,
-        such as a training loss with its sign changed. The splits are the same as without.
     n_bootstrap, seed : int
 
     Returns
     -------
     SplitEstimates
-        Of `OUTCOMES`; optimism compares the criterion's own score with the test score.
+        Of `OUTCOMES`.
+    """
+    settings = {"n_bootstrap": n_bootstrap, "seed": seed}
+    return choose_by_criteria(truth, scores, sizes, {"truth": truth}, **settings)["truth"]
+
+
+def choose_by_criteria(
+    truth: pd.DataFrame,
+    scores: Mapping[str, pd.DataFrame],
+    sizes: Sequence[int],
+    criteria: Mapping[str, pd.DataFrame | pd.Series],
+    *,
+    n_bootstrap: int = 10_000,
+    seed: int = 0,
+) -> dict[str, SplitEstimates]:
+    """Choose a model by each of several criteria on the same splits, and let the truth judge.
+
+    Parameters
+    ----------
+    truth, scores, sizes, n_bootstrap, seed
+        As for `choose_on_validation`.
+    criteria : mapping of str to DataFrame or Series
+        Labels of the same studies, by which the validation part is scored, the truth itself
+        among them; or one number for each model, the highest being best, such as a training
+        loss with its sign changed.
+
+    Returns
+    -------
+    dict of str to SplitEstimates
+        By criterion; of `OUTCOMES`. Optimism compares the criterion's own score with the test
+        score.
     """
     cells = sort_cells(truth, scores)
-    other = sort_cells(criterion, scores) if isinstance(criterion, pd.DataFrame) else None
-    fixed = criterion.loc[list(scores)].to_numpy() if isinstance(criterion, pd.Series) else None
-    outcomes, defined = [], []
+    sorted_by = {
+        name: cells if labels is truth else sort_cells(labels, scores)
+        for name, labels in criteria.items()
+        if isinstance(labels, pd.DataFrame)
+    }
+    outcomes: dict[str, list] = {name: [] for name in criteria}
+    without_class: dict[str, np.ndarray] = {}
     for weights in _sample_and_resamples(cells, n_bootstrap, seed):
         tested = score_splits(cells, weights, sizes, seed)
-        chooser = tested if other is None else score_splits(other, weights, sizes, seed)
-        validation = chooser.validation
-        if fixed is not None:
-            validation = np.broadcast_to(fixed, tested.test.shape)
-        outcomes.append(selection_outcomes(validation, tested.test))
-        defined.append(chooser.defined)
-    without_class = truth.shape[1] - defined[0].mean(axis=(0, 2))
-    return _split_estimates(*outcomes, sizes, without_class, len(truth))
+        for name, criterion in criteria.items():
+            if name not in sorted_by:
+                fixed = criterion.loc[list(scores)].to_numpy()
+                chooser, validation = tested, np.broadcast_to(fixed, tested.test.shape)
+            else:
+                same = sorted_by[name] is cells
+                chooser = tested if same else score_splits(sorted_by[name], weights, sizes, seed)
+                validation = chooser.validation
+            outcomes[name].append(selection_outcomes(validation, tested.test))
+            # The first pass is the sample itself.
+            missing = truth.shape[1] - chooser.defined.mean(axis=(0, 2))
+            without_class.setdefault(name, missing)
+    return {
+        name: _split_estimates(*found, sizes, without_class[name], len(truth))
+        for name, found in outcomes.items()
+    }
 
 
 def set_thresholds(

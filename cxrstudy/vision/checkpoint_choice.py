@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement.model_selection import choose_on_validation
+from cxrstudy.agreement.model_selection import choose_by_criteria
 from cxrstudy.data.images import ImageSet
 from cxrstudy.vision.cross_fitting import N_FOLDS, CrossFitted
 from cxrstudy.vision.epoch_sweep import logged_epochs
@@ -90,18 +90,19 @@ def choose_checkpoints(
         Tidy: columns chosen by, outcome, estimate, low, high, n; see
         `cxrstudy.agreement.model_selection.OUTCOMES`.
     """
-    criteria = (None, checkpoints.report, -checkpoints.losses)
-    tables = []
-    for name, criterion in zip(CHOOSERS, criteria, strict=True):
-        found = choose_on_validation(
-            checkpoints.expert,
-            checkpoints.scores,
-            [size],
-            criterion=criterion,
-            n_bootstrap=n_bootstrap,
-            seed=seed,
-        )
-        tables.append(found.table().drop(columns="size").assign(**{"chosen by": name}))
+    labels = (checkpoints.expert, checkpoints.report, -checkpoints.losses)
+    chosen = choose_by_criteria(
+        checkpoints.expert,
+        checkpoints.scores,
+        [size],
+        dict(zip(CHOOSERS, labels, strict=True)),
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
+    tables = [
+        found.table().drop(columns="size").assign(**{"chosen by": name})
+        for name, found in chosen.items()
+    ]
     return pd.concat(tables, ignore_index=True)
 
 

@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from cxrstudy.agreement import resample_weights
 from cxrstudy.agreement.model_selection import (
     OUTCOMES,
+    choose_by_criteria,
     choose_on_validation,
     nested_estimate,
     selection_outcomes,
@@ -190,17 +191,21 @@ def test_impossible_sizes_are_refused(scores, sizes):
 
 
 def test_another_criterion_chooses_and_the_truth_judges(scores):
-    """Labels that are the truth change nothing; reversed ones turn the choice round."""
+    """The truth as criterion is plain validation; reversed labels turn the choice round."""
     truth, models = scores(150, 1, good=2.0, poor=0.2)
-    settings = {"sizes": [60], "n_bootstrap": 60, "seed": SEED}
-    plain = choose_on_validation(truth, models, **settings)
-    same = choose_on_validation(truth, models, criterion=truth, **settings)
-    turned = choose_on_validation(truth, models, criterion=1 - truth, **settings)
-    fixed = choose_on_validation(
-        truth, models, criterion=pd.Series({"poor": 1.0, "good": 0.0}), **settings
-    )
+    settings = {"n_bootstrap": 60, "seed": SEED}
+    plain = choose_on_validation(truth, models, [60], **settings)
+    criteria = {
+        "copy": truth.copy(),
+        "turned": 1 - truth,
+        "fixed": pd.Series({"poor": 1.0, "good": 0.0}),
+    }
+    found = choose_by_criteria(truth, models, [60], criteria, **settings)
     key = (60, "gain over a random choice")
-    assert same.estimates[key].value == plain.estimates[key].value > 0
-    assert turned.estimates[key].value < 0
-    assert fixed.estimates[60, "regret"].value > 0.1
-    assert fixed.estimates[60, "chance of the best"].value < 0.1
+    assert found["copy"].estimates[key].value == plain.estimates[key].value > 0
+    np.testing.assert_array_equal(
+        found["copy"].estimates[key].replicates, plain.estimates[key].replicates
+    )
+    assert found["turned"].estimates[key].value < 0
+    assert found["fixed"].estimates[60, "regret"].value > 0.1
+    assert found["fixed"].estimates[60, "chance of the best"].value < 0.1
