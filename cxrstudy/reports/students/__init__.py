@@ -12,7 +12,7 @@ sentences       reports as sentences; which reports share none with the training
 augment         sentences and spliced reports as further training samples
 checks          reports, targets and held-out reports that fit together
 fingerprint     a key that tells one training from every other
-isolation       a training leaves threads and random generators as they were
+isolation       a training leaves the random generators as they were
 train           `train_student`
 predict         `predict`: probabilities for new reports
 store           a student as a folder of safetensors, JSON and its tokenizer

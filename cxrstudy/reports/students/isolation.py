@@ -1,4 +1,4 @@
-"""A training leaves threads and random generators as they were."""
+"""A training leaves the random generators as they were."""
 
 import random
 from collections.abc import Iterator
@@ -7,25 +7,6 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from transformers import set_seed
-
-
-@contextmanager
-def limited_threads(n_threads: int) -> Iterator[None]:
-    """Let torch use so many threads on the CPU, and as many as before afterwards.
-
-    Small students are fastest on one: more threads wait for each other at every layer, and on a
-    busy machine for a long time.
-
-    Parameters
-    ----------
-    n_threads : int
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from cxrstudy.reports.students.isolation import limited_threads
 from cxrstudy.reports.students.train import TrainedStudent
+from cxrstudy.torch_threads import limited_threads
 
 
 def predict(

@@ -15,9 +15,10 @@ from cxrstudy.kernels.distill import distillation_loss
 from cxrstudy.reports.students.checks import check_training_data
 from cxrstudy.reports.students.config import StudentConfig
 from cxrstudy.reports.students.frequencies import class_frequencies, square_root_weights
-from cxrstudy.reports.students.isolation import limited_threads, own_randomness
+from cxrstudy.reports.students.isolation import own_randomness
 from cxrstudy.reports.students.model import ReportClassifier, build_classifier
 from cxrstudy.reports.students.tokenizer import tokenizer_for
+from cxrstudy.torch_threads import limited_threads
 
 
 @dataclass(frozen=True)

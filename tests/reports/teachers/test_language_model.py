@@ -17,10 +17,10 @@ from transformers import (
 )
 
 from cxrstudy.reports.findings import FINDINGS
-from cxrstudy.reports.students.isolation import limited_threads
 from cxrstudy.reports.teachers.answers import WORDS
 from cxrstudy.reports.teachers.language_model import LanguageModelTeacher
 from cxrstudy.reports.teachers.prompt import instruction, messages
+from cxrstudy.torch_threads import limited_threads
 
 CHAT = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}[assistant] "
 REPORTS = ["No edema.", 'Erguß; "cannot be excluded".']
