@@ -86,7 +86,7 @@ def learning_curve_heads(
     inverse_penalty: float = 1e-4,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Fit heads on few to many images of each label source.
+    """Fit heads on few to many images of each label source, out of fold.
 
     Parameters
     ----------
@@ -105,35 +105,40 @@ def learning_curve_heads(
     Returns
     -------
     dict of str to ndarray of float64, shape (draws, n_images)
-        Logits by label source and size, such as ``"report labels, 500"``.
+        Logits of the images that experts read, by label source and size, such as
+        ``"report labels, 500"``.
     """
     labels = training_labels(image_set)
+    judged = np.flatnonzero(labels[EXPERTS].notna())
     # Of the images that take part, a fold's training has this share.
     share = (n_folds - 1) / n_folds
-    names, columns = [], []
+    folds = image_set.folds(n_folds)
+    found = {}
     for source in labels:
         known = labels[source].notna().to_numpy()
-        wanted = [size for size in sizes if size < share * known.sum()]
-        for draw in range(draws):
-            order = _by_patient(image_set, known, np.random.default_rng([seed, draw]))
-            for size in [*wanted, int(share * known.sum())]:
-                column = np.full(len(labels), np.nan)
-                taken = order[: round(size / share)]
-                column[taken] = labels[source].to_numpy()[taken]
-                columns.append(column)
-                names.append(f"{source}, {size}")
-    # Hundreds of heads: scikit-learn's own accuracy is enough for their ranking.
-    fitted = cross_fit(
-        features,
-        np.column_stack(columns),
-        image_set.folds(n_folds),
-        inverse_penalty,
-        tolerance=1e-4,
-    )
-    found: dict[str, list[np.ndarray]] = {}
-    for name, logits in zip(names, fitted.logits.T, strict=True):
-        found.setdefault(name, []).append(logits)
-    return {name: np.array(logits) for name, logits in found.items()}
+        orders = [
+            _by_patient(image_set, known, np.random.default_rng([seed, draw]))
+            for draw in range(draws)
+        ]
+        largest = int(share * known.sum())
+        for size in [*(size for size in sizes if size < largest), largest]:
+            # All of a source is one draw, however it is ordered.
+            taken = [
+                order[: round(size / share)] for order in orders[: 1 if size == largest else None]
+            ]
+            rows = np.union1d(judged, np.concatenate(taken))
+            targets = np.full((len(rows), len(taken)), np.nan)
+            for column, chosen in enumerate(taken):
+                at = np.searchsorted(rows, chosen)
+                targets[at, column] = labels[source].to_numpy()[chosen]
+            # Hundreds of heads: scikit-learn's own accuracy is enough for their ranking.
+            fitted = cross_fit(
+                features[rows], targets, folds[rows], inverse_penalty, tolerance=1e-4
+            )
+            logits = np.full((draws, len(labels)), np.nan)
+            logits[:, rows] = fitted.logits.T
+            found[f"{source}, {size}"] = logits
+    return found
 
 
 def learning_curve_table(scores: LabelScores, names: Sequence[str]) -> pd.DataFrame:
