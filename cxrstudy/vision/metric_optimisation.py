@@ -51,14 +51,18 @@ def optimise_auroc(
     chosen = labels[subsets] == 1
     if not (chosen.any(axis=1) & ~chosen.all(axis=1)).all():
         raise ValueError("a subset has one class only, so that it has no pairs to order")
-    inputs = torch.from_numpy(np.asarray(features)[subsets].astype(np.float32))
-    positive = torch.from_numpy(chosen)
-    pairs = positive[:, :, None] & ~positive[:, None, :]
+    # Positives first: pairs are then a corner of all pairs of rows.
+    order = np.argsort(~chosen, axis=1, kind="stable")
+    positive = torch.from_numpy(np.take_along_axis(chosen, order, axis=1))
+    rows = np.take_along_axis(subsets, order, axis=1)
+    inputs = torch.from_numpy(np.asarray(features)[rows].astype(np.float32))
+    n_first, n_last = (int(part.sum(axis=1).max()) for part in (chosen, ~chosen))
+    pairs = positive[:, :n_first, None] & ~positive[:, None, -n_last:]
     weights = torch.tensor(np.asarray(start, np.float32), requires_grad=True)
     optimizer = torch.optim.Adam([weights], lr=learning_rate)
     for _ in range(steps):
         scores = torch.einsum("smd,sd->sm", inputs, weights)
-        margins = scores[:, :, None] - scores[:, None, :]
+        margins = scores[:, :n_first, None] - scores[:, None, -n_last:]
         losses = (functional.softplus(-margins) * pairs).sum((1, 2)) / pairs.sum((1, 2))
         optimizer.zero_grad()
         losses.sum().backward()

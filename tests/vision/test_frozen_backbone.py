@@ -33,15 +33,15 @@ def test_an_expert_head_is_scikit_learns_without_the_fold(drawn):
     labels = frozen.training_labels(image_set)[frozen.EXPERTS].to_numpy()
     folds = image_set.folds(3)
     train = (folds != 0) & ~np.isnan(labels)
-    every = folds != 0
-    scaled = (features - features[every].mean(0)) / features[every].std(0)
+    others = folds != 0
+    scaled = (features - features[train].mean(0)) / features[train].std(0)
     candidates = [
         LogisticRegression(C=c, tol=1e-10, max_iter=1000)
         .fit(scaled[train], labels[train])
-        .decision_function(scaled[~every])
+        .decision_function(scaled[~others])
         for c in frozen.INVERSE_PENALTIES
     ]
-    nearest = min(np.abs(logits[~every] - expected).max() for expected in candidates)
+    nearest = min(np.abs(logits[~others] - expected).max() for expected in candidates)
     assert nearest < 1e-3
 
 
