@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,7 +69,11 @@ def _is_run_of(folders: RunFolders, set_name: str) -> bool:
 def _snakemake(lock: IO, *arguments: str) -> int:
     """Run Snakemake; it inherits the lock, and so keeps it even if this process is killed."""
     command = [sys.executable, "-m", "snakemake", *arguments, "--quiet", "rules"]
-    return subprocess.run(command, cwd=project_root(), pass_fds=[lock.fileno()]).returncode
+    # Studies run side by side, one for each core; threads of theirs would wait for one another.
+    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    return subprocess.run(
+        command, cwd=project_root(), pass_fds=[lock.fileno()], env=environment
+    ).returncode
 
 
 @contextmanager

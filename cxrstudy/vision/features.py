@@ -39,7 +39,9 @@ def frozen_features(
         Memory-mapped and read-only.
     """
     backbone = build_backbone(name, _tensor(image_set.pixels[:CALIBRATION_IMAGES]))
-    key = hashlib.sha256(f"{image_set.sha256()} {backbone.fingerprint()}".encode()).hexdigest()
+    # Calibrated statistics differ in their last bits with the number of threads.
+    weights = name if name.weights == "random" else backbone.fingerprint()
+    key = hashlib.sha256(f"{image_set.sha256()} {weights}".encode()).hexdigest()
     path = in_project(folder) / f"{key[:24]}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)
     # Of two studies that want the same features, one computes and the other waits.
