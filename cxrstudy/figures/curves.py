@@ -32,7 +32,7 @@ def curves_with_bands(
     labels : tuple of str
         Axis labels.
     logarithmic : bool
-        Whether the horizontal axis is logarithmic; its ticks are then the values that occur.
+        Whether the horizontal axis is logarithmic; its ticks are then values that occur.
     diagonal : bool
         Whether to draw the line on which both axes agree.
     marked : bool
@@ -57,10 +57,21 @@ def curves_with_bands(
         axes.plot([0, 1], [0, 1], color="#777777", linewidth=1)
     if logarithmic:
         axes.set_xscale("log")
-        ticks = np.unique(data[x])
+        ticks = _apart(np.unique(data[x]))
         axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
         axes.minorticks_off()
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return axes
+
+
+def _apart(values: np.ndarray) -> list[float]:
+    """Leave out values whose labels would run into each other on a logarithmic axis."""
+    places = np.log(values)
+    closest = 0.1 * (places[-1] - places[0])
+    kept = [0]
+    for i in range(1, len(values)):
+        if places[i] - places[kept[-1]] >= closest:
+            kept.append(i)
+    return [values[i] for i in kept]
