@@ -124,6 +124,6 @@ def test_a_gallery_shows_every_image_with_its_title():
     axes = image_gallery(images, saliency, [f"image {i}" for i in range(5)], label="contours")
     panels = axes.get_figure().axes
     shown = [panel for panel in panels if panel.images]
-    assert [panel.get_title() for panel in shown] == [f"image {i}" for i in range(5)]
+    assert [panel.get_title(loc="left") for panel in shown] == [f"image {i}" for i in range(5)]
     for panel, image in zip(shown, images, strict=True):
         np.testing.assert_array_equal(panel.images[0].get_array(), image)
