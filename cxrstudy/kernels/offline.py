@@ -165,11 +165,12 @@ def compile_report(specimens: list[Specimen], architecture: int = ARCHITECTURE) 
 
 
 def chosen_report(chosen: str = "all") -> pd.DataFrame:
-    """Compile all kernels of the package, or one of each family.
+    """Compile all kernels of the package, or the first of some families.
 
     Parameters
     ----------
-    chosen : {"all", "one of each family", "none"}
+    chosen : str
+        ``"all"``, or names of families with blanks between them; empty for none.
 
     Returns
     -------
@@ -179,17 +180,19 @@ def chosen_report(chosen: str = "all") -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the choice is unknown.
+        If there is no such family.
     """
     from cxrstudy.kernels.compiler import HAS_TRITON
 
-    if chosen not in ("all", "one of each family", "none"):
-        raise ValueError(f"compiled must be all, one of each family or none, got {chosen!r}")
-    if chosen == "none" or not HAS_TRITON:
+    if not HAS_TRITON or not chosen:
         names = [field.name for field in fields(Compiled)]
         return pd.DataFrame(columns=["family", "kernel", "warps", *names])
     from cxrstudy.kernels.specimens import specimens
 
-    every = specimens()
-    last_of_each = {specimen.family: specimen for specimen in reversed(every)}
-    return compile_report(every if chosen == "all" else [*last_of_each.values()][::-1])
+    if chosen == "all":
+        return compile_report(specimens())
+    first = {specimen.family: specimen for specimen in reversed(specimens())}
+    unknown = [name for name in chosen.split() if name not in first]
+    if unknown:
+        raise ValueError(f"no kernel family {unknown[0]!r}; families are: {', '.join(first)}")
+    return compile_report([first[name] for name in chosen.split()])
