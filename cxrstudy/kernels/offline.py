@@ -57,8 +57,10 @@ class Compiled:
     Attributes
     ----------
     registers : int
+    spilled_bytes : int
+        Stored to local memory and loaded from it for want of registers.
     stack_bytes : int
-        Local memory, where registers spill to; 0 if none did.
+        Local memory, which holds what was spilled and arrays of a library function.
     shared_bytes : int
         Shared memory of one block.
     instructions : int
@@ -66,6 +68,7 @@ class Compiled:
     """
 
     registers: int
+    spilled_bytes: int
     stack_bytes: int
     shared_bytes: int
     instructions: int
@@ -86,6 +89,7 @@ def compile_offline(specimen: Specimen, architecture: int = ARCHITECTURE) -> Com
     """
     import triton
     from triton.backends.compiler import GPUTarget
+    from triton.backends.nvidia.compiler import get_ptxas
     from triton.compiler import ASTSource
 
     arguments = specimen.kernel.arg_names
@@ -103,10 +107,22 @@ def compile_offline(specimen: Specimen, architecture: int = ARCHITECTURE) -> Com
     target = GPUTarget("cuda", architecture, _THREADS_PER_WARP)
     options = {"num_warps": specimen.warps, "enable_fp_fusion": True}
     compiled = triton.compile(source, target, options)
-    return _resources(compiled.asm["cubin"], triton.knobs.nvidia.cuobjdump.path)
+    spilled = _spilled_bytes(compiled.asm["ptx"], get_ptxas(architecture).path)
+    return _resources(compiled.asm["cubin"], triton.knobs.nvidia.cuobjdump.path, spilled)
 
 
-def _resources(cubin: bytes, cuobjdump: str) -> Compiled:
+def _spilled_bytes(ptx: str, ptxas: str) -> int:
+    """Assemble once more, for what the assembler says of its registers."""
+    architecture = re.search(r"^\.target (\w+)", ptx, re.MULTILINE)[1]
+    with tempfile.TemporaryDirectory() as folder:
+        source, binary = Path(folder) / "kernel.ptx", Path(folder) / "kernel.cubin"
+        source.write_text(ptx)
+        command = [ptxas, "-v", f"--gpu-name={architecture}", source, "-o", binary]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    return sum(map(int, re.findall(r"(\d+) bytes spill (?:stores|loads)", said)))
+
+
+def _resources(cubin: bytes, cuobjdump: str, spilled: int) -> Compiled:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernel.cubin"
         path.write_bytes(cubin)
@@ -117,6 +133,7 @@ def _resources(cubin: bytes, cuobjdump: str) -> Compiled:
     found = dict(re.findall(r"\b(REG|STACK|SHARED):(\d+)", usage.stdout))
     return Compiled(
         registers=int(found["REG"]),
+        spilled_bytes=spilled,
         stack_bytes=int(found["STACK"]),
         shared_bytes=int(found["SHARED"]),
         instructions=len(re.findall(r"^\s+/\*[0-9a-f]{4,}\*/", code.stdout, re.MULTILINE)),
@@ -148,11 +165,12 @@ def compile_report(specimens: list[Specimen], architecture: int = ARCHITECTURE) 
 
 
 def chosen_report(chosen: str = "all") -> pd.DataFrame:
-    """Compile all kernels of the package, or one of each family.
+    """Compile all kernels of the package, or the first of some families.
 
     Parameters
     ----------
-    chosen : {"all", "one of each family", "none"}
+    chosen : str
+        ``"all"``, or names of families with blanks between them; empty for none.
 
     Returns
     -------
@@ -162,17 +180,19 @@ def chosen_report(chosen: str = "all") -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the choice is unknown.
+        If there is no such family.
     """
     from cxrstudy.kernels.compiler import HAS_TRITON
 
-    if chosen not in ("all", "one of each family", "none"):
-        raise ValueError(f"compiled must be all, one of each family or none, got {chosen!r}")
-    if chosen == "none" or not HAS_TRITON:
+    if not HAS_TRITON or not chosen:
         names = [field.name for field in fields(Compiled)]
         return pd.DataFrame(columns=["family", "kernel", "warps", *names])
     from cxrstudy.kernels.specimens import specimens
 
-    every = specimens()
-    last_of_each = {specimen.family: specimen for specimen in reversed(every)}
-    return compile_report(every if chosen == "all" else [*last_of_each.values()][::-1])
+    if chosen == "all":
+        return compile_report(specimens())
+    first = {specimen.family: specimen for specimen in reversed(specimens())}
+    unknown = [name for name in chosen.split() if name not in first]
+    if unknown:
+        raise ValueError(f"no kernel family {unknown[0]!r}; families are: {', '.join(first)}")
+    return compile_report([first[name] for name in chosen.split()])

@@ -52,17 +52,13 @@ def _one_pass() -> list[Specimen]:
 
 
 def _bce() -> list[Specimen]:
-    counts = [
-        Specimen(
-            "bce",
-            bce.count_kernel,
-            {"labels_ptr": f"*{labels}", "count_ptr": "*i32", "size": "i32"},
-            {"IGNORE_UNCERTAIN": True, "BLOCK": bce.COUNT_BLOCK},
-            warps=8,
-            variant=labels,
-        )
-        for labels in ("i8",)
-    ]
+    count = Specimen(
+        "bce",
+        bce.count_kernel,
+        {"labels_ptr": "*i8", "count_ptr": "*i32", "size": "i32"},
+        {"IGNORE_UNCERTAIN": True, "BLOCK": bce.COUNT_BLOCK},
+        warps=8,
+    )
     losses = [
         Specimen(
             "bce",
@@ -100,21 +96,17 @@ def _bce() -> list[Specimen]:
             ("fp16", "fp32", True, True),
         ]
     ]
-    return counts + losses
+    return [*losses, count]
 
 
 def _distill() -> list[Specimen]:
-    counts = [
-        Specimen(
-            "distill",
-            distill.count_kernel,
-            {"targets_ptr": f"*{targets}", "count_ptr": "*i32", "n_cells": "i32"},
-            {"BLOCK": distill.COUNT_BLOCK},
-            warps=8,
-            variant=targets,
-        )
-        for targets in ("fp32",)
-    ]
+    count = Specimen(
+        "distill",
+        distill.count_kernel,
+        {"targets_ptr": "*fp32", "count_ptr": "*i32", "n_cells": "i32"},
+        {"BLOCK": distill.COUNT_BLOCK},
+        warps=8,
+    )
     losses = [
         Specimen(
             "distill",
@@ -146,7 +138,7 @@ def _distill() -> list[Specimen]:
             ("fp16", True, False),
         ]
     ]
-    return counts + losses
+    return [*losses, count]
 
 
 def _augment() -> list[Specimen]:
@@ -196,7 +188,7 @@ def _augment() -> list[Specimen]:
         )
         for view in ("fp32", "bf16")
     ]
-    return [draw, *views]
+    return [*views, draw]
 
 
 def _resample() -> list[Specimen]:
