@@ -134,21 +134,26 @@ def build_backbone(name: BackboneName, calibration: Tensor | None = None) -> Bac
         calibrate_batch_norm(body, batches)
     body = fold_batch_norm(body).to(memory_format=torch.channels_last)
     with torch.no_grad():
-        n_features = body(torch.zeros(1, 3, 64, 64)).shape[1]
-    return Backbone(body, normalise, n_features).eval()
+        features = body(torch.zeros(1, 3, 64, 64))
+    if features.ndim != 2:
+        raise BackboneError(
+            f"{name.architecture} gives features of shape {tuple(features.shape[1:])} and not one "
+            "vector for an image; choose a network with global pooling, such as resnet18"
+        )
+    return Backbone(body, normalise, features.shape[1]).eval()
 
 
 def _with_weights(name: BackboneName) -> tuple[nn.Module, GreyInput]:
     """Return torchvision's model without its classifier, and its preprocessing."""
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(name.seed)
-            model = torchvision.models.get_model(name.architecture, weights=None)
-    except ValueError:
+    known = torchvision.models.list_models(module=torchvision.models)
+    if name.architecture not in known:
         raise BackboneError(
-            f"torchvision has no classification model {name.architecture!r}; it has those of "
-            "torchvision.models.list_models(module=torchvision.models)"
-        ) from None
+            f"torchvision has no classification model {name.architecture!r}; it has: "
+            f"{', '.join(known)}"
+        )
+    with torch.random.fork_rng():
+        torch.manual_seed(name.seed)
+        model = torchvision.models.get_model(name.architecture, weights=None)
     normalise = GreyInput(_BYTE_MEAN, _BYTE_STD, rotated=name.weights == "dequantised")
     if name.weights == "dequantised":
         path = dataset("mobilenet_v2_imagenet").path("mobilenet_v2_imagenet_rot180.safetensors")

@@ -25,7 +25,7 @@ def calibrate_batch_norm(model: nn.Module, batches: list[Tensor]) -> None:
         norm.reset_running_stats()
         # None asks torch for the plain mean over all batches.
         norm.momentum = None
-    model.train()
+        norm.train()
     with torch.no_grad():
         for batch in batches:
             model(batch)
@@ -35,10 +35,11 @@ def calibrate_batch_norm(model: nn.Module, batches: list[Tensor]) -> None:
 
 
 def fold_batch_norm(model: nn.Module) -> nn.Module:
-    """Fold fixed batch normalisation into the convolutions before it.
+    """Fix batch normalisation, and fold it into the convolutions before it.
 
-    The function stays the same and costs less. Fine-tuning a folded network is fine-tuning with
-    fixed statistics, the usual choice where batches are small.
+    The function stays the same and costs less. Fine-tuning such a network moves its
+    convolutions; statistics and shifts of the normalisation stay as pretrained, as in
+    torchvision's ``FrozenBatchNorm2d``, the usual choice where batches are small.
 
     Parameters
     ----------
@@ -49,4 +50,7 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
     Module
         In evaluation mode. Normalisation that follows no convolution stays where it is.
     """
+    fixed = [p for m in model.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()]
+    for parameter in fixed:
+        parameter.requires_grad_(False)
     return fuse(model.eval())

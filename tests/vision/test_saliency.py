@@ -28,7 +28,7 @@ def test_overlapping_patches_are_averaged():
 def test_the_gallery_takes_the_clearest_of_each_kind():
     index = [f"{i}.png" for i in range(8)]
     labels = pd.DataFrame(
-        {"report": [1, 1, 0, 0, 1, 1, 0, 0], "expert": [0, 0, 1, 1, 1, 0, 1, 0]}, index, float
+        {"report": [1, 1, 0, 0, 1, 1, 0, 0], "expert": [0, 0, 1, 1, 1, 0, 1, 0]}, index, dtype=float
     )
     scores = np.array([0.1, 0.9, 0.8, 0.2, 0.5, 0.3, 0.4, 0.6])
     chosen = disagreements(labels, scores, 4)

@@ -4,16 +4,24 @@ Everything is a tensor in one safetensors file, so that nothing is ever unpickle
 images and augmentations need no place in it: they are functions of seed and epoch.
 """
 
+import hashlib
+import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-_EPOCHS = "epochs"
+from cxrstudy.vision.training.config import TrainingConfig
+
+_EPOCHS, _RUN = "epochs", "run"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is damaged or belongs to another training; the message names the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,77 +30,114 @@ class Progress:
 
     Attributes
     ----------
-    epochs : int
-        Finished epochs.
     losses : Tensor of float32, shape (epochs,)
-        Mean training loss of each.
+        Mean training loss of each finished epoch.
     logits : Tensor of float32, shape (epochs, n_watched, n_targets)
         Predictions for the watched images after each.
     """
 
-    epochs: int
     losses: Tensor
     logits: Tensor
 
+    @property
+    def epochs(self) -> int:
+        """Finished epochs."""
+        return len(self.losses)
 
-def save_checkpoint(
-    path: Path, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> None:
-    """Write the state after an epoch; the file is whole at every moment.
+    def after(self, loss: Tensor, logits: Tensor) -> "Progress":
+        """Return the progress after one more epoch."""
+        return Progress(
+            torch.cat([self.losses, loss.view(1)]), torch.cat([self.logits, logits.unsqueeze(0)])
+        )
+
+
+def no_progress(n_watched: int, n_targets: int) -> Progress:
+    """Return the progress of a run that has not begun."""
+    return Progress(torch.empty(0), torch.empty(0, n_watched, n_targets))
+
+
+class Checkpoint:
+    """The file of one run.
 
     Parameters
     ----------
-    path : Path
-    progress : Progress
-    model : Module
-    optimizer : Optimizer
+    path : path
+        Its folder must exist.
+    config : TrainingConfig
+    targets : Tensor
+        What the run learns. With the configuration it tells the run from others.
     """
-    state = {"progress.losses": progress.losses, "progress.logits": progress.logits}
-    state |= {f"model.{key}": value for key, value in model.state_dict().items()}
-    for number, moments in optimizer.state_dict()["state"].items():
-        state |= {f"optimizer.{number}.{key}": value for key, value in moments.items()}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+
+    def __init__(self, path: str | Path, config: TrainingConfig, targets: Tensor) -> None:
+        self.path = Path(path)
+        digest = hashlib.sha256(json.dumps([asdict(config), list(targets.shape)]).encode())
+        digest.update(targets.cpu().contiguous().numpy().tobytes())
+        self.run = digest.hexdigest()
+
+    def save(self, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Write the state after an epoch; the file is whole at every moment.
+
+        Parameters
+        ----------
+        progress : Progress
+        model : Module
+        optimizer : Optimizer
+        """
+        state = {"progress.losses": progress.losses, "progress.logits": progress.logits}
+        state |= {f"model.{key}": value for key, value in model.state_dict().items()}
+        for number, moments in optimizer.state_dict()["state"].items():
+            state |= {f"optimizer.{number}.{key}": value for key, value in moments.items()}
+        # One name for every attempt: what a killed one left behind is written over.
+        unfinished = self.path.with_name(f".{self.path.name}.unfinished")
         save_file(
             {key: value.detach().cpu().contiguous() for key, value in state.items()},
             unfinished,
-            metadata={_EPOCHS: str(progress.epochs)},
+            metadata={_EPOCHS: str(progress.epochs), _RUN: self.run},
         )
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        os.replace(unfinished, self.path)
 
+    def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress | None:
+        """Put a run back to where it was.
 
-def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> Progress | None:
-    """Put a run back to where it was.
+        Parameters
+        ----------
+        model : Module
+            Changed in place.
+        optimizer : Optimizer
+            Changed in place.
 
-    Parameters
-    ----------
-    path : Path
-    model : Module
-        Changed in place.
-    optimizer : Optimizer
-        Changed in place.
+        Returns
+        -------
+        Progress or None
+            None if there is no file.
 
-    Returns
-    -------
-    Progress or None
-        None if there is no checkpoint.
-    """
-    if not path.exists():
-        return None
-    parts: dict[str, dict[str, Tensor]] = {"progress": {}, "model": {}, "optimizer": {}}
-    with safe_open(path, framework="pt") as kept:
-        epochs = int(kept.metadata()[_EPOCHS])
-        for key in kept.keys():  # noqa: SIM118  not a mapping
-            part, _, name = key.partition(".")
-            parts[part][name] = kept.get_tensor(key)
-    model.load_state_dict(parts["model"])
-    state = optimizer.state_dict()
-    for name, tensor in parts["optimizer"].items():
-        number, _, key = name.partition(".")
-        state["state"].setdefault(int(number), {})[key] = tensor
-    optimizer.load_state_dict(state)
-    return Progress(epochs, parts["progress"]["losses"], parts["progress"]["logits"])
+        Raises
+        ------
+        CheckpointError
+            If the file is damaged or of another run.
+        """
+        if not self.path.exists():
+            return None
+        parts: dict[str, dict[str, Tensor]] = {"progress": {}, "model": {}, "optimizer": {}}
+        try:
+            with safe_open(self.path, framework="pt") as kept:
+                run = (kept.metadata() or {}).get(_RUN)
+                for key in kept.keys():  # noqa: SIM118  not a mapping
+                    part, _, name = key.partition(".")
+                    parts[part][name] = kept.get_tensor(key)
+        except (SafetensorError, KeyError) as error:
+            raise CheckpointError(
+                f"{self.path}: damaged ({error}). Delete it; the run then starts anew."
+            ) from None
+        if run != self.run:
+            raise CheckpointError(
+                f"{self.path}: belongs to a training with another configuration or other "
+                "targets. Name another file, or delete this one."
+            )
+        model.load_state_dict(parts["model"])
+        state = optimizer.state_dict()
+        for name, tensor in parts["optimizer"].items():
+            number, _, key = name.partition(".")
+            state["state"].setdefault(int(number), {})[key] = tensor
+        optimizer.load_state_dict(state)
+        return Progress(parts["progress"]["losses"], parts["progress"]["logits"])

@@ -19,8 +19,8 @@ class TrainingConfig:
     backbone : BackboneName
         Plays no part if the inputs are features.
     trainable : {"all", "last third", "head"}
-        Which weights learn: all, the head and the last third of the backbone's tensors, or the
-        head alone.
+        Which weights learn: all convolutions and the head, the head and the last third of the
+        backbone's tensors, or the head alone. Batch normalisation stays as it was.
     head : {"linear", "mlp"}
         One layer; or two with 256 hidden units.
     epochs, batch_size : int

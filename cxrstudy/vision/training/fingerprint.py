@@ -14,10 +14,12 @@ from cxrstudy.vision.training.config import TrainingConfig
 _DECIDING = (
     "backbones.py",
     "batch_norm.py",
+    "chest_weights.py",
     "classifier.py",
     "grey_input.py",
     "training/loop.py",
     "training/schedule.py",
+    "../kernels/bce.py",
 )
 _DECIDING_IF_AUGMENTED = ("training/batches.py", "../kernels/augment.py")
 

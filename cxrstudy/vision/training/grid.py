@@ -1,6 +1,5 @@
 """Many trainings, each kept as soon as it is done, so that a stopped study resumes."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from cxrstudy.paths import in_project
+from cxrstudy.torch_threads import limited_threads
 from cxrstudy.vision.training.config import TrainingConfig
 from cxrstudy.vision.training.fingerprint import training_key
 from cxrstudy.vision.training.loop import predict_logits, train
@@ -125,21 +125,21 @@ def _train_and_keep(
 def _train_and_write(inputs, targets, watched, config: TrainingConfig, path: Path) -> None:
     inputs, targets, watched = (torch.from_numpy(np.array(a)) for a in (inputs, targets, watched))
     checkpoint = path.with_name(f"{path.stem}.checkpoint")
-    done = train(inputs, targets.float(), config, watched, checkpoint)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        save_file(
-            {
-                "logits": done.logits,
-                "training_logits": predict_logits(done.model, inputs),
-                "losses": done.losses,
-            },
-            unfinished,
-            metadata={"seconds": repr(done.seconds)},
-        )
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    n_threads = torch.get_num_threads() if torch.cuda.is_available() else 1
+    with limited_threads(n_threads):
+        done = train(inputs, targets.float(), config, watched, checkpoint)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    save_file(
+        {
+            "logits": done.logits,
+            "training_logits": predict_logits(done.model, inputs),
+            "losses": done.losses,
+        },
+        unfinished,
+        metadata={"seconds": repr(done.seconds)},
+    )
+    unfinished.replace(path)
+    checkpoint.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> KeptTraining:

@@ -13,7 +13,7 @@ from torch import Tensor
 from cxrstudy.kernels.bce import masked_bce
 from cxrstudy.vision.classifier import ImageClassifier, build_classifier
 from cxrstudy.vision.training.batches import pick_batch
-from cxrstudy.vision.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from cxrstudy.vision.training.checkpoint import Checkpoint, no_progress
 from cxrstudy.vision.training.config import TrainingConfig
 from cxrstudy.vision.training.schedule import build_optimizer, build_scheduler
 
@@ -28,7 +28,7 @@ class Training:
     ----------
     config : TrainingConfig
     model : ImageClassifier
-        With its final weights, on the CPU, in evaluation mode.
+        With its final weights, in evaluation mode, on the device that trained it.
     losses : Tensor of float32, shape (epochs,)
         Mean training loss of each epoch.
     logits : Tensor of float32, shape (epochs, n_watched, n_targets)
@@ -68,7 +68,8 @@ def train(
         Held-out inputs, as `inputs`. They decide nothing.
     checkpoint : path, optional
         Where the state is kept after every epoch. A run that was stopped at any moment goes on
-        from there and ends with the same weights (on a CPU). The file goes when the run ends.
+        from there and ends with the same weights (on a CPU). The caller removes the file once
+        the result is safe.
 
     Returns
     -------
@@ -78,6 +79,8 @@ def train(
     ------
     ValueError
         If inputs and targets do not fit together, or a target has no label at all.
+    CheckpointError
+        If the checkpoint is damaged or belongs to another training.
     """
     _check(inputs, targets)
     start = time.perf_counter()
@@ -87,11 +90,13 @@ def train(
         model = build_classifier(config, inputs, prevalence)
         steps_per_epoch = -(-len(inputs) // config.batch_size)
         model, optimizer = accelerator.prepare(model, build_optimizer(model, config))
-        bare = accelerator.unwrap_model(model)
+        # Predictions are made in full precision, whatever the training computes in.
+        bare = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
         inputs, targets = inputs.to(accelerator.device), targets.to(accelerator.device)
         watched = inputs[:0] if watched is None else watched.to(accelerator.device)
-        path = None if checkpoint is None else Path(checkpoint)
-        progress = _resume(path, bare, optimizer, watched, targets.shape[1])
+        kept = Checkpoint(checkpoint, config, targets) if checkpoint else None
+        progress = kept.load(bare, optimizer) if kept else None
+        progress = progress or no_progress(len(watched), targets.shape[1])
         scheduler = build_scheduler(
             optimizer,
             config,
@@ -102,18 +107,11 @@ def train(
             loss = _train_epoch(
                 accelerator, model, optimizer, scheduler, inputs, targets, config, epoch
             )
-            logits = predict_logits(bare, watched)
-            progress = Progress(
-                epoch + 1,
-                torch.cat([progress.losses, loss.float().cpu().view(1)]),
-                torch.cat([progress.logits, logits.unsqueeze(0)]),
-            )
-            if path is not None and epoch + 1 < config.epochs and accelerator.is_main_process:
-                save_checkpoint(path, progress, bare, optimizer)
-    if path is not None and accelerator.is_main_process:
-        path.unlink(missing_ok=True)
+            progress = progress.after(loss.float().cpu(), predict_logits(bare, watched))
+            if kept and accelerator.is_main_process:
+                kept.save(progress, bare, optimizer)
     seconds = time.perf_counter() - start
-    return Training(config, bare.cpu().eval(), progress.losses, progress.logits, seconds)
+    return Training(config, bare.eval(), progress.losses, progress.logits, seconds)
 
 
 def predict_logits(model: ImageClassifier, inputs: Tensor) -> Tensor:
@@ -145,22 +143,20 @@ def _train_epoch(
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
     order = torch.randperm(len(inputs), generator=generator).to(inputs.device)
     total = torch.zeros((), device=inputs.device)
-    for batch in order.split(config.batch_size):
+    for number, batch in enumerate(order.split(config.batch_size)):
+        # A last batch with fewer images than processes is taken by all of them.
         rows = batch[accelerator.process_index :: accelerator.num_processes]
+        rows = rows if len(rows) else batch
+        first = epoch * len(inputs) + number * config.batch_size
         with accelerator.autocast():
-            logits = model(pick_batch(inputs, rows, config, epoch))
+            logits = model(pick_batch(inputs, rows, config, first))
         loss = masked_bce(logits, targets[rows], smoothing=config.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
         accelerator.backward(loss)
         optimizer.step()
         scheduler.step()
-        total += loss.detach() * len(rows)
-    return total / len(inputs)
-
-
-def _resume(path: Path | None, model, optimizer, watched: Tensor, n_targets: int) -> Progress:
-    kept = None if path is None else load_checkpoint(path, model, optimizer)
-    return kept or Progress(0, torch.empty(0), torch.empty(0, len(watched), n_targets))
+        total += loss.detach() * len(batch)
+    return accelerator.reduce(total, "mean") / len(inputs)
 
 
 def _precision() -> str:

@@ -8,9 +8,16 @@ from safetensors.torch import load_file
 from torch import nn
 
 from cxrstudy.vision.training import checkpoint
-from cxrstudy.vision.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from cxrstudy.vision.training.checkpoint import Checkpoint, CheckpointError, Progress
+from cxrstudy.vision.training.config import TrainingConfig
 
-PROGRESS = Progress(2, torch.tensor([0.7, 0.5]), torch.arange(12.0).view(2, 2, 3))
+PROGRESS = Progress(torch.tensor([0.7, 0.5]), torch.arange(12.0).view(2, 2, 3))
+TARGETS = torch.eye(3)
+
+
+def file_at(path, **changes) -> Checkpoint:
+    """The file of a run with some configuration."""
+    return Checkpoint(path, TrainingConfig(**changes), TARGETS)
 
 
 def build(seed: int = 0, dtype: torch.dtype = torch.float32):
@@ -44,9 +51,9 @@ def test_model_optimizer_and_progress_come_back(trained, tmp_path):
     """Weights, both moments, the number of steps, and what was predicted; bit for bit."""
     model, optimizer = trained
     path = tmp_path / "run.checkpoint"
-    save_checkpoint(path, PROGRESS, model, optimizer)
+    file_at(path).save(PROGRESS, model, optimizer)
     other, its_optimizer = build(seed=1)
-    progress = load_checkpoint(path, other, its_optimizer)
+    progress = file_at(path).load(other, its_optimizer)
     assert progress.epochs == 2
     assert torch.equal(progress.losses, PROGRESS.losses)
     assert torch.equal(progress.logits, PROGRESS.logits)
@@ -63,9 +70,9 @@ def test_model_optimizer_and_progress_come_back(trained, tmp_path):
 def test_the_next_steps_are_the_same(trained, tmp_path):
     """Memory order does not come back with the moments, and must make no difference."""
     path = tmp_path / "run.checkpoint"
-    save_checkpoint(path, PROGRESS, *trained)
+    file_at(path).save(PROGRESS, *trained)
     resumed = build(seed=1)
-    load_checkpoint(path, *resumed)
+    file_at(path).load(*resumed)
     for seed in range(3, 8):
         step(*trained, seed)
         step(*resumed, seed)
@@ -77,14 +84,14 @@ def test_nothing_kept_changes_nothing(trained, tmp_path):
     """Without a file the run starts where it is."""
     model, optimizer = trained
     before = copy.deepcopy(model.state_dict())
-    assert load_checkpoint(tmp_path / "none", model, optimizer) is None
+    assert file_at(tmp_path / "none").load(model, optimizer) is None
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
 def test_every_value_is_a_tensor_in_one_safe_file(trained, tmp_path):
     """Another reader of the format finds the same names; nothing is pickled."""
     path = tmp_path / "run.checkpoint"
-    save_checkpoint(path, PROGRESS, *trained)
+    file_at(path).save(PROGRESS, *trained)
     kept = load_file(path)
     assert {name.partition(".")[0] for name in kept} == {"progress", "model", "optimizer"}
     assert torch.equal(kept["model.0.weight"], trained[0][0].weight)
@@ -92,17 +99,42 @@ def test_every_value_is_a_tensor_in_one_safe_file(trained, tmp_path):
 
 
 def test_a_failed_write_leaves_the_previous_checkpoint(trained, tmp_path, monkeypatch):
-    """A full disk half-way costs one epoch; no temporary file stays."""
+    """A full disk half-way costs one epoch; the next write takes the half one's place."""
     path = tmp_path / "run.checkpoint"
-    save_checkpoint(path, PROGRESS, *trained)
+    file_at(path).save(PROGRESS, *trained)
     before = path.read_bytes()
 
     def full_disk(tensors, file, metadata):
         file.write_bytes(before[:100])
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full_disk)
-    with pytest.raises(OSError, match="no space"):
-        save_checkpoint(path, PROGRESS, *trained)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_file", full_disk)
+        with pytest.raises(OSError, match="no space"):
+            file_at(path).save(PROGRESS, *trained)
     assert path.read_bytes() == before
+    file_at(path).save(PROGRESS, *trained)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("content", [b"", b"half of a file", None])
+def test_a_damaged_file_is_named(content, trained, tmp_path):
+    """Empty, foreign or cut off: one error says which file and what to do."""
+    path = tmp_path / "run.checkpoint"
+    file_at(path).save(PROGRESS, *trained)
+    path.write_bytes(path.read_bytes()[:-10] if content is None else content)
+    with pytest.raises(CheckpointError, match=r"run\.checkpoint: damaged .* Delete it"):
+        file_at(path).load(*trained)
+
+
+def test_a_file_of_another_run_is_refused(trained, tmp_path):
+    """Another seed or length is another run, and so are other targets."""
+    path = tmp_path / "run.checkpoint"
+    file_at(path).save(PROGRESS, *trained)
+    for other in (
+        file_at(path, seed=1),
+        file_at(path, epochs=9),
+        Checkpoint(path, TrainingConfig(), 1 - TARGETS),
+    ):
+        with pytest.raises(CheckpointError, match="belongs to a training with another"):
+            other.load(*trained)

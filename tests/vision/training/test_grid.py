@@ -99,11 +99,14 @@ def test_a_stopped_grid_goes_on_where_it_was(jobs, inputs, tmp_path, monkeypatch
         patch.setattr(grid, "save_file", stopping)
         with pytest.raises(KeyboardInterrupt):
             train_many(inputs, jobs, tmp_path, n_jobs=1)
-    (only,) = (file for file in tmp_path.iterdir() if file.suffix != ".lock")
+    (only,) = tmp_path.glob("*.safetensors")
+    # The half-written file and the checkpoint of the finished training wait to be used.
+    assert len(list(tmp_path.glob("*.checkpoint"))) == 1
     written = only.stat().st_mtime_ns
     trained_epochs.clear()
     kept = train_many(inputs, jobs, tmp_path, n_jobs=1)
     assert trained_epochs == [1]
+    assert not [file for file in tmp_path.iterdir() if file.suffix not in {".lock", ".safetensors"}]
     assert only.stat().st_mtime_ns == written
     assert_kept(kept[0], jobs[0], inputs)
 
