@@ -211,6 +211,28 @@ def show_recorded(study: str, name: str, caption: str, results: str | Path, **la
         show_table(table, name, caption, results, decimals=2)
 
 
+def recorded_html(study: str, caption: str) -> str:
+    """Lay a study's recorded rows out as HTML, for a page that has no run of its own.
+
+    Parameters
+    ----------
+    study : str
+        Name of the study.
+    caption : str
+        What the table shows; the provenance is added.
+
+    Returns
+    -------
+    str
+        With every text escaped; empty if no run was recorded.
+    """
+    recorded = load_recorded(study)
+    if recorded is None:
+        return ""
+    shown = _formatted(recorded.drop(columns=list(PROVENANCE)), 3)
+    return _block(_table_html(shown), "recorded", f"{caption} {provenance_in_words(recorded)}")
+
+
 def _publish_table(shown: pd.DataFrame, name: str, caption: str) -> None:
     shown = shown.rename(columns=lambda column: str(column).replace("_", " "))
     _publish(_table_html(shown), shown.to_string(index=False), name, caption)
@@ -222,16 +244,19 @@ def _table_html(shown: pd.DataFrame) -> str:
 
 
 def _publish(body: str, text: str, name: str, caption: str) -> None:
+    publish_display_data(
+        {"text/html": _block(body, name, caption), "text/plain": f"{caption}\n{text}"},
+        metadata={METADATA_KEY: {"kind": "table", "name": name}},
+    )
+
+
+def _block(body: str, name: str, caption: str) -> str:
     label = f"{anchor(name)}-caption"
-    page = (
+    return (
         f'<div class="cxr-block" id="{anchor(name)}">\n'
         f'<p class="cxr-caption" id="{label}">{html.escape(caption)}</p>\n'
         f'<div class="cxr-scroll" tabindex="0" role="region" aria-labelledby="{label}">\n'
         f"{body}\n</div>\n</div>"
-    )
-    publish_display_data(
-        {"text/html": page, "text/plain": f"{caption}\n{text}"},
-        metadata={METADATA_KEY: {"kind": "table", "name": name}},
     )
 
 

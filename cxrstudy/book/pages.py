@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
-from cxrstudy.display import METADATA_KEY, anchor
+from cxrstudy.display import METADATA_KEY, anchor, recorded_html
 from cxrstudy.runs.catalogue import Study
 
 
@@ -51,14 +51,20 @@ def study_page(
     return _notebook(executed, cells)
 
 
-def missing_data_page(study: Study, missing: list[str]) -> NotebookNode:
+def missing_data_page(
+    study: Study, missing: list[str], ledger: list[dict] | None = None
+) -> NotebookNode:
     """Make the page of a study whose data are not on this machine.
+
+    What a recorded run found is shown all the same.
 
     Parameters
     ----------
     study : Study
     missing : list of str
         Data sets of the registry that could not be had.
+    ledger : list of dict, optional
+        All rows; a recorded run may have decided those of this study.
 
     Returns
     -------
@@ -73,7 +79,12 @@ def missing_data_page(study: Study, missing: list[str]) -> NotebookNode:
         f"```bash\n{commands}\n```\n\nThen build the book again. Without a network, name a folder "
         f"that holds them in the environment variable `{MIRROR_VARIABLE}`."
     )
-    return new_notebook(cells=[new_markdown_cell(text)])
+    cells = [new_markdown_cell(text)]
+    recorded = recorded_html(study.name, "What the largest recorded run found.")
+    if recorded:
+        cells.append(new_markdown_cell(_verdicts(study, ledger or [])))
+        cells.append(new_markdown_cell(f"```{{raw}} html\n{recorded}\n```"))
+    return new_notebook(cells=cells)
 
 
 def failed_page(study: Study, error: str) -> NotebookNode:

@@ -92,7 +92,7 @@ def _assemble_study(study: Study, pages: Path, build: Path, ledger: list[dict]) 
         return
     stamp = json.loads(folders.stamp.read_text("utf-8"))
     if stamp["missing"]:
-        page = missing_data_page(study, stamp["missing"])
+        page = missing_data_page(study, stamp["missing"], ledger)
     else:
         page = study_page(study, nbformat.read(folders.executed, as_version=4), ledger, stamp)
     write_page(page, pages / f"{study.name}.ipynb")

@@ -3,6 +3,7 @@
 import html
 
 import nbformat
+import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -147,6 +148,18 @@ def test_missing_data_name_what_and_the_one_command():
     assert "CheXpert test-set labels" in text
     assert text.count("cxrstudy data fetch chexpert_test_set_labels") == 1
     assert "CXRSTUDY_MIRROR" in text
+
+
+def test_without_data_the_recorded_run_is_shown(monkeypatch):
+    """A page without a run of its own has the recorded rows, escaped, and the verdicts."""
+    recorded = pd.DataFrame({"arm": [EVIL], "estimate": [0.5]}).assign(
+        **dict.fromkeys(("set", "hardware", "versions", "date", "data", "commit"), "x")
+    )
+    monkeypatch.setattr("cxrstudy.display.load_recorded", lambda study: recorded)
+    text = _text(missing_data_page(STUDY, ["chexpert_test_set_labels"], []))
+    assert 'id="recorded"' in text and html.escape(EVIL) in text and "0.500" in text
+    assert "<script" not in text
+    assert "Recorded run, set x" in text
 
 
 @pytest.mark.parametrize("error", [f"ValueError: {EVIL}", "a </pre> b", "**x** `y`\n\n# z"])
