@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pandas as pd
 import pytest
 
 from cxrstudy.paths import in_project
@@ -242,3 +243,20 @@ def test_the_ledger_page_lists_every_claim():
     assert all(row["verdict"] for row in rows)
     text = (SITE / "claims.html").read_text("utf-8")
     assert text.count("<tr id=") == len(rows)
+
+
+def test_the_frozen_head_scores_as_was_verified():
+    """Features of a network that saw no X-ray: known AUROC against experts and report labels."""
+    results = in_project("_build/results/frozen_backbone")
+    if not (results / "heads.csv").exists():
+        assert not REQUIRED or not os.environ.get("CXRSTUDY_MIRROR"), "study 06 did not run"
+        pytest.skip("needs study 06, whose data are not here")
+    pooled, within = (
+        pd.read_csv(results / f"{name}.csv").query("method == 'ImageNet features, report labels'")
+        for name in ("heads_pooled", "heads")
+    )
+    auroc = pooled.set_index("quantity")["estimate"]
+    assert auroc["experts"] == pytest.approx(0.786, abs=0.02)
+    assert auroc["report labels"] == pytest.approx(0.659, abs=0.02)
+    gap = within.query("images == 'within view' and quantity == 'gap'").iloc[0]
+    assert gap["n"] == 2179 and gap["low"] > 0

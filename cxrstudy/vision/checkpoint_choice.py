@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
-from cxrstudy.agreement.model_selection import choose_by_criteria
+from cxrstudy.agreement.model_selection import choose_by_criteria, set_thresholds
 from cxrstudy.data.images import ImageSet
 from cxrstudy.vision.cross_fitting import N_FOLDS, CrossFitted
 from cxrstudy.vision.epoch_sweep import logged_epochs
@@ -28,12 +29,15 @@ class Checkpoints:
     expert, report : DataFrame of float, shape (n_patients, 1)
     losses : Series of float
         Training loss of each checkpoint.
+    finished : list of str
+        The checkpoints that are the end of a run.
     """
 
     scores: dict[str, pd.DataFrame]
     expert: pd.DataFrame
     report: pd.DataFrame
     losses: pd.Series
+    finished: list[str]
 
 
 def gather_checkpoints(
@@ -58,7 +62,7 @@ def gather_checkpoints(
     inside = pd.Series(image_set.folds(N_FOLDS) == half, image_set.images.index)
     labels = labels[inside[labels.index]].groupby("patient").head(1)
     rows = image_set.images.index.get_indexer(labels.index)
-    scores, losses = {}, {}
+    scores, losses, finished = {}, {}, []
     for name, arm in trained.items():
         for number in range(arm.arm.seeds):
             for epoch in logged_epochs(arm.arm.config.epochs):
@@ -66,10 +70,11 @@ def gather_checkpoints(
                 values = arm.held_out[number, epoch - 1, rows].astype(float)
                 scores[key] = pd.DataFrame({"opacity": values}, labels.index)
                 losses[key] = float(arm.losses[number, epoch - 1])
+            finished.append(key)
     expert, report = (
         labels[[source]].set_axis(["opacity"], axis=1) for source in ("expert", "report")
     )
-    return Checkpoints(scores, expert, report, pd.Series(losses))
+    return Checkpoints(scores, expert, report, pd.Series(losses), finished)
 
 
 def choose_checkpoints(
@@ -124,3 +129,32 @@ def spread_table(checkpoints: Checkpoints) -> pd.DataFrame:
         {"checkpoints": [len(aurocs)], "images": [len(scores)], "worst": [aurocs.min()],
          "median": [np.median(aurocs)], "best": [aurocs.max()]}
     )  # fmt: skip
+
+
+def tuned_thresholds(
+    checkpoints: Checkpoints, size: int, n_bootstrap: int = 10_000, seed: int = 0
+) -> pd.DataFrame:
+    """Say what tuning a threshold on part of the patients is worth on the others.
+
+    Parameters
+    ----------
+    checkpoints : Checkpoints
+        Its finished runs get thresholds; their scores are log odds.
+    size : int
+        Images in the validation part.
+    n_bootstrap, seed : int
+
+    Returns
+    -------
+    DataFrame
+        Tidy: columns rule (tuned for Youden, tuned for F1, at 0.5), metric (youden, f1), estimate
+        (score minus that of the threshold at the prevalence), low, high, n.
+    """
+    probabilities = {name: expit(checkpoints.scores[name]) for name in checkpoints.finished}
+    found = set_thresholds(
+        checkpoints.expert, probabilities, [size], n_bootstrap=n_bootstrap, seed=seed
+    )
+    table = found.table()
+    table = table[table["outcome"].str.contains(" - ")].drop(columns="size")
+    parts = table["outcome"].str.extract(r"(?P<metric>\w+), (?P<rule>.+) - ")
+    return table.drop(columns="outcome").join(parts)

@@ -9,6 +9,7 @@ from cxrstudy.vision.checkpoint_choice import (
     choose_checkpoints,
     gather_checkpoints,
     spread_table,
+    tuned_thresholds,
 )
 from cxrstudy.vision.cross_fitting import Arm, CrossFitted
 from cxrstudy.vision.training import TrainingConfig
@@ -50,3 +51,12 @@ def test_the_training_loss_misleads_and_expert_images_do_not(checkpoints):
     assert tuple(regret.index) == CHOOSERS
     assert regret["200 expert images"] == pytest.approx(0, abs=0.01)
     assert regret["training loss"] > 0.2
+
+
+def test_only_finished_runs_get_thresholds(checkpoints):
+    """The end of the run is noise, on which no rule beats the prevalence by much."""
+    assert checkpoints.finished == ["run, seed 0, after 2"]
+    table = tuned_thresholds(checkpoints, 40, n_bootstrap=60)
+    assert set(table["rule"]) == {"tuned for Youden", "tuned for F1", "at 0.5"}
+    assert set(table["metric"]) == {"youden", "f1"}
+    assert table["estimate"].abs().max() < 0.5 and len(table) == 6
