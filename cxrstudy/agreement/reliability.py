@@ -37,7 +37,8 @@ def reliability(
         for each bin.
     """
     units = resampling_units(len(labels), clusters)
-    bins = pd.qcut(probabilities, n_bins, labels=False, duplicates="drop")
+    # Where all probabilities are equal there is one bin, which pandas does not name.
+    bins = np.nan_to_num(pd.qcut(probabilities, n_bins, labels=False, duplicates="drop"))
     drawn = resample_weights(units.n_units, n_bootstrap, seed).astype(float)
     events = labels.to_numpy(float)
     rows = []

@@ -19,6 +19,9 @@ REPORTS, EXPERTS = "report labels", "RSNA's experts"
 INVERSE_PENALTIES: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2)
 """Candidates for C of standardised features; chosen by inner folds, never on a test fold."""
 
+N_FOLDS = 5
+"""Folds of patients for heads."""
+
 FINE_TUNED, PARTLY, FROZEN = "fine-tuned", "last third fine-tuned", "frozen"
 
 
@@ -50,7 +53,7 @@ def method_name(inputs: str, labels: str) -> str:
 
 
 def cross_fitted_heads(
-    image_set: ImageSet, inputs: Mapping[str, np.ndarray], n_folds: int
+    image_set: ImageSet, inputs: Mapping[str, np.ndarray], n_folds: int = N_FOLDS
 ) -> dict[str, np.ndarray]:
     """Fit linear heads of each kind of input on report labels and on experts, out of fold.
 
@@ -82,7 +85,7 @@ def learning_curve_heads(
     features: np.ndarray,
     sizes: Sequence[int],
     draws: int,
-    n_folds: int,
+    n_folds: int = N_FOLDS,
     inverse_penalty: float = 1e-4,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Counted bytes, floors, recorded rows and the choice of what to compile."""
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 import torch
@@ -66,6 +67,7 @@ def test_the_figure_marks_floors_and_what_was_measured():
     labels = [line.get_label() for line in axes.get_lines()]
     assert sum("floor" in label for label in labels) == len(floors)
     assert [label for label in labels if "measured" in label] == ["bce, measured"]
+    plt.close(axes.get_figure())
 
 
 def test_an_unknown_choice_of_kernels_is_named():

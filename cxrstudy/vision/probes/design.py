@@ -37,9 +37,10 @@ class Design:
         self.double = torch.cat([table, torch.ones(n, 1, dtype=table.dtype, device=device)], 1)
         self.single = self.double.float()
         centred = self.single[:, :-1]
-        # Single precision does for the eigenvectors, but products with them must be as precise as
-        # the gradient: small eigenvalues magnify rounding until steps no longer point downhill.
-        spectrum, basis = torch.linalg.eigh(centred.T @ centred / n)
+        # A covariance in single precision does, but not its eigenvectors: features that never vary
+        # have many equal eigenvalues, and products with the vectors must be as precise as the
+        # gradient, as small eigenvalues magnify rounding until steps no longer point downhill.
+        spectrum, basis = torch.linalg.eigh((centred.T @ centred / n).double())
         self.eigen = basis, spectrum.clamp(min=0.0)
 
     def solve(
