@@ -19,8 +19,9 @@ import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from cxrstudy.data.origins import DataNotAvailableError
 from cxrstudy.data.registry import dataset
-from cxrstudy.vision.batch_norm import calibrate_batch_norm, fold_batch_norm
+from cxrstudy.vision.batch_norm import calibrate_batch_norm, fix_batch_norm, fold_batch_norm
 from cxrstudy.vision.chest_weights import chest_densenet
 from cxrstudy.vision.grey_input import GreyInput
 
@@ -119,13 +120,15 @@ def build_backbone(name: BackboneName, calibration: Tensor | None = None) -> Bac
     Raises
     ------
     BackboneError
-        If torchvision has no such model, or random weights come without images.
+        If torchvision has no such model, the model does not turn images of any size into one
+        vector, or random weights come without images.
     DataNotAvailableError
         If the weights are neither here nor to be had.
     """
     if name.weights == "chest":
         body, n_features = chest_densenet()
-        return Backbone(body, GreyInput((127.5,), (127.5 / 1024,)), n_features).eval()
+        grey = GreyInput((127.5,), (127.5 / 1024,))
+        return Backbone(fix_batch_norm(body), grey, n_features).eval()
     body, normalise = _with_weights(name)
     if name.weights == "random":
         if calibration is None:
@@ -133,14 +136,25 @@ def build_backbone(name: BackboneName, calibration: Tensor | None = None) -> Bac
         batches = [normalise(batch) for batch in calibration.split(_CALIBRATION_BATCH)]
         calibrate_batch_norm(body, batches)
     body = fold_batch_norm(body).to(memory_format=torch.channels_last)
-    with torch.no_grad():
-        features = body(torch.zeros(1, 3, 64, 64))
-    if features.ndim != 2:
+    return Backbone(body, normalise, _n_features(body, name)).eval()
+
+
+def _n_features(body: nn.Module, name: BackboneName) -> int:
+    """Try the network on a small image: it must take any size and give one vector."""
+    try:
+        with torch.no_grad():
+            shape = body(torch.zeros(1, 3, 64, 64)).shape[1:]
+    except (AssertionError, RuntimeError) as error:
         raise BackboneError(
-            f"{name.architecture} gives features of shape {tuple(features.shape[1:])} and not one "
-            "vector for an image; choose a network with global pooling, such as resnet18"
+            f"{name.architecture} does not take images of any size ({error}); choose a "
+            "convolutional network with global pooling, such as resnet18"
+        ) from None
+    if len(shape) != 1:
+        raise BackboneError(
+            f"{name.architecture} gives features of shape {tuple(shape)} and not one vector for "
+            "an image; choose a network with global pooling, such as resnet18"
         )
-    return Backbone(body, normalise, features.shape[1]).eval()
+    return shape[0]
 
 
 def _with_weights(name: BackboneName) -> tuple[nn.Module, GreyInput]:
@@ -160,13 +174,29 @@ def _with_weights(name: BackboneName) -> tuple[nn.Module, GreyInput]:
         model.load_state_dict({key: _as_float(value) for key, value in load_file(path).items()})
     elif name.weights == "imagenet":
         weights = torchvision.models.get_model_weights(name.architecture).DEFAULT
-        model.load_state_dict(weights.get_state_dict(check_hash=True, weights_only=True))
+        model.load_state_dict(_download(weights))
         preset = weights.transforms()
         mean, std = ([255 * value for value in values] for values in (preset.mean, preset.std))
         normalise = GreyInput(mean, std)
-    head = next(attribute for attribute in _HEADS if hasattr(model, attribute))
+    head = next((attribute for attribute in _HEADS if hasattr(model, attribute)), None)
+    if head is None:
+        raise BackboneError(
+            f"{name.architecture} has its classifier in none of {', '.join(_HEADS)}; choose "
+            "another network, such as resnet18"
+        )
     setattr(model, head, nn.Identity())
     return model, normalise
+
+
+def _download(weights: torchvision.models.WeightsEnum) -> dict[str, Tensor]:
+    """Fetch torchvision's weights once, checked against the hash in their name."""
+    try:
+        return weights.get_state_dict(check_hash=True, weights_only=True)
+    except OSError as error:
+        raise DataNotAvailableError(
+            f"torchvision's weights {weights} cannot be fetched from {weights.url} ({error}); "
+            "choose dequantised weights, or run once where there is a network"
+        ) from None
 
 
 def _as_float(tensor: Tensor) -> Tensor:

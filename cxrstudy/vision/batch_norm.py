@@ -34,12 +34,33 @@ def calibrate_batch_norm(model: nn.Module, batches: list[Tensor]) -> None:
     model.eval()
 
 
+def fix_batch_norm(model: nn.Module) -> nn.Module:
+    """Keep batch normalisation as it is, whatever else of the network learns.
+
+    Small batches have statistics too noisy to learn from; torchvision's ``FrozenBatchNorm2d``
+    is the same choice.
+
+    Parameters
+    ----------
+    model : Module
+        Changed in place.
+
+    Returns
+    -------
+    Module
+        The same, in evaluation mode.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.requires_grad_(False)
+    return model.eval()
+
+
 def fold_batch_norm(model: nn.Module) -> nn.Module:
     """Fix batch normalisation, and fold it into the convolutions before it.
 
     The function stays the same and costs less. Fine-tuning such a network moves its
-    convolutions; statistics and shifts of the normalisation stay as pretrained, as in
-    torchvision's ``FrozenBatchNorm2d``, the usual choice where batches are small.
+    convolutions; see `fix_batch_norm` for what stays.
 
     Parameters
     ----------
@@ -50,7 +71,4 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
     Module
         In evaluation mode. Normalisation that follows no convolution stays where it is.
     """
-    fixed = [p for m in model.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()]
-    for parameter in fixed:
-        parameter.requires_grad_(False)
-    return fuse(model.eval())
+    return fuse(fix_batch_norm(model))

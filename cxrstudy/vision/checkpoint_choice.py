@@ -9,12 +9,11 @@ from scipy.special import expit
 
 from cxrstudy.agreement.model_selection import choose_by_criteria, set_thresholds
 from cxrstudy.data.images import ImageSet
-from cxrstudy.vision.cross_fitting import N_FOLDS, CrossFitted
-from cxrstudy.vision.epoch_sweep import logged_epochs
+from cxrstudy.vision.cross_fitting import N_HALVES, CrossFitted, logged_epochs
 from cxrstudy.vision.metric_optimisation import column_aurocs
-from cxrstudy.vision.scoring import lung_opacity_labels
+from cxrstudy.vision.opacity_labels import lung_opacity_labels
 
-CHOOSERS: tuple[str, ...] = ("200 expert images", "report labels of these images", "training loss")
+CHOOSERS: tuple[str, ...] = ("expert labels", "report labels", "training loss")
 """What a checkpoint can be chosen by."""
 
 
@@ -28,9 +27,10 @@ class Checkpoints:
         Of one image for each patient of the other half that experts read.
     expert, report : DataFrame of float, shape (n_patients, 1)
     losses : Series of float
-        Training loss of each checkpoint.
+        Training loss of each checkpoint, on the other half of the patients. Flipped labels
+        count as they were trained on.
     finished : list of str
-        The checkpoints that are the end of a run.
+        The checkpoints that are the end of a run on unchanged labels.
     """
 
     scores: dict[str, pd.DataFrame]
@@ -59,18 +59,19 @@ def gather_checkpoints(
     Checkpoints
     """
     labels = lung_opacity_labels(image_set, "rsna")
-    inside = pd.Series(image_set.folds(N_FOLDS) == half, image_set.images.index)
+    inside = pd.Series(image_set.folds(N_HALVES) == half, image_set.images.index)
     labels = labels[inside[labels.index]].groupby("patient").head(1)
     rows = image_set.images.index.get_indexer(labels.index)
     scores, losses, finished = {}, {}, []
-    for name, arm in trained.items():
-        for number in range(arm.arm.seeds):
-            for epoch in logged_epochs(arm.arm.config.epochs):
+    for name, fitted in trained.items():
+        for number in range(fitted.arm.seeds):
+            for epoch in logged_epochs(fitted.arm.config.epochs):
                 key = f"{name}, seed {number}, after {epoch}"
-                values = arm.held_out[number, epoch - 1, rows].astype(float)
+                values = fitted.held_out[number, epoch - 1, rows].astype(float)
                 scores[key] = pd.DataFrame({"opacity": values}, labels.index)
-                losses[key] = float(arm.losses[number, epoch - 1])
-            finished.append(key)
+                losses[key] = float(fitted.losses[number, 1 - half, epoch - 1])
+            if not fitted.arm.label_noise:
+                finished.append(key)
     expert, report = (
         labels[[source]].set_axis(["opacity"], axis=1) for source in ("expert", "report")
     )
@@ -147,7 +148,7 @@ def tuned_thresholds(
     Returns
     -------
     DataFrame
-        Tidy: columns rule (tuned for Youden, tuned for F1, at 0.5), metric (youden, f1), estimate
+        Tidy: columns rule (see `set_thresholds`), metric (Youden index, F1), estimate
         (score minus that of the threshold at the prevalence), low, high, n.
     """
     probabilities = {name: expit(checkpoints.scores[name]) for name in checkpoints.finished}
@@ -157,4 +158,5 @@ def tuned_thresholds(
     table = found.table()
     table = table[table["outcome"].str.contains(" - ")].drop(columns="size")
     parts = table["outcome"].str.extract(r"(?P<metric>\w+), (?P<rule>.+) - ")
+    parts["metric"] = parts["metric"].replace({"youden": "Youden index", "f1": "F1"})
     return table.drop(columns="outcome").join(parts)

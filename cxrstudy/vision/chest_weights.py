@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cxrstudy.data.origins import CACHE_VARIABLE, DataNotAvailableError
+from cxrstudy.data.origins import CACHE_VARIABLE, DataNotAvailableError, cache_folder
 
 CHEST_WEIGHTS = "densenet121-res224-all"
 """Name of the weights, trained on seven collections, NIH among them."""
@@ -78,9 +78,7 @@ def _fetch_weights() -> str:
     url = model_urls[CHEST_WEIGHTS]["weights_url"]
     try:
         # Its authors publish no hash; the loader is what keeps a changed file harmless.
-        return pooch.retrieve(
-            url, None, path=pooch.os_cache("cxrstudy") / "weights", progressbar=False
-        )
+        return pooch.retrieve(url, None, path=cache_folder() / "weights", progressbar=False)
     except Exception as error:
         raise DataNotAvailableError(
             f"the chest weights cannot be fetched from {url} ({error}); "

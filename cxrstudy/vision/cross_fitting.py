@@ -1,6 +1,6 @@
 """Train on each half of the patients and predict the other half."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from cxrstudy.data.images import ImageSet
 from cxrstudy.vision.targets import LUNG_OPACITY, text_mined_targets, with_label_noise
 from cxrstudy.vision.training import Job, KeptTraining, TrainingConfig, train_many
 
-N_FOLDS = 2
+N_HALVES = 2
 """Each image is in training for one half of the models and held out for the other half."""
 
 
@@ -45,8 +45,8 @@ class CrossFitted:
         Logit of Lung Opacity after every epoch, by the model that did not train on the image.
     in_training : ndarray of float32, shape (seeds, n_images)
         The same by the final weights of the model that did.
-    losses : ndarray of float32, shape (seeds, epochs)
-        Mean training loss of both models.
+    losses : ndarray of float32, shape (seeds, 2, epochs)
+        Mean training loss of the models that trained on the first and on the second half.
     """
 
     arm: Arm
@@ -82,7 +82,7 @@ def cross_fit_arms(
         By the arm's name.
     """
     targets = text_mined_targets(image_set.labels["nlp"])
-    halves = [np.flatnonzero(image_set.folds(N_FOLDS) == fold) for fold in range(N_FOLDS)]
+    halves = [np.flatnonzero(image_set.folds(N_HALVES) == fold) for fold in range(N_HALVES)]
     jobs = [
         Job(
             replace(arm.config, seed=seed),
@@ -98,7 +98,7 @@ def cross_fit_arms(
     column = list(targets.columns).index(LUNG_OPACITY)
     return {
         arm.name: _assemble(
-            arm, halves, [[next(kept) for _ in range(N_FOLDS)] for _ in range(arm.seeds)], column
+            arm, halves, [[next(kept) for _ in range(N_HALVES)] for _ in range(arm.seeds)], column
         )
         for arm in arms
     }
@@ -114,10 +114,45 @@ def _assemble(
     n_images = sum(map(len, halves))
     held_out = np.empty((arm.seeds, arm.config.epochs, n_images), np.float32)
     in_training = np.empty((arm.seeds, n_images), np.float32)
-    losses = np.empty((arm.seeds, arm.config.epochs), np.float32)
+    losses = np.array([[kept.losses for kept in pair] for pair in trained], np.float32)
     for seed, pair in enumerate(trained):
         for training, watched, kept in zip(halves, halves[::-1], pair, strict=True):
             held_out[seed][:, watched] = kept.logits[:, :, column]
             in_training[seed, training] = kept.training_logits[:, column]
-        losses[seed] = np.mean([kept.losses for kept in pair], axis=0)
     return CrossFitted(arm, held_out, in_training, losses)
+
+
+def final_scores(trained: Mapping[str, CrossFitted]) -> dict[str, np.ndarray]:
+    """Return each arm's held-out scores by its final weights.
+
+    Parameters
+    ----------
+    trained : mapping of str to CrossFitted
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (seeds, n_images)
+    """
+    return {name: fitted.held_out[:, -1] for name, fitted in trained.items()}
+
+
+def logged_epochs(epochs: int, n_points: int = 12) -> list[int]:
+    """Choose moments of a run, evenly on a logarithmic scale, first and last among them.
+
+    Parameters
+    ----------
+    epochs : int
+        Length of the run.
+    n_points : int
+        At most so many; moments that fall on the same epoch are one.
+
+    Returns
+    -------
+    list of int
+    """
+    return sorted({round(value) for value in np.geomspace(1, epochs, n_points)})
+
+
+def epochs_in_words(epochs: int) -> str:
+    """Write ``1 epoch`` or ``60 epochs``."""
+    return f"{epochs} epoch" + "s" * (epochs != 1)

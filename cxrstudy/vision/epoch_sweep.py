@@ -3,14 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from cxrstudy.data.images import ImageSet
-from cxrstudy.vision.cross_fitting import N_FOLDS, Arm, CrossFitted
+from cxrstudy.vision.contrasts import Contrast
+from cxrstudy.vision.cross_fitting import (
+    N_HALVES,
+    Arm,
+    CrossFitted,
+    epochs_in_words,
+    logged_epochs,
+)
 from cxrstudy.vision.memorisation import Memorisation
-from cxrstudy.vision.scoring import EXPERT_TERMS, PLACES, POOLED, WITHIN_VIEW, LabelScores
+from cxrstudy.vision.opacity_labels import EXPERT_TERMS
+from cxrstudy.vision.scoring import POOLED, LabelScores
 from cxrstudy.vision.training import TrainingConfig
+
+SHORT_EPOCHS, LONG_EPOCHS = 5, 60
+"""The longest run that the paper calls short, and the shortest that it calls extended."""
 
 
 def sweep_arms(
@@ -43,7 +53,15 @@ def sweep_arms(
     Returns
     -------
     list of Arm
+
+    Raises
+    ------
+    ValueError
+        If a run length or a share of flipped labels is named twice.
     """
+    for name, values in {"epochs": epochs, "noise_rates": noise_rates}.items():
+        if len(set(values)) < len(values) or not all(values):
+            raise ValueError(f"{name} must be different numbers above 0, got {[*values]}")
     clean = [Arm(arm_name(n), replace(config, epochs=n), 0.0, seeds) for n in epochs]
     noisy = [
         Arm(arm_name(n, rate), replace(config, epochs=n), rate, noise_seeds)
@@ -55,27 +73,8 @@ def sweep_arms(
 
 def arm_name(epochs: int, label_noise: float = 0.0) -> str:
     """Name an arm by its run length and its label noise."""
-    length = f"{epochs} epoch" + "s" * (epochs > 1)
-    return length + (f", {label_noise:.0%} of labels flipped" if label_noise else "")
-
-
-def final_scores(trained: Mapping[str, CrossFitted]) -> dict[str, np.ndarray]:
-    """Return each arm's held-out scores by its final weights.
-
-    Parameters
-    ----------
-    trained : mapping of str to CrossFitted
-
-    Returns
-    -------
-    dict of str to ndarray of float32, shape (seeds, n_images)
-    """
-    return {name: arm.held_out[:, -1] for name, arm in trained.items()}
-
-
-def logged_epochs(epochs: int, n_points: int = 12) -> list[int]:
-    """Choose moments of a run, evenly on a logarithmic scale, first and last among them."""
-    return sorted({round(value) for value in np.geomspace(1, epochs, n_points)})
+    flipped = f", {label_noise:.0%} of labels flipped" if label_noise else ""
+    return epochs_in_words(epochs) + flipped
 
 
 def training_table(trained: Mapping[str, CrossFitted]) -> pd.DataFrame:
@@ -88,29 +87,36 @@ def training_table(trained: Mapping[str, CrossFitted]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns arm, epochs, images seen (by one model), labels flipped, seeds, first loss, last
-        loss (mean over an epoch, on the training labels).
+        Columns arm, epochs, images seen (by one model), labels flipped (a share), seeds, first
+        loss, last loss (mean over an epoch and all observations, on the training labels).
     """
     rows = []
-    for name, arm in trained.items():
-        epochs = arm.arm.config.epochs
-        half = arm.in_training.shape[1] / N_FOLDS
-        row = {"arm": name, "epochs": epochs, "images seen": round(epochs * half)}
-        row |= {"labels flipped": f"{arm.arm.label_noise:.0%}", "seeds": arm.arm.seeds}
-        losses = arm.losses.mean(axis=0)
-        rows.append(row | {"first loss": losses[0], "last loss": losses[-1]})
+    for name, fitted in trained.items():
+        epochs = fitted.arm.config.epochs
+        losses = fitted.losses.mean(axis=(0, 1))
+        rows.append(
+            {
+                "arm": name,
+                "epochs": epochs,
+                "images seen": round(epochs * fitted.in_training.shape[1] / N_HALVES),
+                "labels flipped": fitted.arm.label_noise,
+                "seeds": fitted.arm.seeds,
+                "first loss": losses[0],
+                "last loss": losses[-1],
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def curve_table(
-    arm: CrossFitted, image_set: ImageSet, n_bootstrap: int = 10_000, seed: int = 0
+    fitted: CrossFitted, image_set: ImageSet, n_bootstrap: int = 10_000, seed: int = 0
 ) -> pd.DataFrame:
-    """Score one arm's run after every logged epoch against every label source.
+    """Score one arm's runs after every logged epoch against every label source.
 
     Parameters
     ----------
-    arm : CrossFitted
-        The longest run.
+    fitted : CrossFitted
+        Such as the longest run.
     image_set : ImageSet
     n_bootstrap, seed : int
 
@@ -120,13 +126,14 @@ def curve_table(
         Tidy: columns epoch, images seen, labels, estimate, low, high, n. RSNA's experts and the
         report labels on their images within view, Google's experts pooled, as they are few.
     """
-    epochs = logged_epochs(arm.arm.config.epochs)
-    predictions = {str(epoch): arm.held_out[:, epoch - 1] for epoch in epochs}
-    settings = {"n_bootstrap": n_bootstrap, "seed": seed}
+    epochs = logged_epochs(fitted.arm.config.epochs)
+    predictions = {str(epoch): fitted.held_out[:, epoch - 1] for epoch in epochs}
+    halves = image_set.folds(N_HALVES)
+    settings = {"folds": halves, "n_bootstrap": n_bootstrap, "seed": seed}
     rsna, google = (
         LabelScores(image_set, predictions, experts, **settings) for experts in EXPERT_TERMS
     )
-    half = arm.in_training.shape[1] / N_FOLDS
+    half = fitted.in_training.shape[1] / N_HALVES
     rows = []
     for epoch in epochs:
         estimates = {
@@ -154,66 +161,54 @@ def summary_table(scores: LabelScores, memorisation: Memorisation) -> pd.DataFra
     DataFrame
         Columns arm, seeds, measure, estimate, low, high, n.
     """
-    measures = {
-        ("within view", "experts"): "AUROC, experts",
-        ("within view", "report labels"): "AUROC, report labels",
-        ("within view", "gap"): "experts minus report labels",
-        ("pooled", "experts"): "AUROC, experts, pooled",
-    }
-    auroc = scores.table()
-    auroc["measure"] = [
-        measures.get(pair) for pair in zip(auroc["images"], auroc["quantity"], strict=True)
-    ]
     repeated = memorisation.table().query("labels == 'wrong'")
     repeated = repeated.assign(measure="wrong labels repeated, " + repeated["quantity"])
     columns = ["arm", "seeds", "measure", "estimate", "low", "high", "n"]
-    joined = pd.concat([auroc.dropna(subset="measure").rename(columns={"method": "arm"}), repeated])
+    joined = pd.concat([scores.summary().rename(columns={"method": "arm"}), repeated])
     return joined[columns].reset_index(drop=True)
 
 
-def claim_terms(short: str, long: str) -> dict[str, tuple[tuple[float, str, str], ...]]:
-    """Say which scores each claim of the study compares, for `LabelScores.combine`.
-
-    Parameters
-    ----------
-    short, long : str
-        Arms.
-
-    Returns
-    -------
-    dict of str to tuple
-        By the claim's id; positive if the difference goes the claim's way.
-    """
-    return {
-        "nlp_expert_gap.short_training": ((1, short, "expert"), (-1, long, "expert")),
-        "nlp_expert_gap.memorises_labeler": (
-            (1, long, "report"), (-1, short, "report"), (-1, long, "expert"), (1, short, "expert"),
-        ),
-    }  # fmt: skip
-
-
-def contrast_table(scores: LabelScores, short: str, long: str) -> pd.DataFrame:
-    """Tabulate the claims' differences within view and pooled.
+def contrasts(
+    scores: LabelScores, short_epochs: int, long_epochs: int, data: str, seeds: int
+) -> list[Contrast]:
+    """State the differences between a short and a long run that decide the study's claims.
 
     Parameters
     ----------
     scores : LabelScores
-    short, long : str
-        Arms.
+        Of the arms' final weights.
+    short_epochs, long_epochs : int
+        Run lengths. The claims are about at most 5 and at least 60 epochs; other lengths are
+        compared and decide nothing.
+    data : str
+        Which images, in words.
+    seeds : int
 
     Returns
     -------
-    DataFrame
-        Tidy: columns claim (its id), images, estimate, low, high, n.
+    list of Contrast
     """
-    return pd.DataFrame(
-        {"claim": claim, "images": PLACES[where]} | scores.row(scores.combine(*terms, where=where))
-        for claim, terms in claim_terms(short, long).items()
-        for where in (WITHIN_VIEW, POOLED)
-    )
-
-
-def pooled_in_words(scores: LabelScores, terms: Sequence[tuple[float, str, str]]) -> str:
-    """Say in one sentence what a difference is over all images at once."""
-    row = scores.row(scores.combine(*terms, where=POOLED))
-    return f"Pooled over views {row['estimate']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})."
+    short, long = arm_name(short_epochs), arm_name(long_epochs)
+    shared = {
+        "scores": scores,
+        "data": f"{data}, {short} against {long}",
+        "seeds": seeds,
+        "decides": short_epochs <= SHORT_EPOCHS and long_epochs >= LONG_EPOCHS,
+    }
+    gains = (
+        (1, long, "report"), (-1, short, "report"), (-1, long, "expert"), (1, short, "expert"),
+    )  # fmt: skip
+    return [
+        Contrast(
+            "nlp_expert_gap.short_training",
+            f"against experts: {short} minus {long}",
+            terms=((1, short, "expert"), (-1, long, "expert")),
+            **shared,
+        ),
+        Contrast(
+            "nlp_expert_gap.memorises_labeler",
+            f"gain from {short} to {long}: against report labels minus against experts",
+            terms=gains,
+            **shared,
+        ),
+    ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,12 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
+from cxrstudy.code_hash import code_hash
 from cxrstudy.data.images import ImageSet
 from cxrstudy.paths import in_project
+from cxrstudy.vision import backbones, batch_norm, grey_input
 from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
+from cxrstudy.vision.precision import full_precision
 
 _BATCH = 128
 CALIBRATION_IMAGES = 512
@@ -26,7 +30,8 @@ def frozen_features(
     ----------
     image_set : ImageSet
     name : BackboneName
-        Random weights are calibrated on the first 512 images of the set; labels play no part.
+        Random weights are calibrated on the first `CALIBRATION_IMAGES` of the set; labels play no
+        part.
     folder : path
         Cache, relative to the project; one file for each combination of images, preprocessing and
         weights.
@@ -39,8 +44,7 @@ def frozen_features(
         Memory-mapped and read-only.
     """
     backbone = build_backbone(name, _tensor(image_set.pixels[:CALIBRATION_IMAGES]))
-    # Calibrated statistics differ in their last bits with the number of threads.
-    weights = name if name.weights == "random" else backbone.fingerprint()
+    weights = _random_weights(name) if name.weights == "random" else backbone.fingerprint()
     key = hashlib.sha256(f"{image_set.sha256()} {weights}".encode()).hexdigest()
     path = in_project(folder) / f"{key[:24]}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,16 +73,28 @@ def compute_features(backbone: Backbone, pixels: np.ndarray, device: str = "auto
     -------
     ndarray of float32, shape (n, n_features)
     """
+    if device not in ("auto", "cpu"):
+        raise ValueError(f"device must be 'auto' or 'cpu', not {device!r}")
     accelerated = device == "auto" and torch.cuda.is_available()
     where = torch.device("cuda" if accelerated else "cpu")
     backbone = backbone.to(where).eval()
     features = np.empty((len(pixels), backbone.n_features), np.float32)
     starts = tqdm(range(0, len(pixels), _BATCH), desc="features", mininterval=5, disable=None)
-    with torch.inference_mode():
+    with torch.inference_mode(), full_precision():
         for start in starts:
             batch = _tensor(pixels[start : start + _BATCH]).to(where)
             features[start : start + _BATCH] = backbone(batch).float().cpu().numpy()
     return features
+
+
+def _random_weights(name: BackboneName) -> str:
+    """Describe random weights by what makes them.
+
+    Their calibrated statistics differ in the last bits with the number of threads, so that a hash
+    of their bytes would be another on every machine.
+    """
+    code = code_hash(module.__file__ for module in (backbones, batch_norm, grey_input))
+    return f"{name} {CALIBRATION_IMAGES} {version('torchvision')} {code}"
 
 
 def _tensor(pixels: np.ndarray) -> torch.Tensor:

@@ -7,44 +7,36 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.data.images import ImageSet
-from cxrstudy.vision.cross_fitting import Arm
-from cxrstudy.vision.probes import cross_fit
-from cxrstudy.vision.scoring import LabelScores, lung_opacity_labels
-from cxrstudy.vision.targets import LUNG_OPACITY, NIH_TERMS
+from cxrstudy.vision.backbones import BackboneName
+from cxrstudy.vision.contrasts import Contrast
+from cxrstudy.vision.cross_fitting import N_HALVES, Arm, epochs_in_words
+from cxrstudy.vision.opacity_labels import REPORTS, training_labels
+from cxrstudy.vision.penalties import INVERSE_PENALTIES
+from cxrstudy.vision.probes import cross_fit, cross_fit_nested
+from cxrstudy.vision.scoring import LabelScores
 from cxrstudy.vision.training import TrainingConfig
 
-REPORTS, EXPERTS = "report labels", "RSNA's experts"
-"""Whose labels a head learns."""
+HEAD_FOLDS, INNER_FOLDS = 5, 5
+"""Folds of patients for heads, and those within a half that choose its penalty."""
 
-INVERSE_PENALTIES: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2)
-"""Candidates for C of standardised features; chosen by inner folds, never on a test fold."""
+CLAIMED_HEAD_EPOCHS = (5, 60)
+"""Run lengths that the paper's claim of rapid convergence names."""
 
-N_FOLDS = 5
-"""Folds of patients for heads."""
+FROZEN, CONVERGED = "frozen", "linear head, fitted to convergence"
+"""Names of `half_fitted_head` among fine-tuned networks, and among heads trained step by step."""
 
-FINE_TUNED, PARTLY, FROZEN = "fine-tuned", "last third fine-tuned", "frozen"
+FEATURES_IN_WORDS: Mapping[str, str] = {
+    "dequantised": "ImageNet features",
+    "imagenet": "ImageNet features",
+    "random": "random features",
+    "chest": "chest X-ray features",
+}
+"""Weights of a backbone to what its features are called."""
 
 
-def training_labels(image_set: ImageSet) -> pd.DataFrame:
-    """Lay out what a head can learn: report labels of all images, experts' of those they read.
-
-    Parameters
-    ----------
-    image_set : ImageSet
-
-    Returns
-    -------
-    DataFrame of float
-        Columns `REPORTS` and `EXPERTS`; NaN where the source says nothing.
-    """
-    terms = list(NIH_TERMS[LUNG_OPACITY])
-    experts = lung_opacity_labels(image_set, "rsna")["expert"]
-    return pd.DataFrame(
-        {
-            REPORTS: image_set.labels["nlp"][terms].max(axis=1),
-            EXPERTS: experts.reindex(image_set.images.index),
-        }
-    )
+def feature_name(name: BackboneName, size: int) -> str:
+    """Name features by the weights that made them and the edge of the images in pixels."""
+    return f"{FEATURES_IN_WORDS[name.weights]} ({size} px)"
 
 
 def method_name(inputs: str, labels: str) -> str:
@@ -52,8 +44,25 @@ def method_name(inputs: str, labels: str) -> str:
     return f"{inputs}, {labels}"
 
 
+def split_names(table: pd.DataFrame) -> pd.DataFrame:
+    """Divide the names that `method_name` made into two columns.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With a column method.
+
+    Returns
+    -------
+    DataFrame
+        With the columns input and learned from in its place.
+    """
+    parts = table["method"].str.rsplit(", ", n=1, expand=True)
+    return table.assign(**{"input": parts[0], "learned from": parts[1]}).drop(columns="method")
+
+
 def cross_fitted_heads(
-    image_set: ImageSet, inputs: Mapping[str, np.ndarray], n_folds: int = N_FOLDS
+    image_set: ImageSet, inputs: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Fit linear heads of each kind of input on report labels and on experts, out of fold.
 
@@ -62,8 +71,6 @@ def cross_fitted_heads(
     image_set : ImageSet
     inputs : mapping of str to ndarray, shape (n_images, n_features)
         Features, or the description that `metadata_features` gives.
-    n_folds : int
-        Folds of patients. All folds, labels and penalties of one input are one solve.
 
     Returns
     -------
@@ -71,7 +78,7 @@ def cross_fitted_heads(
         Logits by `method_name`.
     """
     labels = training_labels(image_set)
-    folds = image_set.folds(n_folds)
+    folds = image_set.folds(HEAD_FOLDS)
     found = {}
     for name, features in inputs.items():
         fitted = cross_fit(features, labels.to_numpy(), folds, INVERSE_PENALTIES)
@@ -80,93 +87,22 @@ def cross_fitted_heads(
     return found
 
 
-def learning_curve_heads(
-    image_set: ImageSet,
-    features: np.ndarray,
-    sizes: Sequence[int],
-    draws: int,
-    n_folds: int = N_FOLDS,
-    inverse_penalty: float = 1e-4,
-    seed: int = 0,
-) -> dict[str, np.ndarray]:
-    """Fit heads on few to many images of each label source, out of fold.
+def half_fitted_head(image_set: ImageSet, features: np.ndarray) -> np.ndarray:
+    """Fit a linear head on report labels as networks are trained: on each half of the patients.
 
     Parameters
     ----------
     image_set : ImageSet
     features : ndarray, shape (n_images, n_features)
-    sizes : sequence of int
-        Training images, on average over the folds; those above what a source has are left out.
-    draws : int
-        Random orders of the patients; a larger size of one order contains the smaller ones.
-    n_folds : int
-    inverse_penalty : float
-        One for all sizes.
-    seed : int
-        Of the orders.
 
     Returns
     -------
-    dict of str to ndarray of float64, shape (draws, n_images)
-        Logits of the images that experts read, by label source and size, such as
-        ``"report labels, 500"``.
+    ndarray of float64, shape (n_images,)
+        Logits by the head that was fitted, and whose penalty was chosen, on the other half.
     """
-    labels = training_labels(image_set)
-    judged = np.flatnonzero(labels[EXPERTS].notna())
-    # Of the images that take part, a fold's training has this share.
-    share = (n_folds - 1) / n_folds
-    folds = image_set.folds(n_folds)
-    found = {}
-    for source in labels:
-        known = labels[source].notna().to_numpy()
-        orders = [
-            _by_patient(image_set, known, np.random.default_rng([seed, draw]))
-            for draw in range(draws)
-        ]
-        largest = int(share * known.sum())
-        for size in [*(size for size in sizes if size < largest), largest]:
-            # All of a source is one draw, however it is ordered.
-            taken = [
-                order[: round(size / share)] for order in orders[: 1 if size == largest else None]
-            ]
-            rows = np.union1d(judged, np.concatenate(taken))
-            targets = np.full((len(rows), len(taken)), np.nan)
-            for column, chosen in enumerate(taken):
-                at = np.searchsorted(rows, chosen)
-                targets[at, column] = labels[source].to_numpy()[chosen]
-            # Hundreds of heads: scikit-learn's own accuracy is enough for their ranking.
-            fitted = cross_fit(
-                features[rows], targets, folds[rows], inverse_penalty, tolerance=1e-4
-            )
-            logits = np.full((draws, len(labels)), np.nan)
-            logits[:, rows] = fitted.logits.T
-            found[f"{source}, {size}"] = logits
-    return found
-
-
-def learning_curve_table(scores: LabelScores, names: Sequence[str]) -> pd.DataFrame:
-    """Tabulate the learning curve against experts, within view.
-
-    Parameters
-    ----------
-    scores : LabelScores
-        Of what `learning_curve_heads` returned.
-    names : sequence of str
-        Its keys.
-
-    Returns
-    -------
-    DataFrame
-        Tidy: columns labels, training images, estimate, low, high, n.
-    """
-    rows = []
-    for name in names:
-        labels, _, size = name.rpartition(", ")
-        rows.append(
-            {"labels": labels, "training images": int(size)}
-            | scores.row(scores.score(name, "expert"))
-        )
-    return pd.DataFrame(rows)
+    labels = training_labels(image_set)[[REPORTS]].to_numpy()
+    halves, inner = image_set.folds(N_HALVES), image_set.folds(INNER_FOLDS, "inner")
+    return cross_fit_nested(features, labels, halves, inner, INVERSE_PENALTIES).logits[:, 0]
 
 
 def fine_tuning_arms(config: TrainingConfig, epochs: Sequence[int], seeds: int) -> list[Arm]:
@@ -185,11 +121,21 @@ def fine_tuning_arms(config: TrainingConfig, epochs: Sequence[int], seeds: int) 
     list of Arm
     """
     full = [
-        Arm(f"{FINE_TUNED}, {n} epochs", replace(config, epochs=n, trainable="all"), seeds=seeds)
+        Arm(fine_tuned_name(n), replace(config, epochs=n, trainable="all"), seeds=seeds)
         for n in epochs
     ]
     part = replace(config, epochs=epochs[0], trainable="last third")
-    return [*full, Arm(f"{PARTLY}, {epochs[0]} epochs", part, seeds=seeds)]
+    return [*full, Arm(f"last third {fine_tuned_name(epochs[0])}", part, seeds=seeds)]
+
+
+def fine_tuned_name(epochs: int) -> str:
+    """Name the arm that learns all weights, by its run length."""
+    return f"fine-tuned, {epochs_in_words(epochs)}"
+
+
+def head_name(epochs: int, kind: str = "linear") -> str:
+    """Name a head that is trained step by step, by its run length."""
+    return f"{kind} head, {epochs_in_words(epochs)}"
 
 
 def head_arms(config: TrainingConfig, epochs: Sequence[int], seeds: int) -> list[Arm]:
@@ -208,11 +154,10 @@ def head_arms(config: TrainingConfig, epochs: Sequence[int], seeds: int) -> list
         A linear head and one with a hidden layer for each length.
     """
     return [
-        Arm(f"{kind} head, {n} epochs", replace(config, head=head, epochs=n, trainable="head"),
-            seeds=seeds)
+        Arm(head_name(n, kind), replace(config, head=head, epochs=n, trainable="head"), seeds=seeds)
         for kind, head in (("linear", "linear"), ("two-layer", "mlp"))
         for n in epochs
-    ]  # fmt: skip
+    ]
 
 
 def convergence_table(scores: LabelScores, epochs: Sequence[int]) -> pd.DataFrame:
@@ -245,14 +190,6 @@ def convergence_table(scores: LabelScores, epochs: Sequence[int]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def _by_patient(image_set: ImageSet, known: np.ndarray, generator) -> np.ndarray:
-    """Order the rows that have a label so that a patient's images follow one another."""
-    patients = image_set.images["patient"].to_numpy()[known]
-    codes, names = pd.factorize(patients)
-    rank = generator.permutation(len(names))[codes]
-    return np.flatnonzero(known)[np.argsort(rank, kind="stable")]
-
-
 def summary_table(parts: Mapping[str, LabelScores]) -> pd.DataFrame:
     """Put the scores of all comparisons into one tidy table, to be recorded.
 
@@ -266,17 +203,73 @@ def summary_table(parts: Mapping[str, LabelScores]) -> pd.DataFrame:
     DataFrame
         Columns comparison, method, seeds, measure, estimate, low, high, n.
     """
-    measures = {
-        ("within view", "experts"): "AUROC, experts",
-        ("within view", "report labels"): "AUROC, report labels",
-        ("within view", "gap"): "experts minus report labels",
-        ("pooled", "experts"): "AUROC, experts, pooled",
-    }
-    tables = []
-    for comparison, scores in parts.items():
-        table = scores.table()
-        pairs = zip(table["images"], table["quantity"], strict=True)
-        table = table.assign(comparison=comparison, measure=[measures.get(pair) for pair in pairs])
-        tables.append(table.dropna(subset="measure"))
+    tables = [scores.summary().assign(comparison=name) for name, scores in parts.items()]
     columns = ["comparison", "method", "seeds", "measure", "estimate", "low", "high", "n"]
     return pd.concat(tables)[columns].reset_index(drop=True)
+
+
+def contrasts(
+    heads: LabelScores,
+    stepwise: LabelScores,
+    tuned: LabelScores,
+    *,
+    main: str,
+    head_epochs: Sequence[int],
+    tuned_epochs: int,
+    data: Mapping[str, str],
+    seeds: Mapping[str, int],
+    weighted: LabelScores,
+) -> list[Contrast]:
+    """State the differences that decide the study's claims.
+
+    Parameters
+    ----------
+    heads, stepwise, tuned : LabelScores
+        Of heads fitted to convergence, of heads trained step by step, and of frozen against
+        fine-tuned networks.
+    main : str
+        The head on the backbone's features that learned report labels.
+    head_epochs : sequence of int
+        Run lengths of the heads; the last two are compared. The claim is about 5 and 60.
+    tuned_epochs : int
+        Run length of the fine-tuned network.
+    data : mapping of str to str
+        Images in words, for ``"heads"`` and ``"fine-tuning"``.
+    seeds : mapping of str to int
+        Trainings of each.
+    weighted : LabelScores
+        Of `main`, with inverse-sampling weights.
+
+    Returns
+    -------
+    list of Contrast
+    """
+    fine_tuned = fine_tuned_name(tuned_epochs)
+    few, many = (head_name(n) for n in head_epochs[-2:])
+    return [
+        Contrast(
+            "nlp_expert_gap.frozen_backbone",
+            f"against experts: frozen minus {fine_tuned}",
+            tuned,
+            ((1, FROZEN, "expert"), (-1, fine_tuned, "expert")),
+            f"{data['fine-tuning']}, {fine_tuned}; RSNA's experts",
+            seeds["fine-tuning"],
+        ),
+        Contrast(
+            "nlp_expert_gap.rapid_convergence",
+            f"against experts: {few} minus {many}",
+            stepwise,
+            ((1, few, "expert"), (-1, many, "expert")),
+            f"{data['heads']}, {few} against {many}; RSNA's experts",
+            seeds["heads"],
+            decides=tuple(head_epochs[-2:]) == CLAIMED_HEAD_EPOCHS,
+        ),
+        Contrast(
+            "nlp_expert_gap.report_labels_flatter_images",
+            "same head: against report labels minus against experts",
+            heads,
+            ((1, main, "report"), (-1, main, "expert")),
+            f"{data['heads']}; RSNA's experts",
+            alternatives=(weighted,),
+        ),
+    ]

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from cxrstudy.data.images import ImageSet
 from cxrstudy.vision.backbones import BackboneName, build_backbone
 from cxrstudy.vision.features import CALIBRATION_IMAGES, compute_features
+from cxrstudy.vision.penalties import FIXED_INVERSE_PENALTY
 from cxrstudy.vision.probes import fit_logistic
 from cxrstudy.vision.stored_classifier import StoredClassifier
 
@@ -24,7 +25,7 @@ def fit_stored_classifier(
     targets: pd.DataFrame,
     name: BackboneName,
     image_set: ImageSet,
-    inverse_penalty: float,
+    inverse_penalty: float = FIXED_INVERSE_PENALTY,
 ) -> StoredClassifier:
     """Fit one head for each target, all in one solve, and join them with their backbone.
 

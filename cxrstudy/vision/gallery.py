@@ -21,28 +21,29 @@ def disagreements(labels: pd.DataFrame, scores: np.ndarray, n_images: int) -> pd
     Parameters
     ----------
     labels : DataFrame
-        Columns expert and report, indexed by image.
+        Columns expert, report and patient, indexed by image.
     scores : ndarray, shape (n,)
         Held-out scores of the same images.
     n_images : int
-        Divided evenly over the four ways to disagree, from the most extreme score on.
+        Divided evenly over the four ways to disagree, from the most extreme score on; one of
+        each patient.
 
     Returns
     -------
     DataFrame
-        Columns image, report, expert, percentile (of the score) and title.
+        Columns image, report, expert, percentile (rank of the score among all, 0 to 1), title.
     """
     table = labels.assign(percentile=pd.Series(scores, labels.index).rank(pct=True))
     parts = []
     for report, expert, says_opacity in _CASES:
         found = table[(table["report"] == report) & (table["expert"] == expert)]
         ordered = found.sort_values("percentile", ascending=not says_opacity)
-        parts.append(ordered.head(n_images // len(_CASES)))
+        parts.append(ordered.drop_duplicates("patient").head(n_images // len(_CASES)))
     chosen = pd.concat(parts).rename_axis("image").reset_index()
     words = {1: "opacity", 0: "none"}
     titles = [
         f"report: {words[row.report]}, expert: {words[row.expert]}\n"
-        f"model: {row.percentile:.0%} of scores below"
+        f"model's score: rank {100 * row.percentile:.0f} of 100"
         for row in chosen.itertuples()
     ]
     return chosen[["image", "report", "expert", "percentile"]].assign(title=titles)

@@ -8,8 +8,8 @@ import pandas as pd
 from cxrstudy.agreement import Estimate, agree
 from cxrstudy.agreement.seeds import average_over_seeds
 from cxrstudy.data.images import ImageSet
-from cxrstudy.vision.cross_fitting import N_FOLDS, CrossFitted
-from cxrstudy.vision.scoring import lung_opacity_labels
+from cxrstudy.vision.cross_fitting import N_HALVES, CrossFitted
+from cxrstudy.vision.opacity_labels import lung_opacity_labels
 
 PARTS: tuple[str, ...] = ("in training", "held out")
 LABEL_KINDS: tuple[str, ...] = ("wrong", "right")
@@ -45,7 +45,7 @@ class Memorisation:
     ) -> None:
         labels = lung_opacity_labels(image_set, experts)
         rows = image_set.images.index.get_indexer(labels.index)
-        halves = image_set.folds(N_FOLDS)[rows]
+        halves = image_set.folds(N_HALVES)[rows]
         report = labels["report"].to_numpy()
         decisions = {
             _key(name, number, part): _decide(scores[rows], report, halves)

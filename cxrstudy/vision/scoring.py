@@ -16,36 +16,33 @@ from cxrstudy.data.nih_experts import (
     load_rsna,
     sampling_strata,
 )
-from cxrstudy.vision.targets import LUNG_OPACITY, NIH_TERMS
+from cxrstudy.vision.opacity_labels import lung_opacity_labels
 
 VIEWS: tuple[str, ...] = ("AP", "PA")
 WITHIN_VIEW, POOLED = MACRO_AVERAGE, "pooled"
 """Averaged over the two views, or over all images at once: `where` a score is taken."""
 
-EXPERT_TERMS: Mapping[str, str] = {"rsna": "Lung Opacity", "google": "Airspace opacity"}
-"""Expert source to the term that stands for Lung Opacity."""
+PLACES: Mapping[str, str] = {
+    WITHIN_VIEW: "within view",
+    POOLED: "pooled",
+    "AP": "AP",
+    "PA": "PA",
+}
+"""Where a score is taken, in the words of the tables."""
+
+SUMMARY_MEASURES: Mapping[tuple[str, str], str] = {
+    ("within view", "experts"): "AUROC, experts",
+    ("within view", "report labels"): "AUROC, report labels",
+    ("within view", "gap"): "experts minus report labels",
+    ("pooled", "experts"): "AUROC, experts, pooled",
+}
+"""Place and quantity of `LabelScores.table` to the measure that `LabelScores.summary` keeps."""
+
+MINIMUM_EVENTS = 10
+"""A view with fewer positives or negatives by either source has no score."""
 
 Predictions = Mapping[str, np.ndarray]
 """Method to scores of every image of the set, shape (n_images,) or (seeds, n_images)."""
-
-
-def lung_opacity_labels(image_set: ImageSet, experts: str) -> pd.DataFrame:
-    """Put an expert source's label of opacity beside the report's, for the images it read.
-
-    Parameters
-    ----------
-    image_set : ImageSet
-    experts : {"rsna", "google"}
-
-    Returns
-    -------
-    DataFrame of float
-        Columns expert, report (any pneumonia-like term), view and patient, indexed by image.
-    """
-    expert = image_set.labels[experts][EXPERT_TERMS[experts]].dropna()
-    report = image_set.labels["nlp"].loc[expert.index, list(NIH_TERMS[LUNG_OPACITY])].max(axis=1)
-    labels = pd.DataFrame({"expert": expert, "report": report})
-    return labels.join(image_set.images[["view", "patient"]])
 
 
 class LabelScores:
@@ -58,6 +55,9 @@ class LabelScores:
         Held-out scores; several rows are trainings that differ in their seed.
     experts : {"rsna", "google"}
         Whose images; both sources are judged on them alone.
+    folds : ndarray, shape (n_images,), optional
+        Which of several models scored an image. Two models may have two scales, so that an
+        image's score is then its rank among the images of its fold.
     weighted : bool
         Weight each image by the number of NIH images that it stands for; RSNA drew its images
         by text-mined label.
@@ -68,6 +68,8 @@ class LabelScores:
     ----------
     labels : DataFrame
         As `lung_opacity_labels` gives them.
+    n_scored : int
+        Images that are judged; where trainings score different ones, the mean over trainings.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class LabelScores:
         predictions: Predictions,
         experts: str = "rsna",
         *,
+        folds: np.ndarray | None = None,
         weighted: bool = False,
         n_bootstrap: int = 10_000,
         seed: int = 0,
@@ -85,7 +88,13 @@ class LabelScores:
         self.labels = lung_opacity_labels(image_set, experts)
         self._seed = seed
         self._trainings = {name: np.atleast_2d(scores) for name, scores in predictions.items()}
+        if folds is not None:
+            self._trainings = {
+                name: ranks_within(folds, scores) for name, scores in self._trainings.items()
+            }
         rows = image_set.images.index.get_indexer(self.labels.index)
+        scored = [np.isfinite(scores[:, rows]).sum(1) for scores in self._trainings.values()]
+        self.n_scored = round(float(np.concatenate(scored).mean()))
         tables = {
             _key(name, number): self._by_view(scores[rows])
             for name, trainings in self._trainings.items()
@@ -94,18 +103,14 @@ class LabelScores:
         settings = {
             "clusters": self.labels["patient"],
             "averages_over": list(VIEWS),
-            # A view with few events must not leave one source's average and stay in the other's.
+            # A view with few events must not leave one source's average and stay in the other's;
+            # `_check_events` speaks for both.
             "min_events": 0,
             "n_bootstrap": n_bootstrap,
             "seed": seed,
         }
         if weighted:
-            # The draw was from the whole table, so its fractions come from there.
-            weights = inverse_sampling_weights(
-                sampling_strata(load_nih()), load_rsna().labels.index
-            )
-            weights = weights.loc[self.labels.index]
-            settings["sampling_weights"] = weights.to_numpy()
+            settings["sampling_weights"] = rsna_sampling_weights(self.labels.index)
         truths = {source: self._by_view(self.labels[source]) for source in ("expert", "report")}
         self._agreements = {
             source: agree(truth, tables, metrics=("auroc",), **settings)
@@ -144,7 +149,7 @@ class LabelScores:
         )
 
     def score(self, method: str, source: str, where: str = WITHIN_VIEW) -> Estimate:
-        """Estimate a method's AUROC against one source."""
+        """Estimate a method's AUROC against one source; arguments as in `combine`."""
         return self.combine((1.0, method, source), where=where)
 
     def gap(self, method: str, where: str = WITHIN_VIEW) -> Estimate:
@@ -188,6 +193,12 @@ class LabelScores:
     ) -> pd.DataFrame:
         """Tabulate scores and gaps.
 
+        Parameters
+        ----------
+        methods : sequence of str, optional
+            All of them unless given.
+        places : sequence of {"Average", "AP", "PA", "pooled"}
+
         Returns
         -------
         DataFrame
@@ -215,10 +226,37 @@ class LabelScores:
         ]
         return pd.DataFrame(rows)
 
+    def summary(self) -> pd.DataFrame:
+        """Tabulate what is recorded of every method.
+
+        Returns
+        -------
+        DataFrame
+            Tidy: columns method, seeds, measure (AUROC against either source within view, their
+            difference, AUROC against experts pooled), estimate, low, high, n.
+        """
+        table = self.table()
+        pairs = zip(table["images"], table["quantity"], strict=True)
+        measures = [SUMMARY_MEASURES.get(pair) for pair in pairs]
+        table = table.assign(measure=measures).dropna(subset="measure")
+        columns = ["method", "seeds", "measure", "estimate", "low", "high", "n"]
+        return table[columns].reset_index(drop=True)
+
     def row(self, estimate: Estimate) -> dict[str, float]:
-        """Write an estimate with its 95 % interval as columns of a tidy table."""
+        """Write an estimate with its 95 % interval as columns of a tidy table.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            From one of the methods above.
+
+        Returns
+        -------
+        dict
+            Keys estimate, low, high and n, the images that are judged.
+        """
         low, high = estimate.interval(method=self.interval_method)
-        return {"estimate": estimate.value, "low": low, "high": high, "n": len(self.labels)}
+        return {"estimate": estimate.value, "low": low, "high": high, "n": self.n_scored}
 
     @property
     def interval_method(self) -> str:
@@ -231,7 +269,19 @@ class LabelScores:
         columns = {view: series.where(self.labels["view"] == view) for view in VIEWS}
         return pd.DataFrame(columns | {POOLED: series})
 
+    def _check_events(self, where: str) -> None:
+        """Refuse a view in which either source names too few cases."""
+        for view in VIEWS if where == WITHIN_VIEW else {where} & set(VIEWS):
+            labels = self.labels.loc[self.labels["view"] == view, ["expert", "report"]]
+            fewest = int(min(labels.sum().min(), (1 - labels).sum().min()))
+            if fewest < MINIMUM_EVENTS:
+                raise ValueError(
+                    f"{view} images: a label source has {fewest} with or without opacity, "
+                    f"{MINIMUM_EVENTS} are needed; score them pooled"
+                )
+
     def _score(self, method: str, source: str, where: str, seed: int) -> Estimate:
+        self._check_events(where)
         number = min(seed, len(self._trainings[method]) - 1)
         return self._agreements[source].estimate(_key(method, number), where, "auroc")
 
@@ -256,13 +306,38 @@ class LabelScores:
         return average_over_seeds([of_seed(seed) for seed in range(max(counts))], self._seed)
 
 
-PLACES: Mapping[str, str] = {
-    WITHIN_VIEW: "within view",
-    POOLED: "pooled",
-    "AP": "AP",
-    "PA": "PA",
-}
-"""Where a score is taken, in the words of the tables."""
+def rsna_sampling_weights(images: pd.Index) -> np.ndarray:
+    """Return how many NIH images each image that RSNA drew stands for, relative to the others.
+
+    Parameters
+    ----------
+    images : Index
+        Names of images that RSNA's experts read.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+    """
+    # The draw was from the whole table, so its fractions come from there.
+    weights = inverse_sampling_weights(sampling_strata(load_nih()), load_rsna().labels.index)
+    return weights.loc[images].to_numpy()
+
+
+def ranks_within(folds: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Replace scores by their ranks among the images of the same fold.
+
+    Parameters
+    ----------
+    folds : ndarray, shape (n_images,)
+    scores : ndarray, shape (k, n_images)
+        NaN where an image was not scored.
+
+    Returns
+    -------
+    ndarray of float64, shape (k, n_images)
+        From 0 to 1; equal scores have equal ranks.
+    """
+    return pd.DataFrame(scores.T).groupby(folds).rank(pct=True).to_numpy().T
 
 
 def _key(method: str, number: int) -> str:

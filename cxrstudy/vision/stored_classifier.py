@@ -22,6 +22,7 @@ from cxrstudy.paths import in_project
 from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
 from cxrstudy.vision.chest_weights import PooledDenseNet
 from cxrstudy.vision.grey_input import GreyInput
+from cxrstudy.vision.precision import full_precision
 
 _FORMAT = "cxrstudy classifier 1"
 _BODY = "body."
@@ -108,7 +109,7 @@ class StoredClassifier:
         coefficients = torch.from_numpy(self.coefficients).to(where)
         intercepts = torch.from_numpy(self.intercepts).to(where)
         probabilities = np.empty((len(pixels), len(self.observations)), np.float32)
-        with torch.inference_mode():
+        with torch.inference_mode(), full_precision():
             for start in range(0, len(pixels), _BATCH):
                 rows = slice(start, start + _BATCH)
                 features = backbone(torch.from_numpy(np.array(pixels[rows])).to(where))

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cxrstudy.data.images import ImageSet
-from cxrstudy.vision.scoring import EXPERT_TERMS, lung_opacity_labels
+from cxrstudy.vision.opacity_labels import EXPERT_TERMS, lung_opacity_labels
 
 EXPERT_SOURCES: tuple[str, ...] = tuple(EXPERT_TERMS)
 EXPERTS_IN_WORDS: dict[str, str] = {"rsna": "RSNA", "google": "Google"}
@@ -89,7 +89,7 @@ def label_counts(image_set: ImageSet) -> pd.DataFrame:
                     "experts only": int((expert & ~report).sum()),
                     "report only": int((~expert & report).sum()),
                     "both negative": int((~expert & ~report).sum()),
-                    "report label wrong": f"{(expert != report).mean():.0%}",
+                    "report label wrong": (expert != report).mean(),
                 }
             )
     return pd.DataFrame(rows)

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.data.images import ImageSet
-from cxrstudy.vision.cross_fitting import N_FOLDS
-from cxrstudy.vision.frozen_backbone import EXPERTS, training_labels
+from cxrstudy.vision.cross_fitting import N_HALVES
+from cxrstudy.vision.opacity_labels import EXPERTS, training_labels
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """Repeated draws of 200 expert images from one half of the patients; the rest is for testing.
+    """Repeated draws of expert images from one half of the patients; the rest is for testing.
 
     Attributes
     ----------
@@ -51,10 +51,10 @@ def draw_validation(image_set: ImageSet, n_validation: int, n_draws: int, seed: 
         If a half has too few images that experts read.
     """
     read = training_labels(image_set)[EXPERTS].notna().to_numpy()
-    halves = image_set.folds(N_FOLDS)
+    halves = image_set.folds(N_HALVES)
     patients = image_set.images["patient"].to_numpy()
     half_of, validation, test = [], [], []
-    for half in range(N_FOLDS):
+    for half in range(N_HALVES):
         rows = np.flatnonzero(read & (halves == half))
         if len(rows) < 2 * n_validation:
             raise ValueError(
@@ -87,7 +87,7 @@ def draw_table(draws: Draws, image_set: ImageSet) -> pd.DataFrame:
     """
     expert = training_labels(image_set)[EXPERTS].fillna(0).to_numpy()
     rows = []
-    for half in range(N_FOLDS):
+    for half in range(N_HALVES):
         chosen = draws.half == half
         rows.append(
             {

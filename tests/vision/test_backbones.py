@@ -1,5 +1,7 @@
 """Backbones: where their weights come from, and that what they compute is known."""
 
+from urllib.error import URLError
+
 import pytest
 import torch
 import torchvision
@@ -7,6 +9,7 @@ from safetensors.torch import load_file
 
 from cxrstudy.data.origins import DataNotAvailableError
 from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE, dataset
+from cxrstudy.vision import backbones
 from cxrstudy.vision.backbones import BackboneError, BackboneName, build_backbone
 from cxrstudy.vision.batch_norm import calibrate_batch_norm
 
@@ -130,3 +133,26 @@ def test_unknown_networks_are_refused(images):
 def test_random_weights_need_images(small):
     with pytest.raises(BackboneError, match="need images to calibrate"):
         build_backbone(small)
+
+
+def test_a_network_for_one_size_of_image_is_refused():
+    """A vision transformer is made for one size; torchvision's own words are passed on."""
+    with pytest.raises(BackboneError, match="vit_b_16 does not take images of any size .Wrong"):
+        build_backbone(BackboneName("vit_b_16", "random"), torch.zeros(2, 224, 224))
+
+
+def test_a_network_with_an_unknown_head_is_refused(images, small, monkeypatch):
+    monkeypatch.setattr(backbones, "_HEADS", ("classifier",))
+    with pytest.raises(BackboneError, match="has its classifier in none of classifier"):
+        build_backbone(small, images)
+
+
+def test_weights_out_of_reach_are_named(small, monkeypatch):
+    """The download's own error is passed on, with what can be done."""
+
+    def offline(*_, **__):
+        raise URLError("no network")
+
+    monkeypatch.setattr(torchvision.models.WeightsEnum, "get_state_dict", offline)
+    with pytest.raises(DataNotAvailableError, match="https.*no network.*dequantised"):
+        build_backbone(BackboneName(small.architecture, "imagenet"))

@@ -37,6 +37,8 @@ def test_a_pickled_densenet_gives_its_features(published, monkeypatch):
         features = backbone(grey)
     assert backbone.n_features == features.shape[1] == 1024
     torch.testing.assert_close(features, expected, atol=1e-3, rtol=0.0)
+    norms = [m for m in backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms and not any(p.requires_grad for norm in norms for p in norm.parameters())
 
 
 class Intruder:

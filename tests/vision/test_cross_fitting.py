@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from cxrstudy.vision import cross_fitting
-from cxrstudy.vision.cross_fitting import Arm, cross_fit_arms
+from cxrstudy.vision.cross_fitting import (
+    Arm,
+    cross_fit_arms,
+    epochs_in_words,
+    final_scores,
+    logged_epochs,
+)
 from cxrstudy.vision.targets import text_mined_targets
 from cxrstudy.vision.training import KeptTraining, TrainingConfig
 
@@ -60,7 +66,8 @@ def test_every_image_is_predicted_by_the_model_it_was_held_out_of(images, jobs, 
         for epoch in range(found[name].arm.config.epochs):
             expected = watches + epoch / 10 + rows * 100 + column
             np.testing.assert_allclose(found[name].held_out[seed, epoch], expected, rtol=1e-6)
-    np.testing.assert_allclose(found["long"].losses, [[4.5, 4.6, 4.7]])
+    np.testing.assert_allclose(found["long"].losses, [[[4, 4.1, 4.2], [5, 5.1, 5.2]]])
+    assert (jobs[4].training == np.flatnonzero(images.folds(2) == 0)).all()
     assert found["short"].held_out.shape == (2, 1, 220)
 
 
@@ -107,3 +114,22 @@ def test_a_network_trains_on_images(draw_image_set, small, tmp_path):
     other = replace(arms[0], name="noisy", label_noise=0.4)
     noisy = cross_fit_arms([other], images, tmp_path, n_jobs=1)["noisy"]
     assert not np.array_equal(noisy.held_out, first.held_out)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5, 60])
+def test_logged_epochs_span_the_run(epochs):
+    """First and last are among them, none twice, none outside."""
+    logged = logged_epochs(epochs)
+    assert logged[0] == 1 and logged[-1] == epochs and len(logged) <= 12
+    assert logged == sorted(set(logged))
+
+
+def test_final_scores_are_those_of_the_last_epoch(images, jobs, tmp_path):
+    found = cross_fit_arms(ARMS, images, tmp_path)
+    scores = final_scores(found)
+    assert scores["short"].shape == (2, 220)
+    np.testing.assert_array_equal(scores["long"], found["long"].held_out[:, 2])
+
+
+def test_one_epoch_is_no_plural():
+    assert [epochs_in_words(n) for n in (1, 2)] == ["1 epoch", "2 epochs"]

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from cxrstudy.vision.cross_fitting import CrossFitted
+from cxrstudy.vision.cross_fitting import N_HALVES, CrossFitted, final_scores, logged_epochs
 from cxrstudy.vision.epoch_sweep import (
     arm_name,
+    contrasts,
     curve_table,
-    final_scores,
-    logged_epochs,
     summary_table,
     sweep_arms,
     training_table,
@@ -34,7 +33,7 @@ def trained(images) -> dict[str, CrossFitted]:
     def pretend(arm):
         epochs = arm.config.epochs
         noise = rng.normal(0, 1, (arm.seeds, epochs, N_IMAGES)) * np.linspace(3, 1, epochs)[:, None]
-        losses = np.tile(np.linspace(0.7, 0.1, epochs), (arm.seeds, 1))
+        losses = np.tile(np.linspace(0.7, 0.1, epochs), (arm.seeds, 2, 1))
         return CrossFitted(arm, brightness + noise, brightness + noise[:, -1] / 2, losses)
 
     arms = sweep_arms(TrainingConfig(), (2, 20), seeds=2)
@@ -56,25 +55,31 @@ def test_arms_are_named_in_words():
     assert arm_name(3, 0.4) == "3 epochs, 40% of labels flipped"
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 5, 60])
-def test_logged_epochs_span_the_run(epochs):
-    """First and last are among them, none twice, none outside."""
-    logged = logged_epochs(epochs)
-    assert logged[0] == 1 and logged[-1] == epochs and len(logged) <= 12
-    assert logged == sorted(set(logged))
+@pytest.mark.parametrize(
+    "settings", [{"epochs": (3, 3)}, {"epochs": (0, 3)}, {"noise_rates": (0.1, 0.1)}]
+)
+def test_lengths_and_rates_differ(settings):
+    """A length named twice would be one arm under two claims."""
+    with pytest.raises(ValueError, match="must be different numbers above 0"):
+        sweep_arms(TrainingConfig(), **{"epochs": (1, 3), "seeds": 1} | settings)
 
 
-def test_final_scores_are_those_of_the_last_epoch(trained):
-    scores = final_scores(trained)
-    assert scores["20 epochs"].shape == (2, N_IMAGES)
-    np.testing.assert_array_equal(scores["20 epochs"], trained["20 epochs"].held_out[:, 19])
+def test_only_the_lengths_of_the_claim_decide_it(trained, images):
+    """Twenty epochs are compared and shown, but the claim is about sixty and more."""
+    scores = LabelScores(images, final_scores(trained), n_bootstrap=60)
+    compared = contrasts(scores, 2, 20, "images", seeds=2)
+    assert [contrast.decides for contrast in compared] == [False, False]
+    assert compared[0].name == "against experts: 2 epochs minus 20 epochs"
+    difference = scores.difference("2 epochs", "20 epochs")
+    assert compared[0].row("Average") == scores.row(difference)
+    assert all(contrast.decides for contrast in contrasts(scores, 3, 60, "images", seeds=2))
 
 
 def test_a_model_sees_half_of_the_images_in_each_epoch(trained):
     table = training_table(trained).set_index("arm")
     assert table["images seen"].to_dict() == {"2 epochs": 300, "20 epochs": 3000}
     assert table.loc["20 epochs", ["first loss", "last loss"]].tolist() == pytest.approx([0.7, 0.1])
-    assert (table["labels flipped"] == "0%").all() and (table["seeds"] == 2).all()
+    assert (table["labels flipped"] == 0).all() and (table["seeds"] == 2).all()
 
 
 def test_the_curve_scores_each_logged_epoch(trained, images):
@@ -82,7 +87,8 @@ def test_the_curve_scores_each_logged_epoch(trained, images):
     table = curve_table(trained["20 epochs"], images, n_bootstrap=100)
     assert table["epoch"].unique().tolist() == logged_epochs(20)
     assert (table["images seen"] == table["epoch"] * N_IMAGES / 2).all()
-    scores = LabelScores(images, final_scores(trained), n_bootstrap=100)
+    halves = images.folds(N_HALVES)
+    scores = LabelScores(images, final_scores(trained), folds=halves, n_bootstrap=100)
     last = table.query("epoch == 20").set_index("labels")["estimate"]
     assert last["RSNA's experts"] == pytest.approx(scores.score("20 epochs", "expert").value)
     assert last["report labels"] == pytest.approx(scores.score("20 epochs", "report").value)

@@ -1,11 +1,18 @@
 """Heads on frozen features: what they learn from, and how their tables are laid out."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from cxrstudy.vision import frozen_backbone as frozen
+from cxrstudy.vision.backbones import BackboneName
+from cxrstudy.vision.opacity_labels import EXPERTS, REPORTS, training_labels
+from cxrstudy.vision.penalties import INVERSE_PENALTIES
 from cxrstudy.vision.scoring import LabelScores
+from cxrstudy.vision.training import TrainingConfig
 
 
 @pytest.fixture(scope="module")
@@ -18,20 +25,20 @@ def drawn(draw_image_set):
 
 def test_experts_train_only_where_they_read(drawn):
     image_set, _ = drawn
-    labels = frozen.training_labels(image_set)
+    labels = training_labels(image_set)
     read = image_set.labels["rsna"]["Lung Opacity"].notna()
-    assert labels[frozen.EXPERTS].notna().equals(read.rename(frozen.EXPERTS))
-    assert labels[frozen.REPORTS].notna().all()
-    assert not labels[frozen.REPORTS].equals(labels[frozen.EXPERTS])
+    assert labels[EXPERTS].notna().equals(read.rename(EXPERTS))
+    assert labels[REPORTS].notna().all()
+    assert not labels[REPORTS].equals(labels[EXPERTS])
 
 
 def test_an_expert_head_is_scikit_learns_without_the_fold(drawn):
     """Fold 0 is scored by a head on the other folds' expert-read rows, standardised on them."""
     image_set, features = drawn
-    heads = frozen.cross_fitted_heads(image_set, {"f": features}, 3)
-    logits = heads[frozen.method_name("f", frozen.EXPERTS)]
-    labels = frozen.training_labels(image_set)[frozen.EXPERTS].to_numpy()
-    folds = image_set.folds(3)
+    heads = frozen.cross_fitted_heads(image_set, {"f": features})
+    logits = heads[frozen.method_name("f", EXPERTS)]
+    labels = training_labels(image_set)[EXPERTS].to_numpy()
+    folds = image_set.folds(frozen.HEAD_FOLDS)
     train = (folds != 0) & ~np.isnan(labels)
     others = folds != 0
     scaled = (features - features[train].mean(0)) / features[train].std(0)
@@ -39,23 +46,55 @@ def test_an_expert_head_is_scikit_learns_without_the_fold(drawn):
         LogisticRegression(C=c, tol=1e-10, max_iter=1000)
         .fit(scaled[train], labels[train])
         .decision_function(scaled[~others])
-        for c in frozen.INVERSE_PENALTIES
+        for c in INVERSE_PENALTIES
     ]
     nearest = min(np.abs(logits[~others] - expected).max() for expected in candidates)
     assert nearest < 1e-3
 
 
-def test_the_learning_curve_grows_and_stops_at_what_a_source_has(drawn):
+def test_a_half_is_scored_by_what_the_other_half_taught(drawn):
+    """Other report labels in a half leave its own scores alone."""
     image_set, features = drawn
-    learned = frozen.learning_curve_heads(image_set, features, [40, 80, 5000], 2, 3)
-    assert {values.shape for values in learned.values()} == {(2, 240)}
-    sizes = {source: [int(name.rpartition(", ")[2]) for name in learned if name.startswith(source)]
-             for source in (frozen.REPORTS, frozen.EXPERTS)}  # fmt: skip
-    assert sizes[frozen.REPORTS] == [40, 80, 160]
-    assert sizes[frozen.EXPERTS][-1] < 160
-    scores = LabelScores(image_set, learned, n_bootstrap=60)
-    table = frozen.learning_curve_table(scores, list(learned))
-    assert list(table["training images"]) == sizes[frozen.REPORTS] + sizes[frozen.EXPERTS]
+    halves = image_set.folds(2)
+    before = frozen.half_fitted_head(image_set, features)
+    nlp = image_set.labels["nlp"].copy()
+    nlp.loc[halves == 0, "Infiltration"] = 1 - nlp.loc[halves == 0, "Infiltration"]
+    changed = replace(image_set, labels=image_set.labels | {"nlp": nlp})
+    after = frozen.half_fitted_head(changed, features)
+    np.testing.assert_allclose(before[halves == 0], after[halves == 0])
+    assert np.abs(before - after)[halves == 1].max() > 0.1
+
+
+def test_features_are_named_by_weights_and_size():
+    names = [BackboneName("mobilenet_v2"), BackboneName("resnet18", "random")]
+    found = [frozen.feature_name(name, 64) for name in names]
+    assert found == ["ImageNet features (64 px)", "random features (64 px)"]
+
+
+def test_a_method_name_is_divided_again(drawn):
+    table = pd.DataFrame({"method": [frozen.method_name("a, b", REPORTS)], "estimate": [0.5]})
+    divided = frozen.split_names(table)
+    assert divided[["input", "learned from"]].iloc[0].tolist() == ["a, b", REPORTS]
+
+
+def test_claims_are_decided_by_their_run_lengths(drawn):
+    """Five against twenty epochs of head training are compared, and decide nothing."""
+    image_set, features = drawn
+    names = [frozen.FROZEN, *(frozen.head_name(n) for n in (1, 5, 20, 60))]
+    arms = frozen.fine_tuning_arms(TrainingConfig(), [3, 15], 2)
+    assert [arm.name for arm in arms] == [
+        "fine-tuned, 3 epochs", "fine-tuned, 15 epochs", "last third fine-tuned, 3 epochs",
+    ]  # fmt: skip
+    predictions = dict.fromkeys([*names, "fine-tuned, 3 epochs", "main"], features[:, 0])
+    scores = LabelScores(image_set, predictions, n_bootstrap=60)
+    words = {"heads": "images", "fine-tuning": "images"}
+    for lengths, decides in (([1, 5, 20], False), ([1, 5, 60], True)):
+        found = frozen.contrasts(
+            scores, scores, scores, weighted=scores, main="main", head_epochs=lengths,
+            tuned_epochs=3, data=words, seeds={"heads": 1, "fine-tuning": 1},
+        )  # fmt: skip
+        assert [contrast.decides for contrast in found] == [True, decides, True]
+        assert found[0].row("Average")["estimate"] == 0
 
 
 def test_share_of_the_final_score_ends_at_one(drawn):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxrstudy.vision.cross_fitting import N_FOLDS, Arm, CrossFitted
+from cxrstudy.vision.cross_fitting import N_HALVES, Arm, CrossFitted
 from cxrstudy.vision.memorisation import Memorisation, most_positive
 from cxrstudy.vision.training import TrainingConfig
 
@@ -29,8 +29,8 @@ def images(draw_image_set):
     labels["nlp"]["Pneumonia"] = [1, *REPORT, 1]
     labels["rsna"]["Lung Opacity"] = [np.nan, *EXPERT, np.nan]
     many = draw_image_set(80)
-    halves = many.folds(N_FOLDS)[::2]
-    patients = np.column_stack([np.flatnonzero(halves == half)[:5] for half in range(N_FOLDS)])
+    halves = many.folds(N_HALVES)[::2]
+    patients = np.column_stack([np.flatnonzero(halves == half)[:5] for half in range(N_HALVES)])
     people = drawn.images.assign(patient=np.roll(patients.flatten(), 1))
     return replace(drawn, images=people, labels=labels)
 
@@ -95,7 +95,7 @@ def test_a_shift_or_a_stretch_of_all_scores_changes_nothing(part, images):
 @pytest.mark.parametrize("shift", [0.3, 5.0])
 def test_a_surer_model_of_one_half_has_not_memorised(shift, images):
     """Both models see the same; one of them gives all of its images a higher score."""
-    halves = images.folds(N_FOLDS)[1:-1]
+    halves = images.folds(N_HALVES)[1:-1]
     arm = trained(HALF_RIGHT + 10 * shift * (halves == 0), HALF_RIGHT + 10 * shift * (halves == 1))
     found = memorise(images, arm)
     assert found.memorised("arm").value == found.memorised("arm", "right").value == 0

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cxrstudy.vision import regularization
-from cxrstudy.vision.frozen_backbone import EXPERTS, training_labels
+from cxrstudy.vision.opacity_labels import EXPERTS, training_labels
 from cxrstudy.vision.scoring import LabelScores
 from cxrstudy.vision.validation_draws import draw_table, draw_validation
 
@@ -72,8 +72,20 @@ def test_only_test_images_are_judged(drawn):
     gains = regularization.gain_table(scores)
     assert set(gains["arm"]) == set(regularization.ARMS) - {regularization.PLAIN}
     promise = regularization.promise_table(arms, image_set, draws)
-    difference = promise["on the drawn"] - promise["on the test"]
+    difference = promise["on validation"] - promise["on the test"]
     np.testing.assert_allclose(promise["optimism"], difference)
+    assert (promise["lowest"] <= promise["optimism"]).all()
+    assert scores.n_scored == round(draws.test.sum(axis=1).mean()) == gains["n"].iloc[0]
+
+
+def test_only_two_hundred_images_decide_the_claims(drawn):
+    image_set, features, draws = drawn
+    hidden = regularization.on_test_images(
+        regularization.compare_arms(image_set, features, draws, steps=5), draws
+    )
+    scores = LabelScores(image_set, hidden, n_bootstrap=60)
+    assert [c.decides for c in regularization.contrasts(scores, 40, "images")] == [False, False]
+    assert all(c.decides for c in regularization.contrasts(scores, 200, "images"))
 
 
 def test_the_ensemble_adds_what_helps_most():

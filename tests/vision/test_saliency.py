@@ -29,8 +29,17 @@ def test_the_gallery_takes_the_clearest_of_each_kind():
     index = [f"{i}.png" for i in range(8)]
     labels = pd.DataFrame(
         {"report": [1, 1, 0, 0, 1, 1, 0, 0], "expert": [0, 0, 1, 1, 1, 0, 1, 0]}, index, dtype=float
-    )
+    ).assign(patient=list("abcdefgh"))
     scores = np.array([0.1, 0.9, 0.8, 0.2, 0.5, 0.3, 0.4, 0.6])
     chosen = disagreements(labels, scores, 4)
     assert list(chosen["image"]) == ["0.png", "2.png", "1.png", "3.png"]
     assert (chosen["report"] != chosen["expert"]).all()
+    assert chosen["title"].iloc[0].endswith("rank 12 of 100")
+
+
+def test_a_patient_is_shown_once_in_each_kind():
+    labels = pd.DataFrame(
+        {"report": 1.0, "expert": 0.0, "patient": ["a", "a", "b"]}, ["0.png", "1.png", "2.png"]
+    )
+    chosen = disagreements(labels, np.array([0.1, 0.2, 0.9]), 8)
+    assert list(chosen["image"]) == ["0.png", "2.png", "2.png", "1.png"]

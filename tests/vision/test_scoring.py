@@ -11,7 +11,8 @@ from cxrstudy.data.nih_experts import inverse_sampling_weights, sampling_strata
 from cxrstudy.data.nih_experts.nih import NihLabels
 from cxrstudy.data.nih_experts.rsna import RsnaLabels
 from cxrstudy.vision import scoring
-from cxrstudy.vision.scoring import LabelScores, lung_opacity_labels
+from cxrstudy.vision.opacity_labels import lung_opacity_labels
+from cxrstudy.vision.scoring import LabelScores, ranks_within
 
 N_BOOTSTRAP = 200
 
@@ -155,18 +156,6 @@ def test_the_predicted_gap_by_hand(scores):
         assert excess.value == pytest.approx(scores.gap("single", where).value - value), where
 
 
-def test_a_view_with_few_events_counts_for_both_sources(images, predictions):
-    """Five opacities in PA by the experts and many by the reports: both views count for both."""
-    opacity = images.labels["rsna"]["Lung Opacity"].copy()
-    pa = opacity.index[(opacity == 1) & (images.images["view"] == "PA")]
-    opacity[pa[5:]] = 0
-    images = replace(images, labels=images.labels | {"rsna": opacity.to_frame()})
-    scores = LabelScores(images, predictions, n_bootstrap=N_BOOTSTRAP)
-    for source in ("expert", "report"):
-        ap, pa, both = (scores.score("single", source, w).value for w in ("AP", "PA", "Average"))
-        assert both == pytest.approx((ap + pa) / 2)
-
-
 def test_only_rsnas_draw_can_be_weighted(images, predictions):
     with pytest.raises(ValueError, match="only RSNA drew"):
         LabelScores(images, predictions, "google", weighted=True)
@@ -242,3 +231,43 @@ def test_the_table_has_every_quantity_with_its_interval(scores):
     assert scores.interval_method == "percentile"
     gap = table.query("method == 'triple' and images == 'pooled' and quantity == 'gap'")
     assert gap["estimate"].item() == pytest.approx(scores.gap("triple", "pooled").value)
+
+
+def test_models_of_two_scales_are_compared_by_ranks_within_folds(images, predictions):
+    """One model adds ten to all of its scores: ranks within its fold do not notice."""
+    folds = images.folds(2)
+    shifted = {name: scores + 10 * folds for name, scores in predictions.items()}
+    settings = {"n_bootstrap": N_BOOTSTRAP, "folds": folds}
+    expected, found = (LabelScores(images, given, **settings) for given in (predictions, shifted))
+    for name in predictions:
+        assert found.score(name, "expert").value == expected.score(name, "expert").value
+    raw = LabelScores(images, shifted, n_bootstrap=N_BOOTSTRAP)
+    assert raw.score("single", "expert").value < found.score("single", "expert").value - 0.05
+
+
+def test_ranks_within_folds_by_hand():
+    """Ties share a rank; what was not scored has none."""
+    folds = np.array([0, 0, 0, 1, 1])
+    ranks = ranks_within(folds, np.array([[3.0, 1.0, 1.0, -5.0, np.nan]]))
+    np.testing.assert_allclose(ranks, [[1, 0.5, 0.5, 1, np.nan]])
+
+
+def test_a_view_with_few_events_has_no_score(images, predictions):
+    """Nine positive PA images by one source: within view is refused, pooled is not."""
+    rsna = images.labels["rsna"]["Lung Opacity"].copy()
+    positive = rsna.index[(rsna == 1) & (images.images["view"] == "PA")]
+    rsna[positive[9:]] = 0
+    few = replace(images, labels=images.labels | {"rsna": rsna.to_frame()})
+    scores = LabelScores(few, predictions, n_bootstrap=N_BOOTSTRAP)
+    with pytest.raises(ValueError, match="PA images: a label source has 9 .* score them pooled"):
+        scores.score("single", "expert")
+    assert np.isfinite(scores.score("single", "expert", "pooled").value)
+
+
+def test_the_summary_has_four_measures_of_each_method(scores):
+    table = scores.summary()
+    assert table.groupby("method").size().to_dict() == {"single": 4, "triple": 4}
+    value = table.set_index(["method", "measure"])["estimate"]
+    assert value["single", "AUROC, experts, pooled"] == pytest.approx(
+        scores.score("single", "expert", "pooled").value
+    )

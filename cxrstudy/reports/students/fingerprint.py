@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cxrstudy.kernels import distill
+from cxrstudy.code_hash import code_hash
+from cxrstudy.kernels import distill, one_pass
 from cxrstudy.reports.students.config import StudentConfig
 
 
@@ -44,7 +45,5 @@ def training_key(
 @cache
 def _source() -> str:
     """Return the hash of every module beside this one, and of the loss."""
-    digest = hashlib.sha256()
-    for path in [*sorted(Path(__file__).parent.glob("*.py")), Path(distill.__file__)]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    beside = sorted(Path(__file__).parent.glob("*.py"))
+    return code_hash([*beside, distill.__file__, one_pass.__file__])

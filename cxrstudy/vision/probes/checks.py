@@ -1,4 +1,4 @@
-"""Features, targets, weights and penalties that fit together, each fault named by its place."""
+"""Features, targets, weights, penalties and folds that fit together, each fault named."""
 
 from collections.abc import Callable
 
@@ -70,6 +70,19 @@ def checked_penalties(values: ArrayLike, n_problems: int | None) -> NDArray[np.f
     if penalties.size == 0 or wrong.any():
         raise ValueError(f"inverse_penalties are {values}: need finite numbers above 0")
     return penalties if n_problems is None else np.broadcast_to(penalties, (n_problems,))
+
+
+def checked_folds(folds: ArrayLike, n_rows: int, needed: int) -> tuple[NDArray, NDArray[np.int64]]:
+    """Return the distinct folds, sorted, and the number of each row's fold."""
+    names, fold_of = np.unique(np.asarray(folds), return_inverse=True)
+    if fold_of.shape != (n_rows,):
+        raise ValueError(f"folds have shape {np.shape(folds)}: need one for each of {n_rows} rows")
+    if names.size < needed:
+        raise ValueError(
+            f"{names.size} folds, but {needed} are needed: one to test, one to train and, for "
+            "several penalties, one to choose with; cross_fit_nested chooses within the rest"
+        )
+    return names, fold_of
 
 
 def refuse_single_class(

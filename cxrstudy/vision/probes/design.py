@@ -13,6 +13,9 @@ from .heads import LogisticHeads
 _BLOCK = 128
 # Single precision resolves the gradients of centred and scaled features down to here.
 _SINGLE_PRECISION_FLOOR = 1e-6
+# Share of a feature's variance over all rows. Standardising what has less would magnify a few odd
+# values a hundredfold, and each step of the solver would be decided by them.
+_LEAST_VARIANCE = 1e-4
 
 
 class Design:
@@ -107,8 +110,8 @@ class Design:
             centred = self.double[:, :-1]
             mean = weights @ centred
             variance = weights @ centred.square() - mean.square()
-            # What is constant among the rows of a problem keeps the scale of all rows.
-            unit = torch.where(variance > 1e-12, variance, 1.0).sqrt()
+            # What hardly varies among the rows of a problem keeps the scale of all rows.
+            unit = torch.where(variance > _LEAST_VARIANCE, variance, 1.0).sqrt()
             stretch, shift = 1.0 / unit, -mean / unit
         else:
             unit = (1.0 / self.scale).expand(len(targets), -1)

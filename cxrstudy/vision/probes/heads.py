@@ -1,6 +1,7 @@
 """Fitted heads: coefficients of many logistic regressions."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,3 +44,21 @@ class LogisticHeads:
         float64 array, shape (n, k)
         """
         return np.asarray(features, dtype=np.float64) @ self.coefficients.T + self.intercepts
+
+
+def join_heads(parts: Sequence[LogisticHeads]) -> LogisticHeads:
+    """Put heads of several solves into one collection, in their order.
+
+    Parameters
+    ----------
+    parts : sequence of LogisticHeads
+
+    Returns
+    -------
+    LogisticHeads
+    """
+    joined = (
+        np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(LogisticHeads)
+    )
+    return LogisticHeads(*joined)

@@ -64,14 +64,17 @@ class Checkpoint:
     path : path
         Its folder must exist.
     config : TrainingConfig
-    targets : Tensor
-        What the run learns. With the configuration it tells the run from others.
+    *data : Tensor
+        What the run learns from and what it predicts: inputs, targets, watched inputs. With the
+        configuration they tell the run from others.
     """
 
-    def __init__(self, path: str | Path, config: TrainingConfig, targets: Tensor) -> None:
+    def __init__(self, path: str | Path, config: TrainingConfig, *data: Tensor) -> None:
         self.path = Path(path)
-        digest = hashlib.sha256(json.dumps([asdict(config), list(targets.shape)]).encode())
-        digest.update(targets.cpu().contiguous().numpy().tobytes())
+        shapes = [(list(tensor.shape), str(tensor.dtype)) for tensor in data]
+        digest = hashlib.sha256(json.dumps([asdict(config), shapes]).encode())
+        for tensor in data:
+            digest.update(tensor.cpu().contiguous().numpy().data)
         self.run = digest.hexdigest()
 
     def save(self, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -132,7 +135,7 @@ class Checkpoint:
         if run != self.run:
             raise CheckpointError(
                 f"{self.path}: belongs to a training with another configuration or other "
-                "targets. Name another file, or delete this one."
+                "data. Name another file, or delete this one."
             )
         model.load_state_dict(parts["model"])
         state = optimizer.state_dict()

@@ -77,3 +77,12 @@ class TrainingConfig:
                 raise ValueError(
                     f"{name} must be from {low} to {high}, not {getattr(self, name)!r}"
                 )
+
+    def in_words(self) -> str:
+        """Describe the recipe in one sentence, for a caption."""
+        return (
+            f"AdamW, batches of {self.batch_size}, learning rate {self.learning_rate:g} "
+            f"({self.head_learning_rate:g} for the head), {self.warmup_fraction:.0%} warm-up and "
+            f"then a cosine to 0, weight decay {self.weight_decay:g}, label smoothing "
+            f"{self.label_smoothing:g}, {'random views' if self.augmented else 'no augmentation'}"
+        )

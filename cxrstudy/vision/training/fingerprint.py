@@ -1,14 +1,15 @@
 """A key that tells one training from every other."""
 
-import ast
 import hashlib
 import json
 from dataclasses import asdict
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
+from cxrstudy.code_hash import code_hash
 from cxrstudy.vision.training.config import TrainingConfig
 
 _DECIDING = (
@@ -20,14 +21,22 @@ _DECIDING = (
     "training/loop.py",
     "training/schedule.py",
     "../kernels/bce.py",
+    "../kernels/one_pass.py",
+    "../observations/policies.py",
 )
-_DECIDING_IF_AUGMENTED = ("training/batches.py", "../kernels/augment.py")
+_DECIDING_IF_AUGMENTED = (
+    "training/batches.py",
+    "../kernels/augment.py",
+    "../agreement/philox.py",
+)
+_LIBRARIES = ("torch", "torchvision")
+"""They hold the optimiser, the architectures, and which pretrained weights are the default."""
 
 
 def training_key(
     inputs: np.ndarray, targets: np.ndarray, watched: np.ndarray, config: TrainingConfig
 ) -> str:
-    """Return a key that changes with the configuration, the data and the code that trains.
+    """Return a key that changes with configuration, data, and the code and libraries that train.
 
     Parameters
     ----------
@@ -44,6 +53,7 @@ def training_key(
     arrays = [np.ascontiguousarray(array) for array in (inputs, targets, watched)]
     described = [
         _source(config.augmented),
+        [(name, version(name)) for name in _LIBRARIES],
         asdict(config),
         [(a.shape, str(a.dtype)) for a in arrays],
     ]
@@ -55,20 +65,7 @@ def training_key(
 
 @cache
 def _source(augmented: bool) -> str:
-    """Return a hash of the modules that decide a training, whatever their prose says."""
-    digest = hashlib.sha256()
+    """Return a hash of the modules that decide a training."""
     folder = Path(__file__).parents[1]
-    for name in _DECIDING + (_DECIDING_IF_AUGMENTED if augmented else ()):
-        digest.update(_without_prose((folder / name).read_text("utf-8")).encode())
-    return digest.hexdigest()
-
-
-def _without_prose(source: str) -> str:
-    """Drop comments and docstrings: better words must not cost hours of training."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+    names = _DECIDING + (_DECIDING_IF_AUGMENTED if augmented else ())
+    return code_hash(folder / name for name in names)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cxrstudy.kernels.bce import masked_bce
 from cxrstudy.vision.classifier import ImageClassifier, build_classifier
+from cxrstudy.vision.precision import full_precision
 from cxrstudy.vision.training.batches import pick_batch
 from cxrstudy.vision.training.checkpoint import Checkpoint, no_progress
 from cxrstudy.vision.training.config import TrainingConfig
@@ -94,7 +95,7 @@ def train(
         bare = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
         inputs, targets = inputs.to(accelerator.device), targets.to(accelerator.device)
         watched = inputs[:0] if watched is None else watched.to(accelerator.device)
-        kept = Checkpoint(checkpoint, config, targets) if checkpoint else None
+        kept = Checkpoint(checkpoint, config, inputs, targets, watched) if checkpoint else None
         progress = kept.load(bare, optimizer) if kept else None
         progress = progress or no_progress(len(watched), targets.shape[1])
         scheduler = build_scheduler(
@@ -129,7 +130,7 @@ def predict_logits(model: ImageClassifier, inputs: Tensor) -> Tensor:
         On the CPU.
     """
     device = next(model.parameters()).device
-    with torch.inference_mode():
+    with torch.inference_mode(), full_precision():
         batches = [
             model(batch.to(device)).float().cpu() for batch in inputs.split(_PREDICTION_BATCH)
         ]
@@ -144,10 +145,8 @@ def _train_epoch(
     order = torch.randperm(len(inputs), generator=generator).to(inputs.device)
     total = torch.zeros((), device=inputs.device)
     for number, batch in enumerate(order.split(config.batch_size)):
-        # A last batch with fewer images than processes is taken by all of them.
-        rows = batch[accelerator.process_index :: accelerator.num_processes]
-        rows = rows if len(rows) else batch
-        first = epoch * len(inputs) + number * config.batch_size
+        rows, offset = _own_part(batch, accelerator.process_index, accelerator.num_processes)
+        first = epoch * len(inputs) + number * config.batch_size + offset
         with accelerator.autocast():
             logits = model(pick_batch(inputs, rows, config, first))
         loss = masked_bce(logits, targets[rows], smoothing=config.label_smoothing)
@@ -157,6 +156,17 @@ def _train_epoch(
         scheduler.step()
         total += loss.detach() * len(batch)
     return accelerator.reduce(total, "mean") / len(inputs)
+
+
+def _own_part(batch: Tensor, index: int, n_processes: int) -> tuple[Tensor, int]:
+    """Return one process's part of a batch, and where it begins; all of a batch that is too small.
+
+    Parts are contiguous, so that each image has its own random view.
+    """
+    if len(batch) < n_processes:
+        return batch, 0
+    parts = batch.tensor_split(n_processes)
+    return parts[index], sum(map(len, parts[:index]))
 
 
 def _precision() -> str:

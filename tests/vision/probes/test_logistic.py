@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
-from cxrstudy.vision.probes import cross_fit, fit_logistic
+from cxrstudy.vision.probes import cross_fit, cross_fit_nested, fit_logistic
 
 TIGHT = 1e-10
 
@@ -264,6 +264,17 @@ def _pipeline(features, target, penalty, train):
     return scaler.transform(features) @ coefficients + intercept
 
 
+def _chosen_penalty(features, target, train, inner_folds):
+    """The penalty with the smallest log loss in nested loops over scikit-learn fits."""
+    losses = np.zeros(len(PENALTIES))
+    for inner in np.unique(inner_folds[train]):
+        rows = train & (inner_folds == inner) & ~np.isnan(target)
+        for c, penalty in enumerate(PENALTIES):
+            logits = _pipeline(features, target, penalty, train & (inner_folds != inner))[rows]
+            losses[c] += log_loss(target[rows], 1 / (1 + np.exp(-logits)), normalize=False)
+    return PENALTIES[losses.argmin()]
+
+
 def test_cross_fit_equals_a_pipeline_for_each_fold():
     """One penalty: the logits are scikit-learn's, also for rows without a target."""
     features, targets, folds = _cross_fit_case()
@@ -283,15 +294,7 @@ def test_cross_fit_chooses_penalties_within_the_training_folds():
     result = cross_fit(features, targets, folds, PENALTIES[::-1], tolerance=TIGHT)
     for f, fold in enumerate("abcd"):
         for j in range(2):
-            losses = np.zeros(len(PENALTIES))
-            for inner in set("abcd") - {fold}:
-                rows = (folds == inner) & ~np.isnan(targets[:, j])
-                for c, penalty in enumerate(PENALTIES):
-                    train = (folds != fold) & (folds != inner)
-                    logits = _pipeline(features, targets[:, j], penalty, train)[rows]
-                    probability = 1 / (1 + np.exp(-logits))
-                    losses[c] += log_loss(targets[rows, j], probability, normalize=False)
-            best = PENALTIES[losses.argmin()]
+            best = _chosen_penalty(features, targets[:, j], folds != fold, folds)
             assert result.inverse_penalties[f, j] == best
             logits = _pipeline(features, targets[:, j], best, folds != fold)
             np.testing.assert_allclose(
@@ -300,13 +303,32 @@ def test_cross_fit_chooses_penalties_within_the_training_folds():
     assert len(np.unique(result.inverse_penalties)) > 1
 
 
-def test_a_fold_is_scored_without_its_own_labels():
+def test_two_halves_choose_by_inner_folds():
+    """Each half's penalty comes from inner folds of the other; its logits are scikit-learn's."""
+    features, targets, inner = _cross_fit_case()
+    halves = np.random.default_rng(5).permutation(np.arange(200) % 2)
+    result = cross_fit_nested(features, targets, halves, inner, PENALTIES, tolerance=TIGHT)
+    for half in range(2):
+        train, test = halves != half, halves == half
+        for j in range(2):
+            best = _chosen_penalty(features, targets[:, j], train, inner)
+            assert result.inverse_penalties[half, j] == best
+            logits = _pipeline(features, targets[:, j], best, train)
+            np.testing.assert_allclose(result.logits[test, j], logits[test], atol=1e-6)
+    assert len(np.unique(result.inverse_penalties)) > 1
+    assert result.heads.coefficients.shape == (4, 8) and result.heads.converged.all()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_fold_is_scored_without_its_own_labels(nested):
     """Other labels in a fold change neither its penalties nor its logits."""
     features, targets, folds = _cross_fit_case()
     changed = targets.copy()
     changed[folds == "b"] = 1.0 - changed[folds == "b"]
-    before = cross_fit(features, targets, folds, PENALTIES, tolerance=TIGHT)
-    after = cross_fit(features, changed, folds, PENALTIES, tolerance=TIGHT)
+    inner = (np.arange(200) % 3,) if nested else ()
+    fit = cross_fit_nested if nested else cross_fit
+    before = fit(features, targets, folds, *inner, PENALTIES, tolerance=TIGHT)
+    after = fit(features, changed, folds, *inner, PENALTIES, tolerance=TIGHT)
     at = list(before.fold_names).index("b")
     np.testing.assert_array_equal(after.inverse_penalties[at], before.inverse_penalties[at])
     np.testing.assert_allclose(after.logits[folds == "b"], before.logits[folds == "b"], atol=1e-7)

@@ -12,12 +12,12 @@ from cxrstudy.vision.training.checkpoint import Checkpoint, CheckpointError, Pro
 from cxrstudy.vision.training.config import TrainingConfig
 
 PROGRESS = Progress(torch.tensor([0.7, 0.5]), torch.arange(12.0).view(2, 2, 3))
-TARGETS = torch.eye(3)
+DATA = torch.ones(3, 4), torch.eye(3), torch.zeros(0, 4)
 
 
 def file_at(path, **changes) -> Checkpoint:
     """The file of a run with some configuration."""
-    return Checkpoint(path, TrainingConfig(**changes), TARGETS)
+    return Checkpoint(path, TrainingConfig(**changes), *DATA)
 
 
 def build(seed: int = 0, dtype: torch.dtype = torch.float32):
@@ -128,13 +128,16 @@ def test_a_damaged_file_is_named(content, trained, tmp_path):
 
 
 def test_a_file_of_another_run_is_refused(trained, tmp_path):
-    """Another seed or length is another run, and so are other targets."""
+    """Another seed or length is another run; so are other inputs, targets and watched inputs."""
     path = tmp_path / "run.checkpoint"
     file_at(path).save(PROGRESS, *trained)
+    inputs, targets, watched = DATA
     for other in (
         file_at(path, seed=1),
         file_at(path, epochs=9),
-        Checkpoint(path, TrainingConfig(), 1 - TARGETS),
+        Checkpoint(path, TrainingConfig(), 2 * inputs, targets, watched),
+        Checkpoint(path, TrainingConfig(), inputs, 1 - targets, watched),
+        Checkpoint(path, TrainingConfig(), inputs, targets, inputs),
     ):
         with pytest.raises(CheckpointError, match="belongs to a training with another"):
             other.load(*trained)
