@@ -1,9 +1,10 @@
 """How fast the training loop is, beside a bare loop and a usual loader in the same run.
 
 The bare loop does what cannot be left out: forward, backward and step, over tensors that lie on
-the device. Both take turns, and what is compared is the median. On a GPU a torchvision pipeline
-that decodes the same images from JPEG files for every batch is timed as well.
-`python -m benchmarks.image_training --record` keeps the table for the book.
+the device. Both take turns, and what is compared is the median. On a GPU all draw random views of
+the images, and the usual torchvision pipeline is timed as well: processes that decode PNG files
+of 1,024 px, as the NIH ships them, shrink them and draw a view. The files hold the same images,
+enlarged. `python -m benchmarks.image_training --record` keeps the table for the page of study 05.
 """
 
 import argparse
@@ -12,8 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,20 +21,24 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Dataset
-from torchvision.io import ImageReadMode, decode_image, encode_jpeg
+from torchvision.io import ImageReadMode, decode_image, encode_png
+from torchvision.transforms import v2
 
 from cxrstudy.data.images import load_nih_block
-from cxrstudy.recorded import recorded_path
+from cxrstudy.kernels.augment import Augmentation
 from cxrstudy.runs import study
-from cxrstudy.runs.keep import hardware
-from cxrstudy.runs.stamp import provenance
+from cxrstudy.runs.keep import keep_benchmark
 from cxrstudy.vision.classifier import build_classifier
 from cxrstudy.vision.targets import text_mined_targets
 from cxrstudy.vision.training import TrainingConfig, train
+from cxrstudy.vision.training.batches import pick_batch
 
-LOOP, BARE, LOADER = "training loop", "bare loop", "DataLoader of JPEG files"
+LOOP, BARE, LOADER = "training loop", "bare loop", "DataLoader of PNG files"
 LEAST_SHARE_OF_BARE, LEAST_GAIN_OVER_LOADER = 0.9, 5.0
 REPEATS = 5
+FILE_SIZE, N_FILES = 1024, 512
+"""Edge of the files in pixels, and how many there are; images beyond them share their files."""
+
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -70,8 +74,8 @@ class Stopwatch:
         self.cpu += time.process_time() - cpu
 
 
-class JpegFiles(Dataset):
-    """One grey image and its targets for each file, decoded when it is asked for.
+class PngFiles(Dataset):
+    """One random view of a grey image and its targets, decoded when it is asked for.
 
     Parameters
     ----------
@@ -81,27 +85,38 @@ class JpegFiles(Dataset):
     """
 
     def __init__(self, folder: Path, problem: Problem) -> None:
-        self.paths = [folder / f"{row}.jpg" for row in range(len(problem.images))]
+        self.paths = [folder / f"{row}.png" for row in range(min(N_FILES, len(problem.images)))]
         self.targets = problem.targets
-        for path, image in zip(self.paths, problem.images, strict=True):
-            path.write_bytes(encode_jpeg(image[None], quality=95).numpy().tobytes())
+        enlarge = v2.Resize(FILE_SIZE)
+        for path, image in zip(self.paths, problem.images, strict=False):
+            path.write_bytes(encode_png(enlarge(image[None])).numpy().tobytes())
+        size, views = problem.images.shape[-1], Augmentation()
+        moved, zoomed = (views.translation,) * 2, views.scale
+        self.transform = v2.Compose(
+            [
+                v2.Resize(size),
+                v2.RandomAffine(views.rotation, moved, zoomed, None, v2.InterpolationMode.BILINEAR),
+                v2.ColorJitter(views.brightness, views.contrast),
+            ]
+        )
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.targets)
 
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
-        return decode_image(str(self.paths[row]), ImageReadMode.GRAY)[0], self.targets[row]
+        path = self.paths[row % len(self.paths)]
+        return self.transform(decode_image(str(path), ImageReadMode.GRAY))[0], self.targets[row]
 
 
-def block_problem(n_images: int, size: int, epochs: int) -> Problem:
+def block_problem(n_images: int, size: int, config: TrainingConfig) -> Problem:
     """Take the first images of the NIH block and their text-mined labels."""
     block = load_nih_block()
     images = block.subset(block.images.index[:n_images]).resized(size)
     targets = text_mined_targets(images.labels["nlp"], minimum_positives=1)
     return Problem(
         torch.from_numpy(images.pixels),
-        torch.from_numpy(targets.to_numpy()),
-        TrainingConfig(epochs=epochs),
+        torch.tensor(targets.to_numpy()),
+        config,
     )
 
 
@@ -127,8 +142,9 @@ def time_bare_loop(problem: Problem) -> Stopwatch:
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(images)).to(DEVICE)
-        for rows in order.split(problem.config.batch_size):
-            yield images[rows], targets[rows]
+        for number, rows in enumerate(order.split(problem.config.batch_size)):
+            first = number * problem.config.batch_size
+            yield pick_batch(images, rows, problem.config, first), targets[rows]
 
     return _time_steps(problem, batches)
 
@@ -137,7 +153,7 @@ def time_loader(problem: Problem) -> Stopwatch:
     """Time the same steps behind a loader with one process for each core."""
     with tempfile.TemporaryDirectory() as folder:
         loader = DataLoader(
-            JpegFiles(Path(folder), problem),
+            PngFiles(Path(folder), problem),
             problem.config.batch_size,
             shuffle=True,
             num_workers=os.cpu_count(),
@@ -206,7 +222,7 @@ def verdicts(table: pd.DataFrame) -> list[str]:
 def _small(problem: Problem) -> Problem:
     """Return a few batches, to warm up."""
     n = 2 * problem.config.batch_size
-    return Problem(problem.images[:n], problem.targets[:n], TrainingConfig(epochs=1))
+    return Problem(problem.images[:n], problem.targets[:n], replace(problem.config, epochs=1))
 
 
 def _build(problem: Problem) -> torch.nn.Module:
@@ -240,22 +256,14 @@ def _wait() -> None:
 def main(record: bool = False) -> None:
     """Measure, print and, if asked, keep the table."""
     on_gpu = DEVICE.type == "cuda"
-    problem = block_problem(8192, 128, 3) if on_gpu else block_problem(256, 64, 1)
+    n_images, size, epochs = (8192, 128, 3) if on_gpu else (256, 64, 1)
+    problem = block_problem(n_images, size, TrainingConfig(epochs=epochs, augmented=on_gpu))
     table = speed_table(problem)
     print(table.round(1).to_string(index=False))
     print(*verdicts(table), sep="\n")
     if record:
-        run = provenance(study("epoch_sweep"), {}, seconds=0.0)
-        versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
-        kept = table.round(1).assign(
-            set=f"benchmark, {len(problem.images)} images of {problem.images.shape[-1]} px",
-            hardware=hardware(),
-            versions=versions,
-            date=datetime.now(UTC).date().isoformat(),
-            data=", ".join(f"{name} {digest}" for name, digest in run["data"].items()),
-            commit=run["commit"],
-        )
-        kept.to_csv(recorded_path("image_training_speed"), index=False, lineterminator="\n")
+        setting = f"{len(problem.images)} images of {problem.images.shape[-1]} px"
+        keep_benchmark(table.round(1), "image_training_speed", study("epoch_sweep"), setting)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,16 @@ for a moment only. `python -m benchmarks.students --record` keeps the table for 
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import partial
 
 import pandas as pd
 
-from cxrstudy.recorded import recorded_path
 from cxrstudy.reports import label_reports
 from cxrstudy.reports.distillation import openi_for_distillation
 from cxrstudy.reports.students import StudentConfig, predict, train_student
 from cxrstudy.reports.teachers import RuleTeacher
 from cxrstudy.runs import study
-from cxrstudy.runs.keep import hardware
-from cxrstudy.runs.stamp import provenance
+from cxrstudy.runs.keep import keep_benchmark
 
 CONFIGURATIONS = {
     "DeBERTa, base": StudentConfig(size="base", epochs=1),
@@ -65,17 +62,7 @@ def main(record: bool = False) -> None:
     table = speed_table()
     print(table.to_string(index=False))
     if record:
-        run = provenance(study("distillation"), {}, seconds=0.0)
-        versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
-        kept = table.assign(
-            set="benchmark, one thread",
-            hardware=hardware(),
-            versions=versions,
-            date=datetime.now(UTC).date().isoformat(),
-            data=", ".join(f"{name} {digest}" for name, digest in run["data"].items()),
-            commit=run["commit"],
-        )
-        kept.to_csv(recorded_path("student_speed"), index=False, lineterminator="\n")
+        keep_benchmark(table, "student_speed", study("distillation"), "one thread")
 
 
 if __name__ == "__main__":

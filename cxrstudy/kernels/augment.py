@@ -197,7 +197,9 @@ def augment_kernel(
     grey = tl.minimum(tl.maximum(grey, 0.0), 1.0)
     grey = tl.where(known, (grey - mean) / deviation, float("nan"))
     views_ptr += view * (VIEW_HEIGHT * VIEW_WIDTH)
-    tl.store(views_ptr + pixel, grey, pixel < VIEW_HEIGHT * VIEW_WIDTH)
+    # Wide stores would give each lane several neighbouring pixels, and the look-ups would spread.
+    at_view = tl.max_contiguous(pixel, [1])
+    tl.store(views_ptr + at_view, grey, pixel < VIEW_HEIGHT * VIEW_WIDTH)
 
 
 def _draw_reference(ranges, n: int, seed: int, first: int) -> torch.Tensor:
@@ -358,8 +360,8 @@ def augment_views(
             parameters,
             views,
             len(images),
-            augmentation.mean,
-            augmentation.deviation,
+            float(augmentation.mean),
+            float(augmentation.deviation),
             height,
             width,
             *augmentation.size,

@@ -15,7 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cxrstudy.kernels.compiler import cdiv, jit, tl
 from cxrstudy.kernels.dispatch import on_device_of, takes_kernel
-from cxrstudy.kernels.one_pass import one_pass_loss
+from cxrstudy.kernels.one_pass import MOST_CELLS, log1p, one_pass_loss, shared_arguments
 from cxrstudy.observations import UNCERTAIN
 from cxrstudy.observations.policies import UNCERTAIN_TARGETS
 
@@ -33,7 +33,7 @@ def _answered(labels, IGNORE_UNCERTAIN: tl.constexpr):
     return labels > -1.0 if IGNORE_UNCERTAIN else labels >= -1.0
 
 
-@jit(do_not_specialize=["size"])
+@jit
 def count_kernel(
     labels_ptr,  # [size]
     count_ptr,  # [1] int32, zero on entry
@@ -42,14 +42,14 @@ def count_kernel(
     BLOCK: tl.constexpr,
 ):
     """Count answered cells; whole numbers add up to the same in any order."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < size
     labels = tl.load(labels_ptr + at, inside, other=0).to(tl.float32)
     answered = inside & _answered(labels, IGNORE_UNCERTAIN)
-    tl.atomic_add(count_ptr, tl.sum(answered.to(tl.int32), 0))
+    tl.atomic_add(count_ptr, tl.sum(answered.to(tl.int32), 0), sem="relaxed")
 
 
-@jit(do_not_specialize=["size"])
+@jit
 def bce_kernel(
     logits_ptr,  # [size], rows of N_CLASSES
     labels_ptr,  # [size]
@@ -69,7 +69,7 @@ def bce_kernel(
     BLOCK: tl.constexpr,
 ):
     """Write each block's share of the mean loss, and the gradient of every logit."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < size
     x = tl.load(logits_ptr + at, inside, other=0.0).to(tl.float32)
     labels = tl.load(labels_ptr + at, inside, other=0).to(tl.float32)
@@ -83,10 +83,10 @@ def bce_kernel(
     negative = 1.0 - target
 
     decay = tl.exp(-tl.abs(x))
-    softplus = tl.maximum(x, 0.0) + tl.log(1.0 + decay)
+    softplus = tl.maximum(x, 0.0) + log1p(decay)
     cost = positive * (softplus - x) + negative * softplus
-    cost = tl.where(answered, cost, 0.0) * share
-    tl.store(partial_ptr + tl.program_id(0), tl.sum(cost, 0))
+    cost = tl.sum(tl.where(answered, cost, 0.0), 0) * share
+    tl.store(partial_ptr + tl.program_id(0), cost)
     if WITH_GRADIENT:
         # Neither of the two probabilities is one minus the other: no cancellation.
         larger = 1.0 / (1.0 + decay)
@@ -94,7 +94,6 @@ def bce_kernel(
         above = tl.where(x >= 0, larger, smaller)
         below = tl.where(x >= 0, smaller, larger)
         slope = tl.where(answered, negative * above - positive * below, 0.0)
-        # A mean over a million cells lies below what float16 can hold.
         later = share if SCALE_LATER else 1.0
         slope = slope if SCALE_LATER else slope * share
         tl.store(gradient_ptr + at, slope, inside)
@@ -102,38 +101,28 @@ def bce_kernel(
 
 
 def _launch(labels, positive_weights, policy, smoothing, logits, with_gradient):
-    gradient = torch.empty_like(logits) if with_gradient else None
     size = logits.numel()
-    if not size:
-        one = torch.ones(1, device=logits.device)
-        return one.sum() * 0, gradient, one
+    n_blocks = cdiv(size, BLOCK)
+    shared = shared_arguments(logits, positive_weights, n_blocks, with_gradient)
     factor = torch.empty(1, device=logits.device)
-    count = torch.zeros(1, dtype=torch.int32, device=logits.device)
-    partial_losses = torch.empty(cdiv(size, BLOCK), device=logits.device)
     ignore = policy == "ignore"
     with on_device_of(logits):
         count_kernel[(cdiv(size, COUNT_BLOCK),)](
-            labels, count, size, ignore, COUNT_BLOCK, num_warps=8
+            labels, shared["count_ptr"], size, ignore, COUNT_BLOCK, num_warps=8
         )
-        bce_kernel[(len(partial_losses),)](
-            logits,
-            labels,
-            logits if positive_weights is None else positive_weights,
-            count,
-            partial_losses,
-            logits if gradient is None else gradient,
-            factor,
-            size,
-            smoothing,
+        bce_kernel[(n_blocks,)](
+            labels_ptr=labels,
+            factor_ptr=factor,
+            size=size,
+            smoothing=smoothing,
             UNCERTAIN_TARGET=0.0 if ignore else UNCERTAIN_TARGETS[policy],
             IGNORE_UNCERTAIN=ignore,
-            N_CLASSES=logits.shape[-1],
-            HAS_WEIGHTS=positive_weights is not None,
-            WITH_GRADIENT=with_gradient,
-            SCALE_LATER=logits.dtype == torch.float16,
+            # Without weights one compiled kernel serves any number of classes.
+            N_CLASSES=1 if positive_weights is None else logits.shape[-1],
             BLOCK=BLOCK,
+            **shared,
         )
-    return partial_losses.sum(), gradient, factor
+    return shared["partial_ptr"].sum(), shared["gradient_ptr"], factor
 
 
 def masked_bce_reference(
@@ -199,7 +188,7 @@ def masked_bce(
         If shapes, policy or smoothing do not fit.
     """
     _check(logits, labels, positive_weights, policy, smoothing)
-    fits = logits.dtype in KERNEL_TYPES and logits.numel() < 2**31
+    fits = logits.dtype in KERNEL_TYPES and logits.numel() <= MOST_CELLS
     if not takes_kernel("bce", logits.device, fits):
         return masked_bce_reference(logits, labels, positive_weights, policy, smoothing)
     if positive_weights is not None:

@@ -15,10 +15,9 @@ from torch.nn.functional import log_softmax, one_hot
 
 from cxrstudy.kernels.compiler import cdiv, jit, tl
 from cxrstudy.kernels.dispatch import on_device_of, takes_kernel
-from cxrstudy.kernels.one_pass import one_pass_loss
+from cxrstudy.kernels.one_pass import MOST_CELLS, log1p, one_pass_loss, shared_arguments
 
 BLOCK = 512
-COUNT_BLOCK = 2048
 KERNEL_TYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 CLASSES = 3
@@ -27,155 +26,124 @@ CLASSES = 3
 
 @jit
 def _load_three(ptr, cells, inside):
-    """Load the three classes of each cell as float32, beyond the last cell 0."""
-    first = tl.load(ptr + cells * 3, inside, other=0.0).to(tl.float32)
-    second = tl.load(ptr + cells * 3 + 1, inside, other=0.0).to(tl.float32)
-    third = tl.load(ptr + cells * 3 + 2, inside, other=0.0).to(tl.float32)
+    """Load the three classes of each cell as float32, beyond the last cell harmless ones."""
+    first = tl.load(ptr + cells * 3, inside, other=1.0).to(tl.float32)
+    second = tl.load(ptr + cells * 3 + 1, inside, other=1.0).to(tl.float32)
+    third = tl.load(ptr + cells * 3 + 2, inside, other=1.0).to(tl.float32)
     return first, second, third
 
 
 @jit
-def _defined(first, second, third):
-    # NaN differs from itself, and a sum is NaN where a part is.
-    total = first + second + third
-    return total == total
-
-
-@jit(do_not_specialize=["n_cells"])
-def count_kernel(
-    targets_ptr,  # [n_cells, 3]
-    count_ptr,  # [1] int32, zero on entry
-    n_cells,
-    BLOCK: tl.constexpr,
-):
-    """Count cells without NaN."""
-    cells = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = cells < n_cells
-    first, second, third = _load_three(targets_ptr, cells, inside)
-    answered = inside & _defined(first, second, third)
-    tl.atomic_add(count_ptr, tl.sum(answered.to(tl.int32), 0))
+def _log2(x):
+    """Return the logarithm of a normal float32 above 0; for anything less than those, -127."""
+    bits = x.to(tl.int32, bitcast=True)
+    mantissa = ((bits & 0x7FFFFF) | 0x3F800000).to(tl.float32, bitcast=True)
+    return ((bits >> 23) - 127).to(tl.float32) + log1p(mantissa - 1.0) * 1.4426950408889634
 
 
 @jit
-def _softened(probability, temperature):
-    """Return log(p) / T and its exponential; 0 and 0 for a class of probability 0."""
-    some = probability > 0
-    logarithm = tl.log(tl.where(some, probability, 1.0)) / temperature
-    return logarithm, tl.where(some, tl.exp(logarithm), 0.0)
+def _softened(probability, softer):
+    """Return log2(p) / T and its power, which is 0 for a class of probability 0."""
+    logarithm = _log2(probability) * softer
+    return logarithm, tl.where(probability > 0, tl.exp2(logarithm), 0.0)
 
 
-@jit(do_not_specialize=["n_cells"])
+@jit
 def distillation_kernel(
     logits_ptr,  # [n_cells, 3]
     targets_ptr,  # [n_cells, 3]
     weights_ptr,  # [N_FINDINGS, 3] float32, or anything unless HAS_WEIGHTS
-    count_ptr,  # [1] int32
+    count_ptr,  # [1] int32, zero on entry
     partial_ptr,  # [n_programs] float32
     gradient_ptr,  # [n_cells, 3], or anything unless WITH_GRADIENT
-    factor_ptr,  # [1] float32
     n_cells,
+    share,
     alpha,
     temperature,
+    softer,
     N_FINDINGS: tl.constexpr,
     HAS_WEIGHTS: tl.constexpr,
     WITH_GRADIENT: tl.constexpr,
     SCALE_LATER: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Write each block's share of the mean loss, and the gradient of every logit."""
-    cells = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    """Write each block's part of the sum over cells times ``share``, and the gradient of that.
+
+    Cells without NaN are counted on the way; ``softer`` is one over the temperature.
+    """
+    cells = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = cells < n_cells
     z0, z1, z2 = _load_three(logits_ptr, cells, inside)
     p0, p1, p2 = _load_three(targets_ptr, cells, inside)
-    share = 1.0 / tl.maximum(tl.load(count_ptr), 1).to(tl.float32)
-    answered = inside & _defined(p0, p1, p2)
-    # Cells that do not count get harmless numbers, so that no NaN arises from them.
-    p0, p1, p2 = (
-        tl.where(answered, p0, 1.0),
-        tl.where(answered, p1, 1.0),
-        tl.where(answered, p2, 1.0),
-    )
-    z0, z1, z2 = (
-        tl.where(answered, z0, 0.0),
-        tl.where(answered, z1, 0.0),
-        tl.where(answered, z2, 0.0),
-    )
-    # Before the division by T, which would round large logits.
-    highest = tl.maximum(z0, tl.maximum(z1, z2))
-    z0, z1, z2 = z0 - highest, z1 - highest, z2 - highest
+    # NaN differs from itself, and a sum is NaN where a part is.
+    of_teacher = p0 + p1 + p2
+    answered = inside & (of_teacher == of_teacher)
+    tl.atomic_add(count_ptr, tl.sum(answered.to(tl.int32), 0), sem="relaxed")
 
     # The first of equal classes is the hard label, as in torch.
     is_first = p0 >= tl.maximum(p1, p2)
-    is_second = (p0 < tl.maximum(p1, p2)) & (p1 >= p2)
-    hard0, hard1 = tl.where(is_first, 1.0, 0.0), tl.where(is_second, 1.0, 0.0)
-    hard2 = 1.0 - hard0 - hard1
-    log0, q0 = _softened(p0, temperature)
-    log1, q1 = _softened(p1, temperature)
-    log2, q2 = _softened(p2, temperature)
-    powers = q0 + q1 + q2
-    s0, s1, s2 = z0 / temperature, z1 / temperature, z2 / temperature
-    e0, e1, e2 = tl.exp(z0), tl.exp(z1), tl.exp(z2)
-    f0, f1, f2 = tl.exp(s0), tl.exp(s1), tl.exp(s2)
+    is_second = ~is_first & (p1 >= p2)
+    # Before the division by T, which would round large logits. Powers of two are the cheapest.
+    highest = tl.maximum(z0, tl.maximum(z1, z2))
+    log2_e = 1.4426950408889634
+    z0, z1, z2 = (z0 - highest) * log2_e, (z1 - highest) * log2_e, (z2 - highest) * log2_e
+    s0, s1, s2 = z0 * softer, z1 * softer, z2 * softer
+    log0, q0 = _softened(p0, softer)
+    log1, q1 = _softened(p1, softer)
+    log2, q2 = _softened(p2, softer)
+    e0, e1, e2 = tl.exp2(z0), tl.exp2(z1), tl.exp2(z2)
+    f0, f1, f2 = tl.exp2(s0), tl.exp2(s1), tl.exp2(s2)
     total, soft_total = e0 + e1 + e2, f0 + f1 + f2
-    part = 1.0 / powers
+    part = 1.0 / (q0 + q1 + q2)
     q0, q1, q2 = q0 * part, q1 * part, q2 * part
 
-    cross_entropy = tl.log(total) - (hard0 * z0 + hard1 * z1 + hard2 * z2)
+    cross_entropy = _log2(total) - tl.where(is_first, z0, tl.where(is_second, z1, z2))
     divergence = q0 * (log0 - s0) + q1 * (log1 - s1) + q2 * (log2 - s2)
-    divergence += tl.log(soft_total * part)
-    weight = tl.where(answered, share, 0.0)
+    divergence += _log2(soft_total * part)
+    weight = 1.0
     if HAS_WEIGHTS:
         label = tl.where(is_first, 0, tl.where(is_second, 1, 2))
-        weight *= tl.load(weights_ptr + (cells % N_FINDINGS) * 3 + label)
+        weight = tl.load(weights_ptr + (cells % N_FINDINGS) * 3 + label)
     cost = (1.0 - alpha) * cross_entropy + alpha * temperature * temperature * divergence
-    # A weight of 0 does not undo a NaN of a cell that does not count.
-    tl.store(partial_ptr + tl.program_id(0), tl.sum(tl.where(answered, cost * weight, 0.0), 0))
+    # Cells that do not count have computed with NaN, which only a choice removes.
+    cost = tl.sum(tl.where(answered, cost * weight, 0.0), 0) * (share * 0.6931471805599453)
+    tl.store(partial_ptr + tl.program_id(0), cost)
     if WITH_GRADIENT:
-        # A mean over a million cells lies below what float16 can hold.
-        later = share if SCALE_LATER else 1.0
-        weight = weight / share if SCALE_LATER else weight
+        weight = weight if SCALE_LATER else weight * share
         hard_part, soft_part = (1.0 - alpha) * weight, alpha * temperature * weight
         by_total, by_soft = hard_part / total, soft_part / soft_total
-        g0 = e0 * by_total - hard0 * hard_part + f0 * by_soft - q0 * soft_part
-        g1 = e1 * by_total - hard1 * hard_part + f1 * by_soft - q1 * soft_part
-        g2 = e2 * by_total - hard2 * hard_part + f2 * by_soft - q2 * soft_part
-        tl.store(gradient_ptr + cells * 3, g0, inside)
-        tl.store(gradient_ptr + cells * 3 + 1, g1, inside)
-        tl.store(gradient_ptr + cells * 3 + 2, g2, inside)
-        tl.store(factor_ptr, later, tl.program_id(0) == 0)
+        g0 = e0 * by_total - tl.where(is_first, hard_part, 0.0) + f0 * by_soft - q0 * soft_part
+        g1 = e1 * by_total - tl.where(is_second, hard_part, 0.0) + f1 * by_soft - q1 * soft_part
+        is_third = ~(is_first | is_second)
+        g2 = e2 * by_total - tl.where(is_third, hard_part, 0.0) + f2 * by_soft - q2 * soft_part
+        tl.store(gradient_ptr + cells * 3, tl.where(answered, g0, 0.0), inside)
+        tl.store(gradient_ptr + cells * 3 + 1, tl.where(answered, g1, 0.0), inside)
+        tl.store(gradient_ptr + cells * 3 + 2, tl.where(answered, g2, 0.0), inside)
 
 
 def _launch(targets, class_weights, alpha, temperature, logits, with_gradient):
-    gradient = torch.empty_like(logits) if with_gradient else None
-    if not logits.numel():
-        one = torch.ones(1, device=logits.device)
-        return one.sum() * 0, gradient, one
     n_cells = logits.numel() // CLASSES
-    factor = torch.empty(1, device=logits.device)
-    count = torch.zeros(1, dtype=torch.int32, device=logits.device)
-    partial_losses = torch.empty(cdiv(n_cells, BLOCK), device=logits.device)
+    n_blocks = cdiv(n_cells, BLOCK)
+    shared = shared_arguments(logits, class_weights, n_blocks, with_gradient)
     with on_device_of(logits):
-        count_kernel[(cdiv(n_cells, COUNT_BLOCK),)](
-            targets, count, n_cells, COUNT_BLOCK, num_warps=8
-        )
-        distillation_kernel[(len(partial_losses),)](
-            logits,
-            targets,
-            logits if class_weights is None else class_weights,
-            count,
-            partial_losses,
-            logits if gradient is None else gradient,
-            factor,
-            n_cells,
-            alpha,
-            temperature,
-            N_FINDINGS=logits.shape[-2],
-            HAS_WEIGHTS=class_weights is not None,
-            WITH_GRADIENT=with_gradient,
-            SCALE_LATER=logits.dtype == torch.float16,
+        distillation_kernel[(n_blocks,)](
+            targets_ptr=targets,
+            n_cells=n_cells,
+            share=1 / n_cells,
+            alpha=alpha,
+            temperature=temperature,
+            softer=1 / temperature,
+            # Without weights one compiled kernel serves any number of findings.
+            N_FINDINGS=1 if class_weights is None else logits.shape[-2],
             BLOCK=BLOCK,
+            **shared,
         )
-    return partial_losses.sum(), gradient, factor
+    # To divide by the count first would need one more reading of the targets, and most have an
+    # answer everywhere. This is then exactly 1, and the backward pass has nothing to do.
+    n_cells = torch.tensor(n_cells, dtype=torch.float32)
+    factor = n_cells / shared["count_ptr"].clamp(min=1)
+    loss = shared["partial_ptr"].sum() * factor[0]
+    return loss, shared["gradient_ptr"], factor / n_cells if shared["SCALE_LATER"] else factor
 
 
 def distillation_loss_reference(
@@ -253,7 +221,7 @@ def distillation_loss(
     fits = (
         logits.dtype in KERNEL_TYPES
         and targets.dtype in KERNEL_TYPES
-        and logits.numel() < 2**31
+        and logits.numel() <= MOST_CELLS
         and logits.shape[-1] == CLASSES
     )
     if not takes_kernel("distill", logits.device, fits):

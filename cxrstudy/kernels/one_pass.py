@@ -16,14 +16,33 @@ from cxrstudy.kernels.compiler import cdiv, jit, tl
 from cxrstudy.kernels.dispatch import on_device_of
 
 SCALE_BLOCK = 4096
+MOST_CELLS = 2**31 - 2**14
+"""Elements that 32-bit offsets reach, with those of a last block beyond them."""
 
-Launch = Callable[[torch.Tensor, bool], tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]]
+Launch = Callable[[torch.Tensor, bool], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
 """From logits, and whether a gradient is wanted, to loss, gradient and its missing factor."""
 
 
-@jit(do_not_specialize=["size"])
+@jit
+def log1p(decay):
+    """Return log(1 + decay) for 0 to 1: the polynomial of degree 8 with the least relative error.
+
+    The library's logarithm costs more than twice the instructions. The polynomial's error is 3e-8,
+    less than that of rounding.
+    """
+    ratio = 0.0052326943 * decay - 0.0295052389
+    ratio = ratio * decay + 0.0782259521
+    ratio = ratio * decay - 0.136632458
+    ratio = ratio * decay + 0.191060068
+    ratio = ratio * decay - 0.248429822
+    ratio = ratio * decay + 0.333190968
+    ratio = ratio * decay - 0.499994931
+    return decay * (ratio * decay + 0.99999997)
+
+
+@jit
 def scale_kernel(
-    values_ptr,  # [size]
+    values_ptr,  # [size], at most MOST_CELLS
     first_ptr,  # [1] float32
     second_ptr,  # [1] float32
     size,
@@ -32,7 +51,7 @@ def scale_kernel(
     """Multiply by two factors in place; a product of one costs only the reading of both."""
     factor = tl.load(first_ptr) * tl.load(second_ptr)
     if factor != 1.0:
-        at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+        at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
         values = tl.load(values_ptr + at, at < size, other=0.0).to(tl.float32)
         tl.store(values_ptr + at, values * factor, at < size)
 
@@ -52,7 +71,8 @@ class OnePassLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx, logits: torch.Tensor, launch: Launch, with_gradient: bool) -> torch.Tensor:
         """Compute the loss and, if wanted, the gradient."""
-        loss, ctx.gradient, ctx.missing_factor = launch(logits, with_gradient)
+        loss, gradient, ctx.missing_factor = launch(logits, with_gradient)
+        ctx.gradient = gradient if with_gradient else None
         ctx.launch = launch
         ctx.save_for_backward(logits)
         return loss
@@ -68,13 +88,44 @@ class OnePassLoss(torch.autograd.Function):
         return _scale(gradient, upstream, ctx.missing_factor), None, None
 
 
+def shared_arguments(
+    logits: torch.Tensor, weights: torch.Tensor | None, n_blocks: int, with_gradient: bool
+) -> dict[str, object]:
+    """Allocate what such a kernel writes, and name the arguments that all of them take.
+
+    Parameters
+    ----------
+    logits : Tensor
+    weights : Tensor of float32, optional
+    n_blocks : int
+        Programs of the launch; each writes one part of the loss.
+    with_gradient : bool
+
+    Returns
+    -------
+    dict
+        The logits stand in for a tensor that the kernel will not touch. The count is zero.
+    """
+    return {
+        "logits_ptr": logits,
+        "weights_ptr": logits if weights is None else weights,
+        "count_ptr": torch.zeros(1, dtype=torch.int32, device=logits.device),
+        "partial_ptr": torch.empty(n_blocks, device=logits.device),
+        "gradient_ptr": torch.empty_like(logits) if with_gradient else logits,
+        "HAS_WEIGHTS": weights is not None,
+        "WITH_GRADIENT": with_gradient,
+        # A mean over a million cells lies below what float16 can hold.
+        "SCALE_LATER": logits.dtype == torch.float16,
+    }
+
+
 def one_pass_loss(logits: torch.Tensor, launch: Launch) -> torch.Tensor:
     """Apply a kernel that computes a loss and its gradient together.
 
     Parameters
     ----------
     logits : Tensor
-        Contiguous.
+        Contiguous, with at most `MOST_CELLS` elements; the loss of none is 0.
     launch : callable
         See `Launch`. A gradient in a type whose range would lose a mean's small values is
         returned unscaled, with the factor that it still needs.
@@ -83,5 +134,7 @@ def one_pass_loss(logits: torch.Tensor, launch: Launch) -> torch.Tensor:
     -------
     Tensor, shape ()
     """
+    if not logits.numel():
+        return logits.sum(dtype=torch.float32)
     with_gradient = logits.requires_grad and torch.is_grad_enabled()
     return OnePassLoss.apply(logits, launch, with_gradient)

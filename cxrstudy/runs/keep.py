@@ -14,6 +14,7 @@ from cxrstudy.paths import CLAIMS_FOLDER
 from cxrstudy.recorded import SETS_BY_SIZE, recorded_folder, recorded_path
 from cxrstudy.runs.catalogue import Study
 from cxrstudy.runs.folders import RunFolders
+from cxrstudy.runs.stamp import provenance
 
 
 class RecordError(ValueError):
@@ -57,11 +58,38 @@ def keep_run(study: Study, build: str | Path = "_build") -> Path:
         )
     _refuse_smaller(study, stamp["set"])
     table = pd.read_csv(folders.results / f"{study.recorded}.csv")
-    path = recorded_path(study.name)
+    # Measurements first: a table without them would look complete.
+    _keep_measurements(folders.results / CLAIMS_FOLDER, study.name)
+    return _write(table.assign(set=stamp["set"], **_provenance(stamp)), study.name)
+
+
+def keep_benchmark(table: pd.DataFrame, name: str, study: Study, setting: str) -> Path:
+    """Write what a benchmark measured to the recorded tables, with its provenance.
+
+    Parameters
+    ----------
+    table : DataFrame
+    name : str
+        Of the recorded table, such as ``"student_speed"``.
+    study : Study
+        Whose code and data were timed.
+    setting : str
+        What was timed, in words; stands where a run has the name of its set.
+
+    Returns
+    -------
+    Path
+    """
+    described = _provenance(provenance(study, {}, seconds=0.0))
+    return _write(table.assign(set=f"benchmark, {setting}", **described), name)
+
+
+def _write(table: pd.DataFrame, name: str) -> Path:
+    """Write a recorded table, whole or not at all."""
+    path = recorded_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    table.assign(**_provenance(stamp)).to_csv(temporary, index=False, lineterminator="\n")
-    _keep_measurements(folders.results / CLAIMS_FOLDER, study.name)
+    table.to_csv(temporary, index=False, lineterminator="\n")
     temporary.replace(path)
     return path
 
@@ -80,7 +108,6 @@ def _refuse_smaller(study: Study, set_name: str) -> None:
 
 def _provenance(stamp: dict) -> dict[str, str]:
     return {
-        "set": stamp["set"],
         "hardware": hardware(),
         "versions": ", ".join(f"{name} {number}" for name, number in stamp["versions"].items()),
         "date": datetime.now(UTC).date().isoformat(),

@@ -70,16 +70,22 @@ def test_float16(device, poisoned):
     _compare(device, *_case((257, 14), torch.float16), "ones", 0.1, upstream=65536.0)
 
 
-@pytest.mark.gpu
-def test_bfloat16(poisoned):
-    """On a GPU only: the interpreter computes wrongly on bfloat16."""
-    _compare(torch.device("cuda"), *_case((257, 14), torch.bfloat16), "ones", 0.1)
+def test_bfloat16(device, poisoned):
+    """Loads and stores convert, so that the interpreter's wrong bfloat16 arithmetic is not met."""
+    _compare(device, *_case((257, 14), torch.bfloat16), "ones", 0.1)
 
 
 def test_strided_logits(device, poisoned):
     """A transposed view is computed on as it reads; its gradient has its layout."""
     logits, labels, weights = _case((14, 33))
     _compare(device, logits.T, labels.T.contiguous(), weights[:1].expand(14), "ones", 0.1)
+
+
+@pytest.mark.parametrize("n_rows", [1, 8, 16, 37])
+def test_without_weights(device, poisoned, n_rows):
+    """One kernel serves any number of columns, and sizes that 16 does and does not divide."""
+    logits, labels, _ = _case((n_rows, 14))
+    _compare(device, logits, labels, None, "ones", 0.1, upstream=1.7)
 
 
 def test_float64_takes_the_reference(device):
@@ -112,15 +118,15 @@ def test_nothing_answered_is_zero(device, poisoned):
 
 
 def test_empty_input_is_zero(device, poisoned):
-    value, gradient = _run(
-        masked_bce, torch.ones(0, 14, device=device), torch.ones(0, 14, device=device)
-    )
-    assert value.item() == 0 and gradient.shape == (0, 14)
+    nothing = torch.ones(0, 14, device=device)
+    value, gradient = _run(masked_bce, nothing, nothing)
+    assert value.item() == 0 and value.dtype == torch.float32 and gradient.shape == (0, 14)
 
 
-def test_a_retained_graph_gives_the_same_gradient_again(device, poisoned):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_retained_graph_gives_the_same_gradient_again(device, poisoned, dtype):
     """The buffer that was handed out first is not scaled a second time."""
-    logits, labels, _ = _case((33, 14))
+    logits, labels, _ = _case((33, 14), dtype)
     logits = logits.to(device).requires_grad_()
     loss = masked_bce(logits, labels.to(device), policy="ones")
     first, second, doubled = (

@@ -73,10 +73,16 @@ def test_float16(device, poisoned):
     _compare(device, *_case((37, 13, 3), torch.float16), 0.4, 2.5, upstream=4096.0)
 
 
-@pytest.mark.gpu
-def test_bfloat16(poisoned):
-    """On a GPU only: the interpreter computes wrongly on bfloat16."""
-    _compare(torch.device("cuda"), *_case((37, 13, 3), torch.bfloat16), 0.4, 2.5)
+def test_bfloat16(device, poisoned):
+    """Loads and stores convert, so that the interpreter's wrong bfloat16 arithmetic is not met."""
+    _compare(device, *_case((37, 13, 3), torch.bfloat16), 0.4, 2.5)
+
+
+def test_a_float64_teacher_takes_the_reference(device):
+    logits, targets, _ = _case((5, 13, 3))
+    with watch_paths() as paths:
+        distillation_loss(logits.to(device), targets.double().to(device), 0.5, 2.0)
+    assert paths == [("distill", REFERENCE)]
 
 
 @pytest.mark.parametrize("shift", [-1e4, 1e4])
@@ -102,10 +108,51 @@ def test_nothing_answered_is_zero(device, poisoned):
     assert value.item() == 0 and (gradient == 0).all()
 
 
+@pytest.mark.parametrize("dtype", list(TOLERANCES))
+@pytest.mark.parametrize("n_missing", [0, 1, 36])
+def test_the_mean_is_over_answered_cells(device, poisoned, dtype, n_missing):
+    """The kernel divides by all cells; what is missing comes after it, in float16 all of it."""
+    logits, targets, weights = _case((37, 13, 3), dtype)
+    targets[3] = 0.2
+    targets[:n_missing, :, 2] = float("nan")
+    upstream = 4096.0 if dtype == torch.float16 else 1.7
+    _compare(device, logits, targets, weights, 0.4, 2.5, upstream=upstream)
+
+
+@pytest.mark.parametrize("n_reports", [1, 3, 49, 1021])
+def test_complete_targets_leave_nothing_to_scale(device, poisoned, n_reports):
+    """The factor is exactly 1, so that the backward pass touches no gradient."""
+    logits = torch.randn(n_reports, 1, 3, device=device, requires_grad=True)
+    loss = distillation_loss(logits, torch.full((n_reports, 1, 3), 1 / 3, device=device), 0.5, 2.0)
+    assert loss.grad_fn.missing_factor.item() == 1.0
+    assert loss.shape == ()
+
+
+def test_probabilities_below_normal_numbers(device, poisoned):
+    """They count as about the least normal number, and zero as none."""
+    logits = torch.tensor([[[0.5, -1.0, 2.0]], [[0.5, -1.0, 2.0]]])
+    targets = torch.tensor([[[1.0, 1e-40, 0.0]], [[1.0, 1e-38, 1e-30]]])
+    _compare(device, logits, targets, None, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_retained_graph_gives_the_same_gradient_again(device, poisoned, dtype):
+    """The buffer that was handed out first is not scaled a second time."""
+    logits, targets, weights = _case((37, 13, 3), dtype)
+    logits = logits.to(device).requires_grad_()
+    loss = distillation_loss(logits, targets.to(device), 0.4, 2.5, weights.to(device))
+    first, second, doubled = (
+        torch.autograd.grad(loss, logits, torch.tensor(factor, device=device), retain_graph=True)[0]
+        for factor in (300.0, 300.0, 600.0)
+    )
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    torch.testing.assert_close(2 * first, doubled)
+
+
 def test_empty_input_is_zero(device, poisoned):
     nothing = torch.ones(0, 13, 3, device=device)
     value, gradient = _run(distillation_loss, nothing, nothing, 0.5, 2.0)
-    assert value.item() == 0 and gradient.shape == (0, 13, 3)
+    assert value.item() == 0 and value.dtype == torch.float32 and gradient.shape == (0, 13, 3)
 
 
 def test_module_holds_its_weights(device, poisoned):
