@@ -1,12 +1,9 @@
 """Label a file of reports of any size, piece by piece, and write a table of labels."""
 
 import csv
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -14,6 +11,7 @@ from tqdm import tqdm
 
 from cxrstudy.observations import LABEL_CODES, OBSERVATIONS
 from cxrstudy.reports.files import ReportFileError, count_reports, read_reports
+from cxrstudy.whole_files import written_whole
 
 LabelTexts = Callable[[list[str]], pd.DataFrame]
 """A labeler: a row for each text, a column for each observation, codes 1, 0, -1 and NaN."""
@@ -80,7 +78,8 @@ def label_file(
     counts = np.zeros((len(OBSERVATIONS), len(_CELLS)), dtype=np.int64)
     without_text = 0
     with (
-        _written_whole(destination) as file,
+        written_whole(destination) as unfinished,
+        unfinished.open("w", encoding="utf-8", newline="") as file,
         tqdm(total=total, unit=" reports", desc=source.name) as progress,
     ):
         writer = csv.writer(file, lineterminator="\n")
@@ -107,18 +106,6 @@ def _check_destination(source: Path, destination: Path) -> None:
         raise ReportFileError(
             f"{destination}: is the file of reports itself. Name another file for the labels."
         )
-
-
-@contextmanager
-def _written_whole(path: Path) -> Iterator[TextIO]:
-    """Write to a temporary name beside a path, and rename only what was written to its end."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _code_places(labels: pd.DataFrame, n_reports: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from cxrstudy.recorded import SETS_BY_SIZE, recorded_folder, recorded_path
 from cxrstudy.runs.catalogue import Study
 from cxrstudy.runs.folders import RunFolders
 from cxrstudy.runs.stamp import provenance
+from cxrstudy.whole_files import written_whole
 
 
 class RecordError(ValueError):
@@ -88,9 +89,8 @@ def _write(table: pd.DataFrame, name: str) -> Path:
     """Write a recorded table, whole or not at all."""
     path = recorded_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    table.to_csv(temporary, index=False, lineterminator="\n")
-    temporary.replace(path)
+    with written_whole(path) as unfinished:
+        table.to_csv(unfinished, index=False, lineterminator="\n")
     return path
 
 

@@ -1,7 +1,6 @@
 """Features of a frozen backbone, computed once and memory-mapped afterwards."""
 
 import hashlib
-import os
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from cxrstudy.paths import in_project
 from cxrstudy.vision import backbones, batch_norm, grey_input
 from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
 from cxrstudy.vision.precision import full_precision
+from cxrstudy.whole_files import written_whole
 
 _BATCH = 128
 CALIBRATION_IMAGES = 512
@@ -51,12 +51,8 @@ def frozen_features(
     # Of two studies that want the same features, one computes and the other waits.
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
-            unfinished = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-            try:
+            with written_whole(path) as unfinished:
                 np.save(unfinished, compute_features(backbone, image_set.pixels, device))
-                unfinished.replace(path)
-            finally:
-                unfinished.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 

@@ -5,11 +5,9 @@ import os
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from tqdm import tqdm
@@ -18,6 +16,7 @@ from cxrstudy.data.images import ImageReadError, looks_inverted, read_image, to_
 from cxrstudy.data.images.building import SUFFIXES
 from cxrstudy.observations import OBSERVATIONS
 from cxrstudy.vision.stored_classifier import StoredClassifier
+from cxrstudy.whole_files import written_whole
 
 _BATCH = 64
 _MOST_BYTES = 2**30
@@ -100,7 +99,9 @@ def predict_folder(
     inverted: list[str] = []
     n_predicted = 0
     with (
-        _written_whole(destination) as table,
+        written_whole(destination) as unfinished,
+        # File names need not be Unicode; what is not is written as its bytes' numbers.
+        unfinished.open("w", encoding="utf-8", errors="backslashreplace", newline="") as table,
         ThreadPoolExecutor() as pool,
         tqdm(total=len(paths), unit=" images", disable=None, mininterval=_BAR_SECONDS) as progress,
     ):
@@ -127,19 +128,6 @@ def _check_destination(destination: Path) -> None:
         raise ImageFolderError(f"{destination.parent}: no such folder. Make it, or name another.")
     if not os.access(destination.parent, os.W_OK):
         raise ImageFolderError(f"{destination.parent}: not writable. Name another folder.")
-
-
-@contextmanager
-def _written_whole(path: Path) -> Iterator[TextIO]:
-    """Write to a temporary name beside a path, and rename only what was written to its end."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # File names need not be Unicode; what is not is written as its bytes' numbers.
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _images_below(folder: Path) -> tuple[list[Path], list[str]]:

@@ -6,7 +6,6 @@ nothing is unpickled.
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
 from cxrstudy.vision.chest_weights import PooledDenseNet
 from cxrstudy.vision.grey_input import GreyInput
 from cxrstudy.vision.precision import full_precision
+from cxrstudy.whole_files import written_whole
 
 _FORMAT = "cxrstudy classifier 1"
 _BODY = "body."
@@ -169,12 +169,8 @@ def save_classifier(classifier: StoredClassifier, path: str | Path) -> Path:
         "sha256": _digest(described, tensors),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with written_whole(path) as unfinished:
         save_file(tensors, unfinished, metadata)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path
 
 

@@ -20,6 +20,7 @@ from tqdm.std import tqdm
 from cxrstudy.data.images.inversion import looks_inverted
 from cxrstudy.data.images.reading import ImageReadError, decode_image, to_square
 from cxrstudy.data.origins import cache_folder
+from cxrstudy.whole_files import written_whole
 
 FOLDER = "images"
 """Folder of the arrays below the data cache."""
@@ -230,14 +231,13 @@ def _write_chunk(
                 images.append(source.image)
     n_listed = len(images) + len(excluded)
     if n_listed:
-        temporary = path.with_name("unfinished.npz")
-        np.savez(
-            temporary,
-            pixels=np.array(squares, np.uint8).reshape(-1, size, size),
-            images=np.array(images, np.str_),
-            excluded=np.array(excluded, np.str_).reshape(-1, 2),
-        )
-        temporary.replace(path)
+        with written_whole(path) as temporary:
+            np.savez(
+                temporary,
+                pixels=np.array(squares, np.uint8).reshape(-1, size, size),
+                images=np.array(images, np.str_),
+                excluded=np.array(excluded, np.str_).reshape(-1, 2),
+            )
     return n_listed
 
 

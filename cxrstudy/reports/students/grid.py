@@ -1,6 +1,5 @@
 """Many trainings, each kept as soon as it is done, so that a stopped study resumes."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from cxrstudy.reports.students.config import StudentConfig
 from cxrstudy.reports.students.fingerprint import training_key
 from cxrstudy.reports.students.predict import predict
 from cxrstudy.reports.students.train import train_student
+from cxrstudy.whole_files import written_whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +106,9 @@ def train_many(jobs: Sequence[Job], folder: str | Path, n_jobs: int = 2) -> list
 
 
 def _train_and_keep(job: Job, path: Path) -> None:
-    """Train, predict the held-out reports, and write the file under a temporary name first."""
+    """Train, predict the held-out reports, and write the file whole."""
     student = train_student(job.texts, job.targets, job.config, job.held_out_texts)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with written_whole(path) as unfinished:
         save_file(
             {"probabilities": predict(student, job.held_out_texts)},
             unfinished,
@@ -119,9 +118,6 @@ def _train_and_keep(job: Job, path: Path) -> None:
                 "seconds": repr(student.seconds),
             },
         )
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> HeldOutPrediction:

@@ -1,0 +1,31 @@
+"""Files that are whole or absent, whatever happens while they are written."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name beside a file; what lies there takes its place at the end.
+
+    After an error nothing is left, and an earlier file stays as it was.
+
+    Parameters
+    ----------
+    path : path
+        Its folder must exist.
+
+    Yields
+    ------
+    Path
+        To be written to. It has the file's ending, which some writers go by.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
