@@ -25,7 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "reading",
     ],
     submod_attrs={
-        "building": ["BuiltPixels", "NamedImage", "build_pixels", "images_in_folder"],
+        "building": ["BuiltPixels", "NamedImage", "build_pixels"],
         "folders": ["load_chexpert", "load_mimic_cxr", "load_nih_folder"],
         "image_set": ["ImageSet"],
         "inversion": ["looks_inverted"],

@@ -77,39 +77,6 @@ class BuiltPixels:
     excluded: pd.DataFrame
 
 
-def images_in_folder(folder: str | Path) -> list[NamedImage]:
-    """List the image files of a folder and of the folders in it, by their names alone.
-
-    Parameters
-    ----------
-    folder : str or Path
-
-    Returns
-    -------
-    list of NamedImage
-        Sorted; ids are paths below the folder, with forward slashes. Hidden files are passed over.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder or no image file in it.
-    """
-    folder = Path(folder)
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    )
-    if not paths:
-        raise FileNotFoundError(
-            f"{folder}: no such folder, or no file in it ends in {', '.join(SUFFIXES)}"
-        )
-    return [
-        NamedImage(path.relative_to(folder).as_posix(), str(path), path.read_bytes)
-        for path in paths
-    ]
-
-
 def build_pixels(
     sources: Iterable[NamedImage],
     key: str,

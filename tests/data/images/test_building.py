@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cxrstudy.data.images import building
-from cxrstudy.data.images.building import NamedImage, build_pixels, images_in_folder
+from cxrstudy.data.images.building import NamedImage, build_pixels
 from cxrstudy.data.images.reading import ImageReadError, to_square
 
 
@@ -138,16 +138,3 @@ def test_a_set_without_any_usable_image_is_an_error(cache):
         build_pixels([NamedImage("x", "x.png", _reading(b"no"))], "own", 8, 1)
     with pytest.raises(ImageReadError, match="no image is listed"):
         build_pixels([], "other", 8, 0)
-
-
-def test_a_folder_lists_its_images(tmp_path, cache, chest, encode):
-    """By suffix, in any case and depth, sorted; what is no image file is passed over."""
-    for number, name in enumerate(["b.PNG", "a/c.jpg", "a/d.dcm", ".e.png", "f.txt"]):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(encode(chest(number)))
-    listed = images_in_folder(tmp_path)
-    assert [image.image for image in listed] == ["a/c.jpg", "a/d.dcm", "b.PNG"]
-    assert len(build_pixels(listed, "own", 8, 3).images) == 3
-    for folder in (tmp_path / "missing", tmp_path / "cache"):
-        with pytest.raises(FileNotFoundError, match="no such folder, or no file in it ends in"):
-            images_in_folder(folder)
