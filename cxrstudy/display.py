@@ -4,19 +4,32 @@ import base64
 import html
 import io
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from IPython.display import publish_display_data
 from matplotlib.axes import Axes
 
 from cxrstudy.paths import in_project
-from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_words
+from cxrstudy.recorded import (
+    PROVENANCE,
+    load_recorded,
+    provenance_in_full,
+    provenance_in_words,
+)
 
 METADATA_KEY = "cxrstudy"
 """Key of the output metadata that tells the book what a cell shows."""
 
+UNDEFINED = "\N{EN DASH}"
+"""What a table shows in place of a number that does not exist."""
+
+# From here on a mean is not known to a thousandth.
+_LARGE = 100
 
 # Private-use characters that stand for a mark while everything else is escaped.
 _MARK, _END_OF_MARK = "\ue000", "\ue001"
@@ -58,6 +71,7 @@ def show_table(
     caption: str,
     results: str | Path,
     decimals: int | dict[str, int] = 3,
+    digits: dict[str, int] | None = None,
 ) -> None:
     """Show a table with its caption and save it for download.
 
@@ -73,11 +87,14 @@ def show_table(
     results : str or Path
         The study's result folder.
     decimals : int or dict of str to int
-        Decimals of floating-point columns, for all or by column.
+        Decimals of floating-point columns, for all or by column. Numbers from 100 on show at
+        most one.
+    digits : dict of str to int, optional
+        Columns to round to so many significant digits instead.
     """
     save_table(table, name, results)
     shown = table.reset_index() if _has_named_index(table) else table
-    _publish_table(_formatted(shown, decimals), name, caption)
+    _publish_table(_formatted(shown, decimals, digits), name, caption)
 
 
 def show_estimates(
@@ -89,6 +106,7 @@ def show_estimates(
     rows: str | list[str],
     columns: str | list[str],
     decimals: int = 3,
+    details: str = "",
 ) -> None:
     """Show estimates with their intervals side by side, and save them as a tidy table.
 
@@ -104,6 +122,8 @@ def show_estimates(
         What to lay out downwards and sideways, in order of first appearance.
     decimals : int
         Decimals of estimates and limits.
+    details : str
+        What stands folded below the table.
     """
     save_table(table, name, results)
     rows, columns = ([key] if isinstance(key, str) else list(key) for key in (rows, columns))
@@ -115,9 +135,9 @@ def show_estimates(
     wide = wide.loc[
         [key if len(rows) > 1 else key[0] for key in order[0]],
         [key if len(columns) > 1 else key[0] for key in order[1]],
-    ].fillna("")
+    ].fillna(UNDEFINED)
     wide.columns = [", ".join(key) for key in order[1]]
-    _publish_table(wide.reset_index(), name, f"{caption} Brackets: 95 % interval.")
+    _publish_table(wide.reset_index(), name, f"{caption} Brackets: 95 % interval.", details)
 
 
 def show_quotes(table: pd.DataFrame, name: str, caption: str, results: str | Path) -> None:
@@ -182,7 +202,31 @@ def show_figure(
     )
 
 
-def show_recorded(study: str, name: str, caption: str, results: str | Path, **layout) -> None:
+def show_note(name: str, text: str) -> None:
+    """Show a sentence where a table or figure would stand if there were one.
+
+    Parameters
+    ----------
+    name : str
+        Name of the anchor.
+    text : str
+        Why there is nothing to show.
+    """
+    body = f'<p class="cxr-caption" id="{anchor(name)}">{html.escape(text)}</p>'
+    publish_display_data(
+        {"text/html": body, "text/plain": text},
+        metadata={METADATA_KEY: {"kind": "note", "name": name}},
+    )
+
+
+def show_recorded(
+    study: str,
+    name: str,
+    caption: str,
+    results: str | Path,
+    nothing: str = "No run beyond this page's own has been recorded.",
+    **layout,
+) -> None:
     """Show what a longer run of a study found, apart from this run's own results.
 
     Parameters
@@ -192,23 +236,66 @@ def show_recorded(study: str, name: str, caption: str, results: str | Path, **la
     name : str
         Name of the saved file and of the anchor.
     caption : str
-        What the table shows; the provenance is added.
+        What the table shows; set, date, hardware and n are added, versions and hashes folded.
     results : str or Path
         The study's result folder.
+    nothing : str
+        What to say in place of the table if no run was recorded.
     **layout
         As for `show_estimates`; without it the rows are shown as recorded.
     """
     recorded = load_recorded(study)
     if recorded is None:
-        nothing = pd.DataFrame({"recorded run": ["none yet"]})
-        show_table(nothing, name, f"{caption} No longer run has been recorded.", results)
+        show_note(name, nothing)
         return
-    caption = f"{caption} {provenance_in_words(recorded)}"
+    caption, details = _with_provenance(caption, recorded)
     table = recorded.drop(columns=list(PROVENANCE))
     if layout:
-        show_estimates(table, name, caption, results, **layout)
+        show_estimates(table, name, caption, results, details=details, **layout)
     else:
-        show_table(table, name, caption, results, decimals=2)
+        save_table(table, name, results)
+        _publish_table(_formatted(table, 2), name, caption, details)
+
+
+def show_recorded_figure(
+    study: str,
+    select: Callable[[pd.DataFrame], pd.DataFrame],
+    draw: Callable[[pd.DataFrame], Axes],
+    *,
+    name: str,
+    caption: str,
+    alt: Callable[[pd.DataFrame], str],
+    results: str | Path,
+    nothing: str = "No run beyond this page's own has been recorded.",
+) -> None:
+    """Draw what a longer run of a study found, apart from this run's own results.
+
+    Parameters
+    ----------
+    study : str
+        Name of the study.
+    select : callable
+        From the recorded table to the rows that are drawn.
+    draw : callable
+        From these rows to a figure.
+    name : str
+        Name of the saved file and of the anchor.
+    caption : str
+        What the figure shows; set, date, hardware and n are added.
+    alt : callable
+        From the rows to what the figure says, in words.
+    results : str or Path
+        The study's result folder.
+    nothing : str
+        What to say in place of the figure if no run was recorded.
+    """
+    recorded = load_recorded(study)
+    if recorded is None:
+        show_note(name, nothing)
+        return
+    caption = f"{caption} {provenance_in_words(recorded)}"
+    rows = select(recorded.drop(columns=list(PROVENANCE)))
+    show_figure(draw(rows), rows, name, caption, alt(rows), results)
 
 
 def recorded_html(study: str, caption: str) -> str:
@@ -219,7 +306,7 @@ def recorded_html(study: str, caption: str) -> str:
     study : str
         Name of the study.
     caption : str
-        What the table shows; the provenance is added.
+        What the table shows; set, date, hardware and n are added, versions and hashes folded.
 
     Returns
     -------
@@ -230,45 +317,56 @@ def recorded_html(study: str, caption: str) -> str:
     if recorded is None:
         return ""
     shown = _formatted(recorded.drop(columns=list(PROVENANCE)), 3)
-    return _block(_table_html(shown), "recorded", f"{caption} {provenance_in_words(recorded)}")
+    return _block(_table_html(shown), "recorded", *_with_provenance(caption, recorded))
 
 
-def _publish_table(shown: pd.DataFrame, name: str, caption: str) -> None:
+def _with_provenance(caption: str, recorded: pd.DataFrame) -> tuple[str, str]:
+    """Put plain facts into the caption and the rest into what a click unfolds."""
+    return f"{caption} {provenance_in_words(recorded)}", provenance_in_full(recorded)
+
+
+def _publish_table(shown: pd.DataFrame, name: str, caption: str, details: str = "") -> None:
     shown = shown.rename(columns=lambda column: str(column).replace("_", " "))
-    _publish(_table_html(shown), shown.to_string(index=False), name, caption)
+    _publish(_table_html(shown), shown.to_string(index=False), name, caption, details)
 
 
 def _table_html(shown: pd.DataFrame) -> str:
+    """Lay a table out; cells of text get room, and short ones stay on one line."""
     with pd.option_context("display.max_colwidth", None):
-        return shown.to_html(index=False, escape=True, border=0, classes="dataframe cxr-table")
+        body = shown.to_html(index=False, escape=True, border=0, classes="dataframe cxr-table")
+    body = re.sub(r"<td>(?=[^<]{1,10}</td>)", '<td class="cxr-short">', body)
+    return re.sub(r"<td>(?=[^<]{37,}</td>)", '<td class="cxr-text">', body)
 
 
-def _publish(body: str, text: str, name: str, caption: str) -> None:
+def _publish(body: str, text: str, name: str, caption: str, details: str = "") -> None:
     publish_display_data(
-        {"text/html": _block(body, name, caption), "text/plain": f"{caption}\n{text}"},
+        {"text/html": _block(body, name, caption, details), "text/plain": f"{caption}\n{text}"},
         metadata={METADATA_KEY: {"kind": "table", "name": name}},
     )
 
 
-def _block(body: str, name: str, caption: str) -> str:
+def _block(body: str, name: str, caption: str, details: str = "") -> str:
     label = f"{anchor(name)}-caption"
+    folded = (
+        '\n<details class="cxr-details"><summary>Provenance of this run</summary>'
+        f"<p>{html.escape(details)}</p></details>"
+    )
     return (
         f'<div class="cxr-block" id="{anchor(name)}">\n'
         f'<p class="cxr-caption" id="{label}">{html.escape(caption)}</p>\n'
         f'<div class="cxr-scroll" tabindex="0" role="region" aria-labelledby="{label}">\n'
-        f"{body}\n</div>\n</div>"
+        f"{body}\n</div>{folded if details else ''}\n</div>"
     )
 
 
 def _with_interval(row, decimals: int) -> str:
     if getattr(row, "too_few", False):
-        return f"too few ({row.positives} positive)"
-    if pd.isna(row.estimate):
-        return ""
-    if pd.isna(row.low):
-        return f"{row.estimate:.{decimals}f}"
+        return f"too few ({row.positives:,} positive)"
+    estimate = _number(row.estimate, decimals)
+    if pd.isna(row.estimate) or pd.isna(row.low):
+        return estimate
     # A no-break space keeps the limits together when the cell wraps.
-    estimate, low, high = (f"{value:.{decimals}f}" for value in (row.estimate, row.low, row.high))
+    low, high = _number(row.low, decimals), _number(row.high, decimals)
     return f"{estimate} [{low},\N{NO-BREAK SPACE}{high}]"
 
 
@@ -276,13 +374,47 @@ def _has_named_index(table: pd.DataFrame) -> bool:
     return all(name is not None for name in table.index.names)
 
 
-def _formatted(table: pd.DataFrame, decimals: int | dict[str, int]) -> pd.DataFrame:
-    shown = table.copy()
+def _formatted(
+    table: pd.DataFrame, decimals: int | dict[str, int], digits: dict[str, int] | None = None
+) -> pd.DataFrame:
+    shown, digits = table.copy(), digits or {}
     for column in shown.select_dtypes("floating"):
         places = decimals if isinstance(decimals, int) else decimals.get(column, 3)
-        shown[column] = [
-            f"{value:.{places}f}" if pd.notna(value) else "" for value in shown[column]
-        ]
+        values = shown[column]
+        if column in digits:
+            shown[column] = [_rounded(value, digits[column]) for value in values]
+        else:
+            # Counts become floating-point numbers where one of them is missing.
+            places = 0 if _are_counts(values) else places
+            shown[column] = [_number(value, places) for value in values]
     for column in shown.select_dtypes("bool"):
         shown[column] = shown[column].map({True: "yes", False: "no"})
-    return shown.astype(object).where(shown.notna(), "")
+    shown = shown.astype(object)
+    return shown.where(shown.notna(), "").map(lambda cell: f"{cell:,}" if _is_whole(cell) else cell)
+
+
+def _is_whole(cell: object) -> bool:
+    return isinstance(cell, int | np.integer) and not isinstance(cell, bool)
+
+
+def _are_counts(values: pd.Series) -> bool:
+    known = values.dropna()
+    return bool(len(known)) and bool((known % 1 == 0).all() and known.abs().max() >= 2)
+
+
+def _number(value: float, places: int) -> str:
+    """Print a number with commas between thousands, and zero without a sign."""
+    if pd.isna(value):
+        return UNDEFINED
+    places = min(places, 1) if abs(value) >= _LARGE else places
+    text = f"{value:,.{places}f}"
+    return text.removeprefix("-") if not text.strip("-0.") else text
+
+
+def _rounded(value: float, digits: int) -> str:
+    """Print a number to some significant digits, without an exponent."""
+    if pd.isna(value) or value == 0 or np.isinf(value):
+        return _number(value, 0)
+    value = float(f"{value:.{digits - 1}e}")
+    places = digits - 1 - int(np.floor(np.log10(abs(value))))
+    return f"{value:,.{max(places, 0)}f}"

@@ -65,9 +65,43 @@ def provenance_in_words(recorded: pd.DataFrame) -> str:
     Returns
     -------
     str
+        Set, date, hardware and number of cases.
     """
     row = recorded.iloc[0]
-    return (
-        f"Recorded run, set {row['set']}, of {row['date']} on {row['hardware']} "
-        f"({row['versions']}); data {row['data']}."
-    )
+    words = f"Recorded run: set {row['set']}, {row['date']}, {row['hardware']}"
+    if "n" not in recorded:
+        return f"{words}."
+    fewest, most = recorded["n"].min(), recorded["n"].max()
+    n = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    return f"{words}; n = {n}."
+
+
+def provenance_in_full(recorded: pd.DataFrame) -> str:
+    """List what one needs to repeat a recorded run: versions, data with their hashes, commit.
+
+    Parameters
+    ----------
+    recorded : DataFrame
+        From `load_recorded`.
+
+    Returns
+    -------
+    str
+    """
+    row = recorded.iloc[0].fillna("")
+    parts = {"Versions": row["versions"], "Data": row["data"], "Commit": row["commit"]}
+    return " ".join(f"{name}: {value}." for name, value in parts.items() if value)
+
+
+def recorded_hardware() -> dict[str, list[str]]:
+    """Name the hardware of every recorded run.
+
+    Returns
+    -------
+    dict of str to list of str
+        Study to the hardware that its rows name, sorted.
+    """
+    return {
+        path.stem: sorted(pd.read_csv(path)["hardware"].unique())
+        for path in sorted(recorded_folder().glob("*.csv"))
+    }

@@ -15,7 +15,9 @@ from cxrstudy.display import (
     save_table,
     show_estimates,
     show_figure,
+    show_note,
     show_quotes,
+    show_recorded,
     show_table,
 )
 
@@ -75,10 +77,78 @@ def test_markup_in_cells_headers_and_index_is_inert(tmp_path, shown):
     assert html.count("&lt;script&gt;") >= 4
 
 
-def test_undefined_numbers_are_blank(tmp_path, shown):
-    """NaN is an empty cell, not a word."""
+def test_undefined_numbers_are_a_dash(tmp_path, shown):
+    """NaN is a dash, missing text an empty cell; neither is a word."""
     show_table(pd.DataFrame({"f1": [np.nan], "name": [None]}), "blank", "Blank", tmp_path)
-    assert re.findall(r"<td[^>]*>(.*?)</td>", shown[0][0]["text/html"]) == ["", ""]
+    assert re.findall(r"<td[^>]*>(.*?)</td>", shown[0][0]["text/html"]) == ["\N{EN DASH}", ""]
+
+
+def _cells(shown) -> list[str]:
+    return re.findall(r"<td[^>]*>(.*?)</td>", shown[0][0]["text/html"])
+
+
+def test_numbers_have_one_style(tmp_path, shown):
+    """Commas from 1,000 on, zero without a sign, large means with one decimal, counts whole."""
+    table = pd.DataFrame(
+        {"n": [2179], "mean": [962.667], "zero": [-0.0001], "count": [3.0], "one": [1.0],
+         "mixed": pd.Series([11250], dtype=object)}
+    )  # fmt: skip
+    show_table(table, "style", "Style", tmp_path)
+    assert _cells(shown) == ["2,179", "962.7", "0.000", "3", "1.000", "11,250"]
+
+
+def test_significant_digits_by_column(tmp_path, shown):
+    """Without exponents, whatever the size."""
+    table = pd.DataFrame({"time": [0.01234, 9.96, 14694.9, 0.0]})
+    show_table(table, "times", "Times", tmp_path, digits={"time": 2})
+    assert _cells(shown) == ["0.012", "10", "15,000", "0"]
+    assert (tmp_path / "times.csv").read_text("utf-8").splitlines()[1] == "0.01234"
+
+
+def test_text_and_numbers_get_their_own_width(tmp_path, shown):
+    """Short cells do not break, long ones have room."""
+    show_table(pd.DataFrame({"error": ["1e-07"], "what": ["word " * 20]}), "w", "W", tmp_path)
+    html = shown[0][0]["text/html"]
+    assert '<td class="cxr-short">1e-07<' in html and '<td class="cxr-text">word word' in html
+
+
+RECORDED = pd.DataFrame(
+    {"arm": ["a"], "estimate": [0.5], "low": [0.4], "high": [0.6], "measure": ["F1"], "n": [2179],
+     "set": ["cpu"], "hardware": ["2 cores"], "versions": ["python 3, torch 2"],
+     "date": ["2026-01-02"], "data": [f"openi {EVIL}"], "commit": ["c0ffee"]}
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", [{}, {"rows": "arm", "columns": "measure"}])
+def test_a_recorded_table_has_plain_facts_above_and_the_rest_folded(
+    tmp_path, shown, monkeypatch, layout
+):
+    """Set, date, hardware and n are in the caption; versions and hashes open on a click."""
+    monkeypatch.setattr(display, "load_recorded", lambda study: RECORDED)
+    show_recorded("x", "recorded", "Arms.", tmp_path, **layout)
+    html = shown[0][0]["text/html"]
+    caption, rest = html.split("</p>", 1)
+    assert "Arms. Recorded run: set cpu, 2026-01-02, 2 cores; n = 2,179." in caption
+    assert "torch" not in caption and "torch 2" in rest.split("<details")[1]
+    assert "<script" not in html
+    assert (tmp_path / "recorded.csv").exists()
+
+
+def test_where_nothing_is_recorded_a_sentence_stands(tmp_path, shown, monkeypatch):
+    """No table, no caption, no file."""
+    monkeypatch.setattr(display, "load_recorded", lambda study: None)
+    show_recorded("x", "recorded", "Arms.", tmp_path, nothing="No GPU run has been recorded.")
+    ((data, metadata),) = shown
+    assert data["text/plain"] == "No GPU run has been recorded."
+    assert metadata[METADATA_KEY] == {"kind": "note", "name": "recorded"}
+    assert "Arms." not in data["text/html"] and not list(tmp_path.iterdir())
+
+
+def test_a_note_is_inert(shown):
+    """Markup in it is text."""
+    show_note("my_note", EVIL)
+    assert "<script" not in shown[0][0]["text/html"]
+    assert 'id="my-note"' in shown[0][0]["text/html"]
 
 
 def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
@@ -100,7 +170,14 @@ def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
     cells = [
         cell.replace("\N{NO-BREAK SPACE}", " ") for cell in re.findall(r"<td[^>]*>(.*?)</td>", html)
     ]
-    assert cells == ["Fracture", "0.50 [0.40, 0.60]", "0.25", "Edema", "", "too few (3 positive)"]
+    assert cells == [
+        "Fracture",
+        "0.50 [0.40, 0.60]",
+        "0.25",
+        "Edema",
+        "\N{EN DASH}",
+        "too few (3 positive)",
+    ]
     assert re.findall(r"<th[^>]*>(.*?)</th>", html) == ["observation", "b", "a"]
     assert len(pd.read_csv(tmp_path / "side.csv")) == 4
 

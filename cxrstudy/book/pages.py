@@ -17,6 +17,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.display import METADATA_KEY, anchor, recorded_html
+from cxrstudy.recorded import load_recorded
 from cxrstudy.runs.catalogue import Study
 
 
@@ -41,7 +42,13 @@ def study_page(
     """
     title, *rest = executed.cells
     title.source = re.sub(r"\A# .*", lambda _: f"# {study.title}", title.source)
-    cells = [title, new_markdown_cell(_verdicts(study, ledger))]
+    links = any((_shown(cell) or {}).get("name") == "recorded" for cell in rest)
+    below = (
+        f"Figures and tables below are of this page's own run, set `{stamp['set']}`, unless they "
+        "say *recorded*."
+    )
+    verdicts = _verdicts(study, ledger, f"this page's own run, set `{stamp['set']}`", links)
+    cells = [title, new_markdown_cell(f"{verdicts}\n\n{below}")]
     for cell in rest:
         cells.append(_with_figure_metadata(_folded(cell)))
         download = _download_line(study, cell)
@@ -82,7 +89,7 @@ def missing_data_page(
     cells = [new_markdown_cell(text)]
     recorded = recorded_html(study.name, "What the largest recorded run found.")
     if recorded:
-        cells.append(new_markdown_cell(_verdicts(study, ledger or [])))
+        cells.append(new_markdown_cell(_verdicts(study, ledger or [], "an own run", True)))
         cells.append(new_markdown_cell(f"```{{raw}} html\n{recorded}\n```"))
     return new_notebook(cells=cells)
 
@@ -166,17 +173,63 @@ def _download_line(study: Study, cell: NotebookNode) -> str:
     return f"{what}: {{download}}`{file} <{study.name}/{file}>`"
 
 
-def _verdicts(study: Study, ledger: list[dict]) -> str:
+def _verdicts(study: Study, ledger: list[dict], own: str, links: bool) -> str:
+    """Lay out what a study decided, and say whose run decided it.
+
+    `own` names the page's own run; `links` says whether the page shows the recorded table.
+    """
     rows = [row for row in ledger if row["study"] == study.name]
     if not rows:
-        return "This study decides no claim of the [ledger](../claims.md); others rest on it."
-    lines = ["**What this study decided** (rules and details in the [ledger](../claims.md)):", ""]
-    lines += ["| claim | published | measured (adjusted interval) | verdict |", "|---|---|---|---|"]
+        return "This study decides no claim of the [ledger](../claims.md)."
+    measured = [row for row in rows if row["measured"]]
+    runs = {_is_recorded(row) for row in measured}
+    sources = [_recorded_source(study, links)] * (True in runs)
+    sources += [f"{own}{' (rows marked †)' if True in runs else ''}"] * (False in runs)
+    decided = f", by {' and '.join(sources)}" if sources else ""
+    lines = [
+        f"**What this study decided**{decided}. Rules and details are in the "
+        "[ledger](../claims.md).",
+        "",
+        "````{div} cxr-decided",
+        "",
+        "| claim | published | measured (adjusted interval) | rule | verdict |",
+        "|---|---|---|---|---|",
+    ]
     for row in rows:
-        cells = (row["statement"], row["published"], measured_text(row), row["verdict"])
-        *plain, verdict = (_escaped(cell).replace("|", "\\|") for cell in cells)
-        lines.append("| " + " | ".join([*plain, f"**{verdict}**"]) + " |")
-    return "\n".join(lines)
+        mark = " †" if len(runs) == 2 and row["measured"] and not _is_recorded(row) else ""
+        lines.append(_verdict_line(row, mark))
+    return "\n".join([*lines, "", "````"])
+
+
+def _is_recorded(row: Mapping[str, object]) -> bool:
+    return row["table"] == "recorded"
+
+
+def _recorded_source(study: Study, links: bool) -> str:
+    # A plain link: the anchor stands in a notebook's output, where MyST does not look for it.
+    name = '<a href="#recorded">recorded run</a>' if links else "recorded run"
+    recorded = load_recorded(study.name)
+    if recorded is None:
+        return f"the {name}"
+    row = recorded.iloc[0]
+    facts = f"{_escaped(row['date'])}, {_escaped(row['hardware'])}"
+    return f"the {name} (set `{row['set']}`, {facts})"
+
+
+def _verdict_line(row: Mapping[str, object], mark: str) -> str:
+    notes = f" <small>{_cell(text)}</small>" if (text := interval_notes(row)) else ""
+    cells = (
+        _cell(row["statement"]),
+        _cell(row["published"]),
+        _cell(measured_text(row)) + notes,
+        _cell(rule_text(row)),
+        f"**{_cell(row['verdict'])}**{mark}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(text: object) -> str:
+    return _escaped(text).replace("|", "\\|")
 
 
 def measured_text(row: Mapping[str, object]) -> str:
@@ -194,12 +247,58 @@ def measured_text(row: Mapping[str, object]) -> str:
     """
     if row["low"] is None:
         return str(row["measured"])
-    return f"{row['measured']} ({row['low']:+.3f} to {row['high']:+.3f})"
+    text = f"{row['measured']} ({row['low']:+.3f} to {row['high']:+.3f})"
+    return text.replace("-0.000", "0.000").replace("+0.000", "0.000")
+
+
+def interval_notes(row: Mapping[str, object]) -> str:
+    """Say of a ledger row's interval what its limits do not: level and detectable effect.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of the ledger.
+
+    Returns
+    -------
+    str
+        Empty for a claim that no interval decides.
+    """
+    if row["level"] is None:
+        return ""
+    kind = "interval" if row["low"] is not None else "intervals"
+    detectable = row["detectable"]
+    effect = "" if detectable is None else f"; detectable {detectable:.3f}"
+    return f"{_percent(row['level'])} {kind}{effect}"
+
+
+def rule_text(row: Mapping[str, object]) -> str:
+    """Name a ledger row's rule with its margin, and the interval that it asks for.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of the ledger.
+
+    Returns
+    -------
+    str
+    """
+    rule, margin, level = row["rule"], row["margin"], row["level"]
+    if rule == "equivalence":
+        asked = "" if level is None else f", by the {_percent(2 * level - 1)} interval"
+        return f"equivalence within ±{margin:g}{asked}"
+    kind = "direction (superiority)" if rule == "direction" else rule
+    return f"{kind}, margin {margin:g}" if margin else kind
+
+
+def _percent(level: float) -> str:
+    return f"{100 * level:.2f}".rstrip("0").rstrip(".") + " %"
 
 
 def _provenance_line(study: Study, stamp: Mapping[str, object]) -> str:
     data = ", ".join(f"{name} (`{digest}`)" for name, digest in stamp["data"].items())
-    data = data or "published tables only"
+    data = data or "none fetched; the top of the page says what was used"
     # A backtick in a path would end the code span and let the rest be read as HTML.
     values = {k: json.dumps(v).replace("`", "'") for k, v in stamp["parameters"].items()}
     parameters = ", ".join(f"`{k} = {v}`" for k, v in values.items())

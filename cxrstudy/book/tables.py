@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import Iterable
 
-from cxrstudy.book.pages import measured_text
+from cxrstudy.book.pages import interval_notes, measured_text, rule_text
 from cxrstudy.data.registry import datasets
 from cxrstudy.display import anchor
 from cxrstudy.published import paper
@@ -41,8 +41,9 @@ def ledger_html(ledger: list[dict]) -> str:
     rows = []
     for row in ledger:
         claim = f"{html.escape(row['statement'])} <small>{html.escape(row['where'])}</small>"
-        unit = "" if row["low"] is None else f"in {row['metric']}, adjusted interval"
-        notes = filter(None, (unit, row["detail"], *row["amended"]))
+        unit = "" if row["low"] is None else f"in {row['metric']}"
+        interval = ", ".join(filter(None, (unit, interval_notes(row))))
+        notes = filter(None, (interval, row["detail"], *row["amended"]))
         details = "".join(f" <small>{html.escape(note)}</small>" for note in notes)
         rows.append(
             (
@@ -51,7 +52,9 @@ def ledger_html(ledger: list[dict]) -> str:
                 html.escape(row["published"]),
                 html.escape(measured_text(row)) + details,
                 _verdict_link(row),
-                html.escape(", ".join(dict.fromkeys((row["rule"], row["scope"], row["family"])))),
+                html.escape(
+                    "; ".join(dict.fromkeys((rule_text(row), row["scope"], row["family"])))
+                ),
                 html.escape(row["data"]),
                 "" if row["n"] is None else f"{row['n']:,}",
             )

@@ -37,8 +37,8 @@ def build_ledger(
     -------
     list of dict
         One row for each claim, in the order of ``statements.yaml``: id, paper, statement, where,
-        published, measured, low, high, level, n, data, rule, scope, family, verdict, study,
-        table, detail, amended.
+        published, measured, low, high, level, detectable, n, data, margin, rule, scope, family,
+        verdict, study, table, detail, amended, and what else the claim states.
 
     Raises
     ------
@@ -147,6 +147,7 @@ def _row(claim: Claim, measurement: Measurement | None, level: float, missing: s
         "low": None,
         "high": None,
         "level": None,
+        "detectable": None,
         "n": None,
         "data": claim.population,
         "label_policy": claim.label_policy,
@@ -207,9 +208,7 @@ def _tested(claim: Claim, measurement: Measurement, level: float) -> dict:
         (estimate,) = measurement.estimates.values()
         low, high = estimate.interval(level, method=measurement.method)
         fields |= {"measured": f"{estimate.value:+.3f}", "low": _finite(low), "high": _finite(high)}
-        if fields["verdict"] == "inconclusive":
-            effect = rules.detectable_effect(_standard_error(estimate))
-            fields["detail"] = f"{measurement.detail} Detectable: {effect:.3f}.".strip()
+        fields["detectable"] = _finite(rules.detectable_effect(_standard_error(estimate)))
     else:
         supported = sum(verdict.startswith("supported") for verdict in verdicts)
         fields["measured"] = f"{supported} of {len(cells)} supported"
@@ -222,7 +221,7 @@ def _tested(claim: Claim, measurement: Measurement, level: float) -> dict:
     )
     if fields["verdict"] == "too few":
         counts = f"{measurement.fewest_events} events or non-events"
-        fields |= {"measured": counts, "low": None, "high": None, "detail": measurement.detail}
+        fields |= {"measured": counts, "low": None, "high": None, "detectable": None}
     return fields
 
 

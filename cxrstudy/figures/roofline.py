@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from cxrstudy.figures.style import MARKERS, use_book_style
 
@@ -31,7 +32,7 @@ def roofline(
     """
     use_book_style()
     _, axes = plt.subplots()
-    intensity = np.geomspace(1, 2000, 200)
+    intensity = np.geomspace(1, 1000, 200)
     roof = np.minimum(intensity * bytes_per_second, instructions_per_second)
     axes.loglog(intensity, roof / 1e12, color="#555555", label="roof by the data sheet")
     taken = {} if measured is None else dict(measured[["family", "microseconds"]].to_numpy())
@@ -46,7 +47,12 @@ def roofline(
         if row.family in taken:
             reached = row.million_instructions / taken[row.family]
             axes.plot(at, reached, **style, markersize=7, label=f"{row.family}, measured")
-    axes.set_xlabel("instructions for each byte of memory")
-    axes.set_ylabel("instructions per second, 10¹²")
+    # Powers of ten alone leave a reader with two or three numbers.
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.set_xlabel("thread-instructions for each byte of memory")
+    axes.set_ylabel("thread-instructions per second, 10¹²")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return axes

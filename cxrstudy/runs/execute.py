@@ -130,8 +130,10 @@ def studies_run_in_full(build: str | Path = "_build") -> set[str]:
         recorded = load_recorded(stamp["study"])
         if stamp["missing"] or stamp["set"] not in SETS_BY_SIZE:
             continue
-        if recorded is None or SETS_BY_SIZE.index(stamp["set"]) >= SETS_BY_SIZE.index(
-            recorded["set"].iloc[0]
+        recorded_set = None if recorded is None else recorded["set"].iloc[0]
+        # What a benchmark recorded is no run of the study.
+        if recorded_set not in SETS_BY_SIZE or (
+            SETS_BY_SIZE.index(stamp["set"]) >= SETS_BY_SIZE.index(recorded_set)
         ):
             found.add(stamp["study"])
     return found

@@ -8,6 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cxrstudy.book import failed_page, measured_text, missing_data_page, study_page, write_page
+from cxrstudy.book.pages import interval_notes, rule_text
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.runs import Study
 
@@ -23,6 +24,8 @@ def _row(**fields) -> dict:
     row = {
         "id": "paper.claim", "study": "tiny", "statement": "A beats B", "published": "0.5",
         "measured": "+0.100", "low": 0.05, "high": 0.15, "verdict": "supported",
+        "level": 0.9875, "detectable": 0.07, "rule": "direction", "margin": 0.02,
+        "table": "my_table",
     }  # fmt: skip
     return row | fields
 
@@ -61,7 +64,11 @@ def _text(page) -> str:
 def test_the_title_comes_first_and_the_verdicts_next(page):
     """Title, then what the study decided, then the notebook's own cells."""
     assert page.cells[0].source == "# Tiny study"
-    assert "| A beats B | 0.5 | +0.100 (+0.050 to +0.150) | **supported** |" in page.cells[1].source
+    assert (
+        "| A beats B | 0.5 | +0.100 (+0.050 to +0.150) "
+        "<small>98.75 % interval; detectable 0.070</small> | "
+        "direction (superiority), margin 0.02 | **supported** |" in page.cells[1].source
+    )
     assert "../claims.md" in page.cells[1].source
     assert page.metadata.kernelspec.name == "python3"
 
@@ -70,6 +77,54 @@ def test_verdicts_of_other_studies_are_not_shown():
     """A study shows its own claims, and says so if it has none."""
     other = [_row(study="other")]
     assert "decides no claim" in study_page(STUDY, _executed(), other, STAMP).cells[1].source
+
+
+def _with_recorded(monkeypatch):
+    recorded = pd.DataFrame({"set": ["cpu"], "date": ["2026-01-02"], "hardware": ["2 cores"]})
+    monkeypatch.setattr("cxrstudy.book.pages.load_recorded", lambda study: recorded)
+    executed = _executed()
+    executed.cells.append(new_code_cell("show_recorded()", outputs=[_output("table", "recorded")]))
+    return executed
+
+
+def test_the_page_says_whose_run_its_numbers_are(page, monkeypatch):
+    """The box names the run that decided it, and the page the run of what follows."""
+    box = page.cells[1].source
+    assert "decided**, by this page's own run, set `quick`." in box and "recorded run" not in box
+    assert "below are of this page's own run, set `quick`, unless they say *recorded*" in box
+    executed = _with_recorded(monkeypatch)
+    box = study_page(STUDY, executed, [_row(table="recorded")], STAMP).cells[1].source
+    assert '<a href="#recorded">recorded run</a> (set `cpu`, 2026-01-02, 2 cores).' in box
+    assert "by this page's own run" not in box and "†" not in box
+
+
+def test_rows_of_two_runs_are_told_apart(monkeypatch):
+    """Where the recorded run decided some rows only, the others are marked."""
+    rows = [_row(table="recorded"), _row(statement="C beats D"), _row(measured="", low=None)]
+    box = study_page(STUDY, _with_recorded(monkeypatch), rows, STAMP).cells[1].source
+    assert "2 cores) and this page's own run, set `quick` (rows marked †)." in box
+    marked = [line for line in box.splitlines() if line.endswith("† |")]
+    assert len(marked) == 1 and marked[0].startswith("| C beats D |")
+
+
+def test_without_a_recorded_table_on_the_page_there_is_no_link():
+    box = study_page(STUDY, _executed(), [_row(table="recorded")], STAMP).cells[1].source
+    assert "by the recorded run." in box and "href" not in box
+
+
+def test_a_rule_names_its_margin_and_the_interval_that_it_asks_for():
+    assert rule_text(_row()) == "direction (superiority), margin 0.02"
+    assert rule_text(_row(margin=0.0)) == "direction (superiority)"
+    assert rule_text(_row(rule="exact", margin=0.0, level=None)) == "exact"
+    equivalence = _row(rule="equivalence")
+    assert rule_text(equivalence) == "equivalence within ±0.02, by the 97.5 % interval"
+    assert rule_text(equivalence | {"level": None}) == "equivalence within ±0.02"
+
+
+def test_levels_are_printed_where_an_interval_decides():
+    assert interval_notes(_row(level=0.99167)) == "99.17 % interval; detectable 0.070"
+    assert interval_notes(_row(level=0.95, low=None, detectable=None)) == "95 % intervals"
+    assert interval_notes(_row(level=None)) == ""
 
 
 def test_every_table_and_figure_has_its_download(page):
@@ -159,7 +214,10 @@ def test_without_data_the_recorded_run_is_shown(monkeypatch):
     text = _text(missing_data_page(STUDY, ["chexpert_test_set_labels"], []))
     assert 'id="recorded"' in text and html.escape(EVIL) in text and "0.500" in text
     assert "<script" not in text
-    assert "Recorded run, set x" in text
+    assert "Recorded run: set x, x, x." in text
+    assert (
+        "<summary>Provenance of this run</summary><p>Versions: x. Data: x. Commit: x.</p>" in text
+    )
 
 
 @pytest.mark.parametrize("error", [f"ValueError: {EVIL}", "a </pre> b", "**x** `y`\n\n# z"])
@@ -186,7 +244,8 @@ def test_equal_pages_are_equal_bytes(tmp_path):
         (_row(), "+0.100 (+0.050 to +0.150)"),
         (_row(low=None, high=None, measured="20 of 20 cells"), "20 of 20 cells"),
         (_row(low=None, high=None, measured=""), ""),
-        (_row(low=-0.1, high=0.0), "+0.100 (-0.100 to +0.000)"),
+        (_row(low=-0.1, high=-0.0), "+0.100 (-0.100 to 0.000)"),
+        (_row(measured="-0.000", low=-0.0001, high=10.0), "0.000 (0.000 to +10.000)"),
     ],
 )
 def test_measured_text(row, expected):

@@ -60,6 +60,15 @@ def test_a_measured_claim_links_to_its_table(ledger):
     assert page.links == ["studies/report_vs_image_agreement.html#table4-cells"]
 
 
+def test_a_tested_claim_shows_level_detectable_effect_and_rule(ledger):
+    """What the interval's limits leave out stands beside them."""
+    row = next(row for row in ledger if row["id"] == "nlp_expert_gap.frozen_backbone")
+    row |= {"measured": "-0.039", "low": -0.078, "high": -0.004, "level": 0.9875}
+    text = ledger_html([row | {"detectable": 0.041}])
+    assert "98.75 % interval; detectable 0.041" in text
+    assert "equivalence within ±0.02, by the 97.5 % interval" in text
+
+
 def test_the_ledger_escapes_every_text(ledger):
     """Markup in any text of a row is shown, not run."""
     fields = (

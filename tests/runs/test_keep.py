@@ -11,7 +11,8 @@ from cxrstudy import recorded
 from cxrstudy.agreement import Estimate
 from cxrstudy.claims import build_ledger, record
 from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_words
-from cxrstudy.runs import RecordError, RunFolders, keep_run, study
+from cxrstudy.runs import RecordError, RunFolders, keep_run, studies_run_in_full, study
+from cxrstudy.runs.keep import keep_benchmark
 
 CLAIM = "deberta_rad.student_beats_teacher"
 
@@ -88,3 +89,31 @@ def test_the_ledger_prefers_the_recorded_measurement_to_a_smaller_run(tmp_path, 
 
     assert measured() == "+0.250"
     assert measured(full_studies={"distillation"}) == "-0.250"
+
+
+@pytest.mark.parametrize(
+    ("recorded_set", "own_set", "counts"),
+    [
+        (None, "quick", True),
+        ("cpu", "quick", False),
+        ("cpu", "cpu", True),
+        ("cpu", "full", True),
+        ("benchmark", "quick", True),
+    ],
+)
+def test_the_ledger_takes_the_larger_run(recorded_set, own_set, counts, tmp_path, recorded_folder):
+    """What a benchmark recorded under a study's name is no run of it."""
+    name = _finished_run(tmp_path, own_set, 0.25).name
+    if recorded_set:
+        recorded_folder.mkdir()
+        pd.DataFrame({"set": [recorded_set]}).to_csv(recorded_folder / f"{name}.csv")
+    assert (name in studies_run_in_full(tmp_path)) == counts
+
+
+def test_a_benchmark_is_kept_with_its_provenance(recorded_folder):
+    table = pd.DataFrame({"labeler": ["rules"], "reports per second": [9]})
+    path = keep_benchmark(table, "speed", study("published_tables"), "one thread")
+    kept = load_recorded("speed")
+    assert path == recorded_folder / "speed.csv" and list(recorded_folder.iterdir()) == [path]
+    assert kept["set"].tolist() == ["benchmark, one thread"]
+    assert kept["versions"].str.contains("numpy").all()
