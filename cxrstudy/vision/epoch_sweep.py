@@ -14,7 +14,7 @@ from cxrstudy.vision.cross_fitting import (
     epochs_in_words,
     logged_epochs,
 )
-from cxrstudy.vision.memorisation import Memorisation
+from cxrstudy.vision.memorisation import PARTS, Memorisation
 from cxrstudy.vision.opacity_labels import EXPERT_TERMS
 from cxrstudy.vision.scoring import POOLED, LabelScores
 from cxrstudy.vision.training import TrainingConfig
@@ -146,7 +146,9 @@ def curve_table(
     return pd.DataFrame(rows)
 
 
-def summary_table(scores: LabelScores, memorisation: Memorisation) -> pd.DataFrame:
+def summary_table(
+    scores: LabelScores, memorisation: Memorisation, arms: Sequence[Arm]
+) -> pd.DataFrame:
     """Put scores and memorisation of every arm into one tidy table, to be recorded.
 
     Parameters
@@ -155,17 +157,63 @@ def summary_table(scores: LabelScores, memorisation: Memorisation) -> pd.DataFra
         Of the arms' final weights.
     memorisation : Memorisation
         Of the arms that trained on unchanged labels.
+    arms : sequence of Arm
 
     Returns
     -------
     DataFrame
-        Columns arm, seeds, measure, estimate, low, high, n.
+        Columns arm, epochs, labels flipped (a share), seeds, measure, estimate, low, high, n.
     """
     repeated = memorisation.table().query("labels == 'wrong'")
     repeated = repeated.assign(measure="wrong labels repeated, " + repeated["quantity"])
-    columns = ["arm", "seeds", "measure", "estimate", "low", "high", "n"]
     joined = pd.concat([scores.summary().rename(columns={"method": "arm"}), repeated])
+    joined["epochs"] = joined["arm"].map({arm.name: arm.config.epochs for arm in arms})
+    joined["labels flipped"] = joined["arm"].map({arm.name: arm.label_noise for arm in arms})
+    columns = [
+        "arm",
+        "epochs",
+        "labels flipped",
+        "seeds",
+        "measure",
+        "estimate",
+        "low",
+        "high",
+        "n",
+    ]
     return joined[columns].reset_index(drop=True)
+
+
+def recorded_curves(table: pd.DataFrame) -> pd.DataFrame:
+    """Select the curves over run lengths that answer the study's question.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `summary_table`.
+
+    Returns
+    -------
+    DataFrame
+        Of the arms on unchanged labels: AUROC against both sources, and wrong labels repeated in
+        training and held out.
+    """
+    shown = ["AUROC, experts", "AUROC, report labels"]
+    shown += [f"wrong labels repeated, {part}" for part in PARTS]
+    return table[(table["labels flipped"] == 0) & table["measure"].isin(shown)]
+
+
+def recorded_in_words(curves: pd.DataFrame) -> str:
+    """Describe each curve of `recorded_curves` by its ends and its highest point."""
+    sentences = []
+    for measure, curve in curves.groupby("measure", sort=False):
+        by_length = curve.set_index("epochs")["estimate"].sort_index()
+        first, last = by_length.index[[0, -1]]
+        sentences.append(
+            f"{measure}: {by_length[first]:.2f} after {epochs_in_words(first)}, "
+            f"{by_length.max():.2f} at most, after {by_length.idxmax()}, "
+            f"{by_length[last]:.2f} after {last}"
+        )
+    return "; ".join(sentences) + "."
 
 
 def contrasts(

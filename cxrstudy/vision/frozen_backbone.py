@@ -208,6 +208,22 @@ def summary_table(parts: Mapping[str, LabelScores]) -> pd.DataFrame:
     return pd.concat(tables)[columns].reset_index(drop=True)
 
 
+def recorded_arms(table: pd.DataFrame) -> pd.DataFrame:
+    """Select what answers the study's question: frozen, fine-tuned and briefly trained, by experts.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `summary_table`.
+
+    Returns
+    -------
+    DataFrame
+        AUROC against experts within view, of all comparisons but that of inputs.
+    """
+    return table[(table["measure"] == "AUROC, experts") & (table["comparison"] != "heads")]
+
+
 def contrasts(
     heads: LabelScores,
     stepwise: LabelScores,

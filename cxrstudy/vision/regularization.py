@@ -257,6 +257,22 @@ def summary_table(scores: LabelScores, gains: pd.DataFrame, choices: pd.DataFram
     return pd.concat([auroc, against, chosen])[columns].reset_index(drop=True)
 
 
+def recorded_gains(table: pd.DataFrame) -> pd.DataFrame:
+    """Select what answers the study's question: what each use of expert labels gains.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `summary_table`.
+
+    Returns
+    -------
+    DataFrame
+        Gains of arms over the plain head, and of choosers over a random checkpoint.
+    """
+    return table[table["measure"].isin(["gain over plain, experts", "gain over a random choice"])]
+
+
 def contrasts(scores: LabelScores, n_validation: int, data: str) -> list[Contrast]:
     """State the differences that decide the study's claims.
 

@@ -8,6 +8,8 @@ from cxrstudy.vision.epoch_sweep import (
     arm_name,
     contrasts,
     curve_table,
+    recorded_curves,
+    recorded_in_words,
     summary_table,
     sweep_arms,
     training_table,
@@ -98,7 +100,8 @@ def test_the_summary_holds_scores_and_memorisation(trained, images):
     """Seven measures of each arm, as their own tables give them."""
     scores = LabelScores(images, final_scores(trained), n_bootstrap=100)
     memorisation = Memorisation(trained, images, n_bootstrap=100)
-    table = summary_table(scores, memorisation)
+    arms = [fitted.arm for fitted in trained.values()]
+    table = summary_table(scores, memorisation, arms)
     assert table.groupby("arm").size().to_dict() == {"2 epochs": 7, "20 epochs": 7}
     value = table.set_index(["arm", "measure"])["estimate"]
     assert value["2 epochs", "experts minus report labels"] == pytest.approx(
@@ -107,3 +110,15 @@ def test_the_summary_holds_scores_and_memorisation(trained, images):
     assert value["20 epochs", "wrong labels repeated, difference"] == pytest.approx(
         memorisation.memorised("20 epochs").value
     )
+    curves = recorded_curves(table)
+    assert curves.groupby("measure")["epochs"].apply(list).to_dict() == {
+        "AUROC, experts": [2, 20],
+        "AUROC, report labels": [2, 20],
+        "wrong labels repeated, in training": [2, 20],
+        "wrong labels repeated, held out": [2, 20],
+    }
+    last = value["20 epochs", "AUROC, experts"]
+    assert f"AUROC, experts: {value['2 epochs', 'AUROC, experts']:.2f} after 2 epochs, " in (
+        recorded_in_words(curves)
+    )
+    assert f"{last:.2f} after 20" in recorded_in_words(curves)

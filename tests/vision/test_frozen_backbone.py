@@ -106,3 +106,14 @@ def test_share_of_the_final_score_ends_at_one(drawn):
     assert shares["estimate"].iloc[-1] == pytest.approx(1)
     first, last = (scores.score(name, "expert").value for name in predictions)
     assert shares["estimate"].iloc[0] == pytest.approx((first - 0.5) / (last - 0.5))
+
+
+def test_the_summary_keeps_every_comparison(drawn):
+    """What is shown of a recorded run are experts' scores of arms, not of inputs."""
+    image_set, features = drawn
+    scores = LabelScores(image_set, {"one": features[:, 0]}, n_bootstrap=60)
+    table = frozen.summary_table({"heads": scores, "fine-tuning": scores})
+    assert table.groupby("comparison").size().to_dict() == {"fine-tuning": 4, "heads": 4}
+    shown = frozen.recorded_arms(table)
+    assert shown[["comparison", "method"]].to_numpy().tolist() == [["fine-tuning", "one"]]
+    assert shown["estimate"].iloc[0] == scores.score("one", "expert").value

@@ -109,3 +109,5 @@ def test_the_summary_keeps_every_arm(drawn):
     assert set(regularization.ARMS) < set(table["row"])
     assert "checkpoint chosen by training loss, half 1" in set(table["row"])
     assert not table.duplicated(["row", "measure"]).any()
+    recorded = regularization.recorded_gains(table)
+    assert recorded["row"].tolist() == list(regularization.ARMS[1:])
