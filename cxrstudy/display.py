@@ -3,7 +3,6 @@
 import base64
 import html
 import io
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from cxrstudy.recorded import (
     provenance_in_full,
     provenance_in_words,
 )
+from cxrstudy.whole_files import written_whole
 
 METADATA_KEY = "cxrstudy"
 """Key of the output metadata that tells the book what a cell shows."""
@@ -59,9 +59,9 @@ def save_table(table: pd.DataFrame, name: str, results: str | Path) -> Path:
     folder = in_project(results)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.csv"
-    temporary = folder / f".{name}.{os.getpid()}"
-    table.to_csv(temporary, index=_has_named_index(table), float_format="%.6g", lineterminator="\n")
-    temporary.replace(path)
+    index = _has_named_index(table)
+    with written_whole(path) as unfinished:
+        table.to_csv(unfinished, index=index, float_format="%.6g", lineterminator="\n")
     return path
 
 

@@ -66,8 +66,9 @@ def reliability(
         found = np.bincount(units.unit_of_row, part * events, units.n_units)
         with np.errstate(invalid="ignore"):
             low, high = percentile_interval((drawn @ found) / (drawn @ size))
+        own = weights[chosen]
         predicted, estimate = (
-            np.average(values[chosen], weights=weights[chosen]) for values in (probabilities, events)
+            np.average(values[chosen], weights=own) for values in (probabilities, events)
         )
         rows.append((predicted, estimate, low, high, int(chosen.sum())))
     return pd.DataFrame(rows, columns=["predicted", "estimate", "low", "high", "n"]).astype(

@@ -1,7 +1,6 @@
 """The ledger: every claim with its published value, measured value, rule and verdict."""
 
 import json
-import os
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from cxrstudy.agreement import Estimate
 from cxrstudy.claims import rules
 from cxrstudy.claims.measurements import Measurement, read_measurements
 from cxrstudy.claims.statements import TESTED_RULES, Claim, claims
+from cxrstudy.whole_files import written_whole
 
 
 def build_ledger(
@@ -74,11 +74,9 @@ def write_ledger(rows: list[dict], path: str | Path) -> None:
     """Write the ledger as JSON, whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(
-        json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
-    )
-    temporary.replace(path)
+    text = json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    with written_whole(path) as unfinished:
+        unfinished.write_text(text, "utf-8")
 
 
 def _adjusted_levels(

@@ -22,7 +22,7 @@ from cxrstudy.agreement.units import ResamplingUnits
 from cxrstudy.kernels.compiler import cdiv, jit, next_power_of_2, tl
 from cxrstudy.kernels.dispatch import kernel_device, on_device_of, takes_kernel
 from cxrstudy.kernels.quantiles import column_quantiles
-from cxrstudy.kernels.resample import fill_multiplicities, strata_on
+from cxrstudy.kernels.resample import empty_multiplicities, fill_multiplicities, strata_on
 
 BLOCK_UNITS = 64
 WARPS = 8
@@ -169,7 +169,7 @@ def _replicates_on(
     shape = (len(codes), n_methods, n_observations + 2, n_replicates)
     values = torch.empty(shape, dtype=torch.float32, device=device)
     chunk = min(max(CHUNK_BYTES // width, block), n_replicates)
-    weights = torch.empty(chunk, width, dtype=torch.uint8, device=device)
+    weights = empty_multiplicities(chunk, width, device)
     strata = strata_on(units, device)
     for first in range(0, n_replicates, chunk):
         part = weights[: min(chunk, n_replicates - first)]

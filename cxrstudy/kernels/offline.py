@@ -31,7 +31,10 @@ class Specimen:
     types : mapping of str to str
         Triton's type of each run-time argument, such as ``"*fp32"`` or ``"i32"``.
     constants : mapping of str to object
-        Value of each compile-time argument.
+        Value of each compile-time argument, and of run-time ones that are 1: Triton makes
+        constants of those.
+    divisible : tuple of str
+        Whole-number arguments that Triton sees to be multiples of 16 when it launches.
     warps : int
     variant : str
         What distinguishes it from other specimens of the same kernel.
@@ -41,6 +44,7 @@ class Specimen:
     kernel: object
     types: Mapping[str, str]
     constants: Mapping[str, object] = field(default_factory=dict)
+    divisible: tuple[str, ...] = ()
     warps: int = 4
     variant: str = ""
 
@@ -101,14 +105,20 @@ def compile_offline(specimen: Specimen, architecture: int = ARCHITECTURE) -> Com
         {
             (arguments.index(name),): [["tt.divisibility", 16]]
             for name, kind in specimen.types.items()
-            if kind.startswith("*")
+            if kind.startswith("*") or name in specimen.divisible
         },
     )
     target = GPUTarget("cuda", architecture, _THREADS_PER_WARP)
     options = {"num_warps": specimen.warps, "enable_fp_fusion": True}
     compiled = triton.compile(source, target, options)
     spilled = _spilled_bytes(compiled.asm["ptx"], get_ptxas(architecture).path)
-    return _resources(compiled.asm["cubin"], triton.knobs.nvidia.cuobjdump.path, spilled)
+    return _resources(
+        compiled.asm["cubin"],
+        triton.knobs.nvidia.cuobjdump.path,
+        spilled,
+        # The machine code does not know of what is asked for at launch.
+        shared=compiled.metadata.shared,
+    )
 
 
 def _spilled_bytes(ptx: str, ptxas: str) -> int:
@@ -122,7 +132,7 @@ def _spilled_bytes(ptx: str, ptxas: str) -> int:
     return sum(map(int, re.findall(r"(\d+) bytes spill (?:stores|loads)", said)))
 
 
-def _resources(cubin: bytes, cuobjdump: str, spilled: int) -> Compiled:
+def _resources(cubin: bytes, cuobjdump: str, spilled: int, shared: int) -> Compiled:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernel.cubin"
         path.write_bytes(cubin)
@@ -130,12 +140,12 @@ def _resources(cubin: bytes, cuobjdump: str, spilled: int) -> Compiled:
             subprocess.run([cuobjdump, option, path], capture_output=True, text=True, check=True)
             for option in ("--dump-resource-usage", "--dump-sass")
         )
-    found = dict(re.findall(r"\b(REG|STACK|SHARED):(\d+)", usage.stdout))
+    found = dict(re.findall(r"\b(REG|STACK):(\d+)", usage.stdout))
     return Compiled(
         registers=int(found["REG"]),
         spilled_bytes=spilled,
         stack_bytes=int(found["STACK"]),
-        shared_bytes=int(found["SHARED"]),
+        shared_bytes=shared,
         instructions=len(re.findall(r"^\s+/\*[0-9a-f]{4,}\*/", code.stdout, re.MULTILINE)),
     )
 
@@ -196,3 +206,27 @@ def chosen_report(chosen: str = "all") -> pd.DataFrame:
     if unknown:
         raise ValueError(f"no kernel family {unknown[0]!r}; families are: {', '.join(first)}")
     return compile_report([first[name] for name in chosen.split()])
+
+
+def report_in_words(report: pd.DataFrame) -> str:
+    """Say how much of the package a report of compiled kernels shows.
+
+    Parameters
+    ----------
+    report : DataFrame
+        From `chosen_report`.
+
+    Returns
+    -------
+    str
+    """
+    from cxrstudy.kernels.compiler import HAS_TRITON
+
+    if not HAS_TRITON:
+        return "The table is empty: Triton is not installed."
+    from cxrstudy.kernels.specimens import specimens
+
+    total = len(specimens())
+    if len(report) == total:
+        return f"Shown: all {total} kernels and variants."
+    return f"Shown: {len(report)} of {total} kernels and variants; the set full compiles all."

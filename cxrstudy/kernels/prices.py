@@ -1,7 +1,10 @@
 """What the naive versions cost on the CPU at hand, beside what this package runs there."""
 
+import platform
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,8 +21,10 @@ from cxrstudy.kernels.bootstrap import count_intervals
 from cxrstudy.kernels.dispatch import watch_paths
 from cxrstudy.kernels.distill import distillation_loss
 from cxrstudy.kernels.ranking import replicate_rankings
+from cxrstudy.torch_threads import limited_threads
 
 REPEATS = 3
+SECONDS = 0.3
 
 
 def loss_inputs(
@@ -83,17 +88,19 @@ def score_inputs(
 
 
 def _milliseconds(run: Callable[[], object]) -> float:
-    """Fastest of a few calls after a first one that compiles."""
+    """Fastest of some calls after a first one that compiles; short ones are repeated more often."""
     run()
-    spent = []
-    for _ in range(REPEATS):
+    spent: list[float] = []
+    while len(spent) < REPEATS or sum(spent) < SECONDS:
         start = time.perf_counter()
         run()
         spent.append(time.perf_counter() - start)
     return 1000 * min(spent)
 
 
-def _row(family: str, way: str, count: int, unit: str, run: Callable[[], object]) -> dict:
+def _row(
+    family: str, way: str, size: str, count: int, unit: str, run: Callable[[], object]
+) -> dict:
     with watch_paths() as paths:
         spent = _milliseconds(run)
     taken = sorted({path for name, path in paths if name == family})
@@ -101,6 +108,7 @@ def _row(family: str, way: str, count: int, unit: str, run: Callable[[], object]
         "family": family,
         "way": way,
         "path": " and ".join(taken) or "naive",
+        "size": size,
         "count": count,
         "unit": unit,
         "milliseconds": spent,
@@ -143,10 +151,26 @@ def _naive_auroc(truth: np.ndarray, scores: np.ndarray, n_replicates: int) -> No
             roc_auc_score(truth[drawn], model[drawn], average=None)
 
 
+def processor() -> str:
+    """Name this machine's processor.
+
+    Returns
+    -------
+    str
+        As the system calls it; its architecture where the system has no name for it.
+    """
+    listed = Path("/proc/cpuinfo")
+    text = listed.read_text("utf-8", errors="replace") if listed.exists() else ""
+    named = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return named[1].strip() if named else platform.processor() or platform.machine()
+
+
 def price_table(
     n_rows: int, n_views: int, n_replicates: int, n_naive_replicates: int
 ) -> pd.DataFrame:
     """Time what this package runs on this machine, and the naive version where it differs.
+
+    Torch has one thread.
 
     Parameters
     ----------
@@ -160,7 +184,9 @@ def price_table(
     Returns
     -------
     DataFrame
-        Columns family, way, path, count, unit, milliseconds and microseconds_per_unit.
+        Columns family, way, path, size, count, unit, milliseconds, microseconds_per_unit and
+        times_this_package: how many times as long as this package a unit takes. The losses have
+        no naive row: without a GPU this package runs the reference, which is the naive version.
     """
     inputs = loss_inputs(n_rows)
     images = torch.randint(0, 256, (n_views, 256, 256), dtype=torch.uint8)
@@ -179,14 +205,24 @@ def price_table(
     def intervals() -> None:
         count_intervals(counted, units, ("f1",), every, False, n_replicates, 0)
 
+    bce, logits, pixels = "14 observations", "13 findings x 3", "224 x 224 pixels"
+    w1 = "500 studies x 14 observations x 3 methods"
+    small = "2,000 rows x 5 observations x 2 models"
+    views = (n_views, "view")
+    naive, many = (few, "replicate"), (n_replicates, "replicate")
     rows = [
-        ("bce", ours, n_rows, "row", lambda: masked_bce(*inputs["bce"]).backward()),
-        ("distill", ours, n_rows, "row", distill),
-        ("augment", "torchvision", n_views, "view", lambda: _naive_views(images, augmentation)),
-        ("augment", ours, n_views, "view", lambda: augment_views(images, index, augmentation, 0)),
-        ("bootstrap", "scikit-learn", few, "replicate", lambda: _naive_f1(truth, methods, few)),
-        ("bootstrap", ours, n_replicates, "replicate", intervals),
-        ("ranking", "scikit-learn", few, "replicate", lambda: _naive_auroc(label, scores, few)),
-        ("ranking", ours, n_replicates, "replicate", lambda: replicate_rankings(*ranked)),
+        ("bce", ours, bce, n_rows, "row", lambda: masked_bce(*inputs["bce"]).backward()),
+        ("distill", ours, logits, n_rows, "row", distill),
+        ("augment", "torchvision", pixels, *views, lambda: _naive_views(images, augmentation)),
+        ("augment", ours, pixels, *views, lambda: augment_views(images, index, augmentation, 0)),
+        ("bootstrap", "scikit-learn", w1, *naive, lambda: _naive_f1(truth, methods, few)),
+        ("bootstrap", ours, w1, *many, intervals),
+        ("ranking", "scikit-learn", small, *naive, lambda: _naive_auroc(label, scores, few)),
+        ("ranking", ours, small, *many, lambda: replicate_rankings(*ranked)),
     ]
-    return pd.DataFrame([_row(*row) for row in rows])
+    # On a busy machine torch's threads wait for each other, hundreds of times as long as they work.
+    with limited_threads(1):
+        table = pd.DataFrame([_row(*row) for row in rows])
+    own = table[table["way"] == ours].set_index("family")["microseconds_per_unit"]
+    ratio = table["microseconds_per_unit"] / table["family"].map(own)
+    return table.assign(times_this_package=ratio.where(table["way"] != ours))

@@ -18,6 +18,13 @@ BLOCK = 1024
 STRETCH = 32 * BLOCK
 """Entries that one program counts before it adds to the common histogram."""
 
+CROWDED = 16
+"""A bin with more than this part of the entries is counted by a histogram of its own.
+
+In memory its additions would wait for each other; those of a bin with few entries are so few that
+they cost less than a histogram, whose price is that of all entries.
+"""
+
 
 @jit
 def _steps(values_ptr, row_ptr, minus_ptr, low_ptr, scale_ptr, at, n_entries, BITS: tl.constexpr):
@@ -57,17 +64,17 @@ def coarse_kernel(
             values_ptr, row_ptr + i, minus_ptr + i, low_ptr + i, scale_ptr + i, at, n_entries, BITS
         )
         counts += tl.histogram(steps >> BITS, 1 << BITS, mask=defined)
-    tl.atomic_add(histogram_ptr + (i << BITS) + tl.arange(0, 1 << BITS), counts)
+    tl.atomic_add(histogram_ptr + (i << BITS) + tl.arange(0, 1 << BITS), counts, sem="relaxed")
 
 
 @jit(do_not_specialize=["n_entries"])
-def fine_kernel(
+def sparse_kernel(
     values_ptr,  # [n_columns, n_entries] float32
     row_ptr,  # [n_rows] int32
     minus_ptr,  # [n_rows] int32
     low_ptr,  # [n_rows] float32
     scale_ptr,  # [n_rows] float32
-    bin_ptr,  # [n_rows, N_RANKS] int32, rising
+    bin_ptr,  # [n_rows, N_RANKS] int32, -1 for none
     histogram_ptr,  # [n_rows, N_RANKS, 2**BITS] int32, zero on entry
     n_entries,
     N_RANKS: tl.constexpr,
@@ -75,12 +82,40 @@ def fine_kernel(
     BLOCK: tl.constexpr,
     STRETCH: tl.constexpr,
 ):
-    """Count the entries of each wanted bin by their lower bits, a bin wanted twice only once."""
+    """Add each entry of the wanted bins where its lower bits belong."""
+    i = tl.program_id(0)
+    first = tl.program_id(1) * STRETCH
+    for begin in range(first, tl.minimum(first + STRETCH, n_entries), BLOCK):
+        at = begin + tl.arange(0, BLOCK)
+        steps, defined = _steps(
+            values_ptr, row_ptr + i, minus_ptr + i, low_ptr + i, scale_ptr + i, at, n_entries, BITS
+        )
+        lower = steps & ((1 << BITS) - 1)
+        for rank in tl.static_range(N_RANKS):
+            wanted = i * N_RANKS + rank
+            hit = defined & (steps >> BITS == tl.load(bin_ptr + wanted))
+            tl.atomic_add(histogram_ptr + (wanted << BITS) + lower, 1, hit, sem="relaxed")
+
+
+@jit(do_not_specialize=["n_entries"])
+def crowded_kernel(
+    values_ptr,  # [n_columns, n_entries] float32
+    row_ptr,  # [n_rows] int32
+    minus_ptr,  # [n_rows] int32
+    low_ptr,  # [n_rows] float32
+    scale_ptr,  # [n_rows] float32
+    bin_ptr,  # [n_rows, N_RANKS] int32, -1 for none
+    histogram_ptr,  # [n_rows, N_RANKS, 2**BITS] int32, zero on entry
+    n_entries,
+    N_RANKS: tl.constexpr,
+    BITS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    STRETCH: tl.constexpr,
+):
+    """Count the entries of one wanted bin by their lower bits."""
     wanted = tl.program_id(0)
-    i, rank = wanted // N_RANKS, wanted % N_RANKS
-    coarse = tl.load(bin_ptr + wanted)
-    before = tl.load(bin_ptr + wanted - 1, rank > 0, other=-1)
-    if coarse != before:
+    i, coarse = wanted // N_RANKS, tl.load(bin_ptr + wanted)
+    if coarse >= 0:
         counts = tl.zeros([1 << BITS], tl.int32)
         first = tl.program_id(1) * STRETCH
         for begin in range(first, tl.minimum(first + STRETCH, n_entries), BLOCK):
@@ -97,7 +132,8 @@ def fine_kernel(
             )
             lower = steps & ((1 << BITS) - 1)
             counts += tl.histogram(lower, 1 << BITS, mask=defined & (steps >> BITS == coarse))
-        tl.atomic_add(histogram_ptr + (wanted << BITS) + tl.arange(0, 1 << BITS), counts)
+        at = (wanted << BITS) + tl.arange(0, 1 << BITS)
+        tl.atomic_add(histogram_ptr + at, counts, sem="relaxed")
 
 
 def _find(histogram: torch.Tensor, rank: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -156,19 +192,18 @@ def column_quantiles(
     ranks = torch.stack([below, torch.minimum(below + 1, last)], -1).flatten(1)
     upper, rank_in_bin = _find(coarse[:, None].expand(-1, n_ranks, -1), ranks)
 
-    fine = torch.zeros(n_rows, n_ranks, bins, **counts)
-    with on_device_of(values):
-        fine_kernel[(n_rows * n_ranks, slices)](
-            *sources,
-            upper.to(torch.int32),
-            fine,
-            n_entries,
-            N_RANKS=n_ranks,
-            **sizes,
-            num_warps=8,
-        )
+    # Ranks rise, so that those with the same bin are neighbours; the first counts for all.
     fresh = torch.ones_like(upper, dtype=torch.bool)
     fresh[:, 1:] = upper[:, 1:] != upper[:, :-1]
+    crowded = CROWDED * torch.gather(coarse, 1, upper).long() > n_entries
+    fine = torch.zeros(n_rows, n_ranks, bins, **counts)
+    for kernel, grid, chosen in (
+        (sparse_kernel, (n_rows, slices), fresh & ~crowded),
+        (crowded_kernel, (n_rows * n_ranks, slices), fresh & crowded),
+    ):
+        wanted = torch.where(chosen, upper, -1).to(torch.int32)
+        with on_device_of(values):
+            kernel[grid](*sources, wanted, fine, n_entries, N_RANKS=n_ranks, **sizes, num_warps=8)
     counted = torch.where(fresh, torch.arange(n_ranks, device=values.device), 0).cummax(-1).values
     counted = torch.gather(fine, 1, counted[..., None].expand(-1, -1, bins))
     lower, _ = _find(counted, rank_in_bin)

@@ -15,12 +15,15 @@ from cxrstudy.agreement.units import ResamplingUnits
 from cxrstudy.agreement.visits import Programs
 from cxrstudy.kernels.compiler import cdiv, jit, tl
 from cxrstudy.kernels.dispatch import kernel_device, on_device_of, takes_kernel
-from cxrstudy.kernels.resample import fill_multiplicities, strata_on
+from cxrstudy.kernels.resample import empty_multiplicities, fill_multiplicities, strata_on
 
 BLOCK_REPLICATES = 256
 WARPS = 2
 UNROLLED = 8
 """Visits whose loads are under way together."""
+
+ALIGNED = 16
+"""Multiplicities of a row come in multiples of this, so that a thread loads four at once."""
 
 CHUNK_BYTES = 1 << 26
 """Multiplicities that exist at one time."""
@@ -31,27 +34,27 @@ _NARROW_LIMIT = 65_535
 
 @jit
 def _visit(
-    visits_ptr, sampling_ptr, multiplicities_ptr, at, end, replicate, n_chunk,
+    visits_ptr, sampling_ptr, multiplicities_ptr, at, end, replicate, stride,
     SAMPLED: tl.constexpr, ACCUMULATOR: tl.constexpr,
 ):  # fmt: skip
     """Load a visit's kind, 3 beyond the end, and its row's weight in each replicate."""
     visit = tl.load(visits_ptr + at, at < end, other=3)
-    row = multiplicities_ptr + (visit >> 2).to(tl.int64) * n_chunk
-    weights = tl.load(row + replicate, replicate < n_chunk, other=0).to(ACCUMULATOR)
+    row = multiplicities_ptr + (visit >> 2).to(tl.int64) * stride
+    weights = tl.load(row + replicate, replicate < stride, other=0).to(ACCUMULATOR)
     if SAMPLED:
         weights *= tl.load(sampling_ptr + at, at < end, other=0.0)
     return visit & 3, weights
 
 
-@jit(do_not_specialize=["n_chunk", "first", "n_replicates"])
+@jit(do_not_specialize=["first", "n_replicates"])
 def auroc_kernel(
     visits_ptr,  # [n_visits] int32, unit << 2 | kind
     sampling_ptr,  # [n_visits] float64, or anything unless SAMPLED
     bounds_ptr,  # [n_cells, 2] int64
-    multiplicities_ptr,  # [n_units, n_chunk] uint8
+    multiplicities_ptr,  # [n_units, stride] uint8
     values_ptr,  # [n_cells, n_replicates] float64
     positives_ptr,  # [n_cells, n_replicates] float64
-    n_chunk,
+    stride,
     first,
     n_replicates,
     SAMPLED: tl.constexpr,
@@ -69,7 +72,7 @@ def auroc_kernel(
     for step in range(begin, end, UNROLLED):
         for i in tl.static_range(UNROLLED):
             kind, weights = _visit(
-                visits_ptr, sampling_ptr, multiplicities_ptr, step + i, end, replicate, n_chunk,
+                visits_ptr, sampling_ptr, multiplicities_ptr, step + i, end, replicate, stride,
                 SAMPLED, ACCUMULATOR,
             )  # fmt: skip
             lost = weights * (kind == 0).to(ACCUMULATOR)
@@ -77,20 +80,21 @@ def auroc_kernel(
             negatives += lost
             pairs += lost * doubled
     out = cell * n_replicates + first + replicate
+    wanted = (replicate < stride) & (first + replicate < n_replicates)
     all_pairs = doubled.to(tl.float64) * negatives.to(tl.float64)
-    tl.store(values_ptr + out, pairs.to(tl.float64) / all_pairs, replicate < n_chunk)
-    tl.store(positives_ptr + out, 0.5 * doubled.to(tl.float64), replicate < n_chunk)
+    tl.store(values_ptr + out, pairs.to(tl.float64) / all_pairs, wanted)
+    tl.store(positives_ptr + out, 0.5 * doubled.to(tl.float64), wanted)
 
 
-@jit(do_not_specialize=["n_chunk", "first", "n_replicates"])
+@jit(do_not_specialize=["first", "n_replicates"])
 def average_precision_kernel(
     visits_ptr,  # [n_visits] int32, unit << 2 | kind
     sampling_ptr,  # [n_visits] float64, or anything unless SAMPLED
     bounds_ptr,  # [n_cells, 2] int64
-    multiplicities_ptr,  # [n_units, n_chunk] uint8
+    multiplicities_ptr,  # [n_units, stride] uint8
     values_ptr,  # [n_cells, n_replicates] float64
     positives_ptr,  # [n_cells, n_replicates] float64
-    n_chunk,
+    stride,
     first,
     n_replicates,
     SAMPLED: tl.constexpr,
@@ -112,7 +116,7 @@ def average_precision_kernel(
         gained = tl.zeros([BLOCK_REPLICATES], QUOTIENT)
         for i in tl.static_range(UNROLLED):
             kind, weights = _visit(
-                visits_ptr, sampling_ptr, multiplicities_ptr, step + i, end, replicate, n_chunk,
+                visits_ptr, sampling_ptr, multiplicities_ptr, step + i, end, replicate, stride,
                 SAMPLED, ACCUMULATOR,
             )  # fmt: skip
             negatives += weights * (kind == 0).to(ACCUMULATOR)
@@ -125,8 +129,9 @@ def average_precision_kernel(
             gained += closing.to(QUOTIENT) * precision
         area += gained.to(tl.float64)
     out = cell * n_replicates + first + replicate
-    tl.store(values_ptr + out, area / found.to(tl.float64), replicate < n_chunk)
-    tl.store(positives_ptr + out, found.to(tl.float64), replicate < n_chunk)
+    wanted = (replicate < stride) & (first + replicate < n_replicates)
+    tl.store(values_ptr + out, area / found.to(tl.float64), wanted)
+    tl.store(positives_ptr + out, found.to(tl.float64), wanted)
 
 
 def _averages(
@@ -153,33 +158,35 @@ def _rankings_on(
 ) -> np.ndarray:
     n_metrics, n_methods, n_observations, _ = program.bounds.shape
     n_cells = n_methods * n_observations
-    visits, sampling, bounds, averaged = (
+    visits, bounds, averaged = (
         torch.from_numpy(np.ascontiguousarray(part)).to(device)
-        for part in (program.visits, program.weights, program.bounds.reshape(-1, 2), averaged)
+        for part in (program.visits, program.bounds.reshape(-1, 2), averaged)
     )
+    sampled = program.weights.dtype == np.float64
+    sampling = torch.from_numpy(program.weights).to(device) if sampled else visits
     kept = {"dtype": torch.float64, "device": device}
     values = torch.empty(n_metrics, n_cells, n_replicates, **kept)
     positives = torch.empty_like(values)
     strata, accumulator = strata_on(units, device), _accumulator(program)
-    chunk = min(max(CHUNK_BYTES // units.n_units, 1), n_replicates)
+    chunk = max(CHUNK_BYTES // units.n_units // ALIGNED, 1) * ALIGNED
     for first in range(0, n_replicates, chunk):
-        length = min(chunk, n_replicates - first)
-        drawn = torch.empty(units.n_units, length, dtype=torch.uint8, device=device)
+        stride = min(chunk, cdiv(n_replicates - first, ALIGNED) * ALIGNED)
+        drawn = empty_multiplicities(units.n_units, stride, device)
         fill_multiplicities(drawn.T, units.n_units, strata, seed, first)
         for i, code in enumerate(program.metrics):
             kernel = (auroc_kernel, average_precision_kernel)[code]
             with on_device_of(values):
-                kernel[(n_cells, cdiv(length, BLOCK_REPLICATES))](
+                kernel[(n_cells, cdiv(stride, BLOCK_REPLICATES))](
                     visits,
                     sampling,
                     bounds[i * n_cells :],
                     drawn,
                     values[i],
                     positives[i],
-                    length,
+                    stride,
                     first,
                     n_replicates,
-                    SAMPLED=program.weights.dtype == np.float64,
+                    SAMPLED=sampled,
                     ACCUMULATOR=accumulator,
                     UNROLLED=UNROLLED,
                     BLOCK_REPLICATES=BLOCK_REPLICATES,

@@ -19,14 +19,33 @@ STEP = 128
 """Counters per iteration: 512 draws."""
 
 MOST_BINS = 1024
-"""Units that one program counts; more units take more programs, each with all draws."""
+"""Units up to which one program counts a replicate; beyond, draws are added in memory."""
 
 _FEWEST_BINS = 64
 
 
+@jit
+def _draw(
+    start_ptr, size_ptr, seed, offset, begin, n_units,
+    HAS_STRATA: tl.constexpr, STEP: tl.constexpr,
+):  # fmt: skip
+    """Draw the units of STEP counters, four each; beyond the last position nothing is drawn."""
+    w0, w1, w2, w3 = tl.randint4x(seed, offset + begin + tl.arange(0, STEP))
+    words = tl.join(tl.join(w0, w2), tl.join(w1, w3)).reshape(4 * STEP)
+    position = begin * 4 + tl.arange(0, 4 * STEP)
+    drawn = position < n_units
+    if HAS_STRATA:
+        start = tl.load(start_ptr + position, drawn, other=0)
+        size = tl.load(size_ptr + position, drawn, other=0)
+        unit = start + tl.umulhi(words, size.to(tl.uint32)).to(tl.int32)
+    else:
+        unit = tl.umulhi(words, n_units.to(tl.uint32)).to(tl.int32)
+    return unit, drawn
+
+
 @jit(do_not_specialize=["seed", "first", "n_units", "n_counters"])
 def multiplicities_kernel(
-    weights_ptr,  # [n_replicates, width] uint8 or int8, any strides
+    weights_ptr,  # [n_replicates, width] uint8, any strides
     start_ptr,  # [n_units] int32, or anything unless HAS_STRATA
     size_ptr,  # [n_units] int32, or anything unless HAS_STRATA
     seed,
@@ -40,34 +59,48 @@ def multiplicities_kernel(
     BINS: tl.constexpr,
     STEP: tl.constexpr,
 ):
-    """Count one replicate's draws of a block of units; cells beyond the last unit become 0."""
+    """Count one replicate's draws; cells beyond the last unit become 0."""
     replicate = tl.program_id(0).to(tl.int64)
-    lowest = tl.program_id(1) * BINS
     offset = (replicate + first) * n_counters
     counts = tl.zeros([BINS], tl.int32)
-    for step in range(0, n_counters, STEP):
-        counter = step + tl.arange(0, STEP)
-        w0, w1, w2, w3 = tl.randint4x(seed, offset + counter)
-        words = tl.join(tl.join(w0, w2), tl.join(w1, w3)).reshape(4 * STEP)
-        position = step * 4 + tl.arange(0, 4 * STEP)
-        drawn = position < n_units
-        if HAS_STRATA:
-            start = tl.load(start_ptr + position, drawn, other=0)
-            size = tl.load(size_ptr + position, drawn, other=0)
-            unit = start + tl.umulhi(words, size.to(tl.uint32)).to(tl.int32)
-        else:
-            unit = tl.umulhi(words, n_units.to(tl.uint32)).to(tl.int32)
-        # The histogram reads only the low bits, so what lies outside must be masked.
-        here = drawn & (unit >= lowest) & (unit < lowest + BINS)
-        counts += tl.histogram(unit - lowest, BINS, mask=here)
-    unit = lowest + tl.arange(0, BINS)
+    for begin in range(0, n_counters, STEP):
+        unit, drawn = _draw(start_ptr, size_ptr, seed, offset, begin, n_units, HAS_STRATA, STEP)
+        counts += tl.histogram(unit, BINS, mask=drawn)
+    unit = tl.arange(0, BINS)
     at = replicate * replicate_stride + unit.to(tl.int64) * unit_stride
     tl.store(weights_ptr + at, counts.to(tl.uint8), unit < width)
 
 
+@jit(do_not_specialize=["seed", "first", "n_units", "n_counters"])
+def scatter_kernel(
+    weights_ptr,  # [n_replicates, width] uint8 in whole words, any strides, 0 on entry
+    start_ptr,  # [n_units] int32, or anything unless HAS_STRATA
+    size_ptr,  # [n_units] int32, or anything unless HAS_STRATA
+    seed,
+    first,
+    n_units,
+    n_counters,
+    replicate_stride,
+    unit_stride,
+    HAS_STRATA: tl.constexpr,
+    STEP: tl.constexpr,
+):
+    """Add some of one replicate's draws to their bytes; whole numbers add up in any order."""
+    replicate = tl.program_id(0).to(tl.int64)
+    offset = (replicate + first) * n_counters
+    begin = tl.program_id(1) * STEP
+    unit, drawn = _draw(start_ptr, size_ptr, seed, offset, begin, n_units, HAS_STRATA, STEP)
+    at = replicate * replicate_stride + unit.to(tl.int64) * unit_stride
+    # Memory adds up whole words, whose first byte is the lowest. No byte carries into the next:
+    # that a unit is drawn 256 times in a replicate has probability below 1 / 256!, or 1e-506.
+    one = 1 << (8 * (at & 3)).to(tl.int32)
+    words_ptr = weights_ptr.to(tl.pointer_type(tl.int32), bitcast=True)
+    tl.atomic_add(words_ptr + (at >> 2), one, drawn, sem="relaxed")
+
+
 def bins_for(n_units: int) -> int:
-    """Return how many units one program counts."""
-    return min(max(next_power_of_2(n_units), _FEWEST_BINS), MOST_BINS)
+    """Return how many units `multiplicities_kernel` counts."""
+    return max(next_power_of_2(n_units), _FEWEST_BINS)
 
 
 def strata_on(units: ResamplingUnits, device: torch.device) -> tuple[torch.Tensor, ...] | None:
@@ -79,6 +112,13 @@ def strata_on(units: ResamplingUnits, device: torch.device) -> tuple[torch.Tenso
     )
 
 
+def empty_multiplicities(n_rows: int, n_columns: int, device: torch.device) -> torch.Tensor:
+    """Allocate bytes in whole words, which `fill_multiplicities` needs."""
+    size = n_rows * n_columns
+    whole = torch.empty(4 * cdiv(size, 4), dtype=torch.uint8, device=device)
+    return whole[:size].view(n_rows, n_columns)
+
+
 def fill_multiplicities(
     weights: torch.Tensor,
     n_units: int,
@@ -86,31 +126,36 @@ def fill_multiplicities(
     seed: int,
     first_replicate: int,
 ) -> None:
-    """Launch the kernel into a buffer that may be wider than the units.
+    """Launch the kernel that suits the number of units; the buffer may be wider than they.
 
     Parameters
     ----------
-    weights : Tensor of uint8, shape (n_replicates, at least n_units)
-        Of any strides.
+    weights : Tensor of uint8, shape (n_replicates, n_units or up to a multiple of 64)
+        All or the first rows or columns of what `empty_multiplicities` returns, or that
+        transposed.
     n_units : int
     strata : pair of Tensor of int32, shape (n_units,), or None
         From `strata_on`.
     seed, first_replicate : int
     """
-    bins = bins_for(n_units)
+    bounds, n_counters = strata or (weights, weights), cdiv(n_units, WORDS)
+    stream = (seed, first_replicate, n_units, n_counters)
+    options = {"HAS_STRATA": strata is not None, "STEP": STEP}
     with on_device_of(weights):
-        multiplicities_kernel[(len(weights), cdiv(weights.shape[1], bins))](
-            weights,
-            *(strata or (weights, weights)),
-            seed,
-            first_replicate,
-            n_units,
-            cdiv(n_units, WORDS),
-            weights.shape[1],
-            *weights.stride(),
-            HAS_STRATA=strata is not None,
-            BINS=bins,
-            STEP=STEP,
+        if n_units <= MOST_BINS:
+            multiplicities_kernel[(len(weights),)](
+                weights,
+                *bounds,
+                *stream,
+                weights.shape[1],
+                *weights.stride(),
+                BINS=bins_for(n_units),
+                **options,
+            )
+            return
+        weights.zero_()
+        scatter_kernel[(len(weights), cdiv(n_counters, STEP))](
+            weights, *bounds, *stream, *weights.stride(), **options
         )
 
 
@@ -144,7 +189,7 @@ def multiplicities(
         counted = np.zeros((n_replicates, units.n_units), np.uint8)
         fill_weights(key, first_replicate, units.start, units.size, counted)
         return torch.from_numpy(counted).to(device)
-    weights = torch.empty(n_replicates, units.n_units, dtype=torch.uint8, device=device)
+    weights = empty_multiplicities(n_replicates, units.n_units, device)
     strata = strata_on(units, device)
     fill_multiplicities(weights, units.n_units, strata, int(key), first_replicate)
     return weights

@@ -45,6 +45,7 @@ def _one_pass() -> list[Specimen]:
                 "size": "i32",
             },
             {"BLOCK": one_pass.SCALE_BLOCK},
+            divisible=("size",),
             variant=values,
         )
         for values in ("fp32", "bf16")
@@ -57,6 +58,7 @@ def _bce() -> list[Specimen]:
         bce.count_kernel,
         {"labels_ptr": "*i8", "count_ptr": "*i32", "size": "i32"},
         {"IGNORE_UNCERTAIN": True, "BLOCK": bce.COUNT_BLOCK},
+        divisible=("size",),
         warps=8,
     )
     losses = [
@@ -77,12 +79,13 @@ def _bce() -> list[Specimen]:
             {
                 "UNCERTAIN_TARGET": 1.0,
                 "IGNORE_UNCERTAIN": False,
-                "N_CLASSES": 14,
+                "N_CLASSES": 14 if weighted else 1,
                 "HAS_WEIGHTS": weighted,
                 "WITH_GRADIENT": gradient,
                 "SCALE_LATER": logits == "fp16",
                 "BLOCK": bce.BLOCK,
             },
+            divisible=("size",),
             variant=", ".join(
                 [logits, f"{labels} labels"]
                 + ["weights"] * weighted
@@ -100,14 +103,7 @@ def _bce() -> list[Specimen]:
 
 
 def _distill() -> list[Specimen]:
-    count = Specimen(
-        "distill",
-        distill.count_kernel,
-        {"targets_ptr": "*fp32", "count_ptr": "*i32", "n_cells": "i32"},
-        {"BLOCK": distill.COUNT_BLOCK},
-        warps=8,
-    )
-    losses = [
+    return [
         Specimen(
             "distill",
             distill.distillation_kernel,
@@ -118,18 +114,20 @@ def _distill() -> list[Specimen]:
                 "count_ptr": "*i32",
                 "partial_ptr": "*fp32",
                 "gradient_ptr": f"*{logits}",
-                "factor_ptr": "*fp32",
                 "n_cells": "i32",
+                "share": "fp32",
                 "alpha": "fp32",
                 "temperature": "fp32",
+                "softer": "fp32",
             },
             {
-                "N_FINDINGS": 13,
+                "N_FINDINGS": 13 if weighted else 1,
                 "HAS_WEIGHTS": weighted,
                 "WITH_GRADIENT": gradient,
                 "SCALE_LATER": logits == "fp16",
                 "BLOCK": distill.BLOCK,
             },
+            divisible=("n_cells",),
             variant=", ".join([logits] + ["weights"] * weighted + ["no gradient"] * (not gradient)),
         )
         for logits, weighted, gradient in [
@@ -138,7 +136,6 @@ def _distill() -> list[Specimen]:
             ("fp16", True, False),
         ]
     ]
-    return [*losses, count]
 
 
 def _augment() -> list[Specimen]:
@@ -192,30 +189,27 @@ def _augment() -> list[Specimen]:
 
 
 def _resample() -> list[Specimen]:
+    pointers = {"weights_ptr": "*u8", "start_ptr": "*i32", "size_ptr": "*i32"}
+    draws = {"seed": "i64", "first": "i64", "n_units": "i32", "n_counters": "i32"}
+    count, scatter = resample.multiplicities_kernel, resample.scatter_kernel
+    bins = {"BINS": resample.bins_for(500)}
+    # Rows of the intervals are replicates, those of the rankings units; entries are neighbours.
+    by_replicate, by_unit = ("replicate_stride", "unit_stride"), ("unit_stride", "replicate_stride")
     return [
         Specimen(
             "resample",
-            resample.multiplicities_kernel,
-            {
-                "weights_ptr": "*u8",
-                "start_ptr": "*i32",
-                "size_ptr": "*i32",
-                "seed": "i64",
-                "first": "i64",
-                "n_units": "i32",
-                "n_counters": "i32",
-                "width": "i32",
-                "replicate_stride": "i32",
-                "unit_stride": "i32",
-            },
-            {
-                "HAS_STRATA": strata,
-                "BINS": resample.bins_for(n_units),
-                "STEP": resample.STEP,
-            },
-            variant=f"{n_units} units" + ", strata" * strata,
+            kernel,
+            {**pointers, **draws, **dict.fromkeys([*whole, row], "i32")},
+            {entry: 1, "HAS_STRATA": strata, "STEP": resample.STEP, **counted},
+            divisible=(row, "width") if row == "replicate_stride" else (row,),
+            variant=variant + ", strata" * strata,
         )
-        for n_units, strata in [(500, False), (25_000, True)]
+        for kernel, (row, entry), whole, counted, variant, strata in [
+            (count, by_replicate, ["width"], bins, "500 units", False),
+            (count, by_unit, ["width"], bins, "500 units, transposed", True),
+            (scatter, by_unit, [], {}, "25,000 units", False),
+            (scatter, by_unit, [], {}, "25,000 units", True),
+        ]
     ]
 
 
@@ -246,6 +240,7 @@ def _bootstrap() -> list[Specimen]:
                 ),
                 "BLOCK_UNITS": bootstrap.BLOCK_UNITS,
             },
+            divisible=("n_replicates", "width"),
             warps=bootstrap.WARPS,
             variant=f"{n_metrics} metrics of {n_observations} observations",
         )
@@ -268,15 +263,11 @@ def _quantiles() -> list[Specimen]:
         "n_entries": "i32",
     }
     sizes = {"BITS": quantiles.BITS, "BLOCK": quantiles.BLOCK, "STRETCH": quantiles.STRETCH}
+    ranked = {**sources, "bin_ptr": "*i32"}, {**sizes, "N_RANKS": 4}
     return [
         Specimen("quantiles", quantiles.coarse_kernel, sources, sizes, warps=8),
-        Specimen(
-            "quantiles",
-            quantiles.fine_kernel,
-            {**sources, "bin_ptr": "*i32"},
-            {**sizes, "N_RANKS": 4},
-            warps=8,
-        ),
+        Specimen("quantiles", quantiles.sparse_kernel, *ranked, warps=8),
+        Specimen("quantiles", quantiles.crowded_kernel, *ranked, warps=8),
     ]
 
 
@@ -287,12 +278,12 @@ def _ranking() -> list[Specimen]:
             kernel,
             {
                 "visits_ptr": "*i32",
-                "sampling_ptr": "*fp64" if sampled else "*i8",
+                "sampling_ptr": "*fp64" if sampled else "*i32",
                 "bounds_ptr": "*i64",
                 "multiplicities_ptr": "*u8",
                 "values_ptr": "*fp64",
                 "positives_ptr": "*fp64",
-                "n_chunk": "i32",
+                "stride": "i32",
                 "first": "i32",
                 "n_replicates": "i32",
             },
@@ -302,6 +293,7 @@ def _ranking() -> list[Specimen]:
                 "UNROLLED": ranking.UNROLLED,
                 "BLOCK_REPLICATES": ranking.BLOCK_REPLICATES,
             },
+            divisible=("stride",),
             warps=ranking.WARPS,
             variant=accumulator.name,
         )

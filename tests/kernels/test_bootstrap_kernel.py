@@ -7,7 +7,7 @@ import torch
 from cxrstudy.agreement.counts import count_table
 from cxrstudy.agreement.metrics import COUNT_METRICS
 from cxrstudy.agreement.units import resampling_units
-from cxrstudy.kernels import bootstrap
+from cxrstudy.kernels import bootstrap, quantiles
 from cxrstudy.kernels.bootstrap import count_intervals, count_intervals_reference
 from cxrstudy.kernels.dispatch import KERNEL, REFERENCE, watch_paths
 from cxrstudy.kernels.quantiles import column_quantiles
@@ -86,27 +86,48 @@ def test_a_hundred_thousand_replicates_of_the_study(poisoned):
     _compare(500, 14, 3, ["f1", "kappa"], 100_000, contrasts=contrasts)
 
 
-@pytest.mark.parametrize("n_entries", [1, 2, 37, 1500])
-def test_quantiles_are_those_of_numpy(device, poisoned, n_entries):
-    """Rows with ties, without variation, with NaN, with nothing else, and a difference."""
+def _columns(n_entries):
+    """Rows with ties, without variation, with NaN, with nothing else, and two differences."""
     generator = np.random.default_rng(n_entries)
     values = generator.random((4, n_entries)).astype(np.float32)
     values[1] = np.round(values[1], 1)
     values[2] = 1.0
     values[0, generator.random(n_entries) < 0.3] = np.nan
     values[3] = np.nan
-    rows, minus = np.array([0, 1, 2, 3, 1, 0]), np.array([-1, -1, -1, -1, 2, 1])
-    exact = values[rows].astype(float)
-    exact[minus >= 0] -= values[minus[minus >= 0]]
+    return values, np.array([0, 1, 2, 3, 1, 0]), np.array([-1, -1, -1, -1, 2, 1])
+
+
+def _quantiles(device, values, rows, minus):
     low = np.where(minus < 0, 0, -1)
-    found, defined = column_quantiles(
+    return column_quantiles(
         torch.from_numpy(values).to(device),
         *(torch.tensor(part, dtype=torch.int32, device=device) for part in (rows, minus)),
         *(torch.tensor(p, dtype=torch.float32, device=device) for p in (low, np.ones(6))),
         (0.025, 0.5, 0.975),
     )
+
+
+@pytest.mark.parametrize(
+    ("n_entries", "stretch"), [(1, None), (2, None), (37, None), (1500, None), (1500, 1024)]
+)
+def test_quantiles_are_those_of_numpy(device, poisoned, monkeypatch, n_entries, stretch):
+    """By one program for each row, or by two."""
+    monkeypatch.setattr(quantiles, "STRETCH", stretch or quantiles.STRETCH)
+    values, rows, minus = _columns(n_entries)
+    exact = values[rows].astype(float)
+    exact[minus >= 0] -= values[minus[minus >= 0]]
+    found, defined = _quantiles(device, values, rows, minus)
     np.testing.assert_array_equal(defined.cpu(), (~np.isnan(exact)).sum(axis=1))
     for row, expected in zip(found.cpu().numpy(), exact, strict=True):
         known = expected[~np.isnan(expected)]
-        quantiles = np.quantile(known, [0.025, 0.5, 0.975]) if known.size else [np.nan] * 3
-        np.testing.assert_allclose(row, quantiles, rtol=0, atol=5e-7)
+        quantile = np.quantile(known, [0.025, 0.5, 0.975]) if known.size else [np.nan] * 3
+        np.testing.assert_allclose(row, quantile, rtol=0, atol=5e-7)
+
+
+@pytest.mark.parametrize("crowded", [0, 10**6], ids=["every bin sparse", "every bin crowded"])
+def test_how_a_bin_is_counted_does_not_show(device, poisoned, monkeypatch, crowded):
+    columns = _columns(300)
+    expected, _ = _quantiles(device, *columns)
+    monkeypatch.setattr(quantiles, "CROWDED", crowded)
+    found, _ = _quantiles(device, *columns)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)

@@ -25,6 +25,18 @@ def test_no_kernel_spills():
     )
 
 
+def test_specimens_say_no_more_than_a_launch_shows():
+    """Triton looks whether 16 divides a number only where the kernel lets it."""
+    for specimen in specimens.specimens():
+        hidden = {specimen.kernel.arg_names[i] if isinstance(i, int) else i
+                  for i in specimen.kernel.do_not_specialize or ()}  # fmt: skip
+        whole = {name for name, kind in specimen.types.items() if kind.startswith("i")}
+        assert set(specimen.divisible) <= whole - hidden, specimen.name
+        assert not {name for name in specimen.constants if name.islower()} & hidden, specimen.name
+        named = {*specimen.types, *specimen.constants}
+        assert named == set(specimen.kernel.arg_names), specimen.name
+
+
 @jit
 def hungry_kernel(values_ptr, N: tl.constexpr):
     """Hold 256 values in each thread until their sum is known."""

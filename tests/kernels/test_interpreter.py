@@ -30,7 +30,7 @@ def test_kernel_under_the_interpreter(family):
     done = subprocess.run(
         command,
         cwd=project_root(),
-        env={**os.environ, "TRITON_INTERPRET": "1"},
+        env={**os.environ, "TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
         check=False,

@@ -40,7 +40,8 @@ def _compare(
     expected = engine.replicate_rankings(*settings)
     assert n == 1 or np.isfinite(expected[..., 0, :]).mean() > 0.5
     np.testing.assert_allclose(found[0], expected[0], rtol=0, atol=1e-12)
-    precise = 1e-12 if weights is not None else 3e-7
+    # Quotients of counts are in float32, whose division is within 2 units in the last place.
+    precise = 1e-12 if weights is not None else 5e-7
     np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=precise)
     return expected
 

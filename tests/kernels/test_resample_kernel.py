@@ -10,7 +10,13 @@ from cxrstudy.agreement.philox import as_key, fill_weights, philox4x32
 from cxrstudy.agreement.units import resampling_units
 from cxrstudy.kernels.compiler import jit, tl
 from cxrstudy.kernels.dispatch import KERNEL, watch_paths
-from cxrstudy.kernels.resample import multiplicities
+from cxrstudy.kernels.resample import (
+    MOST_BINS,
+    empty_multiplicities,
+    fill_multiplicities,
+    multiplicities,
+    strata_on,
+)
 
 N_COUNTERS = 10
 FULL = np.uint64(0xFFFFFFFF)
@@ -65,11 +71,14 @@ def _expected(units, n_replicates, seed, first):
         (150, 2**64 - 1, 2**33),
         (512, 3, 2**31 - 2),
         (513, 3, 0),
+        (1024, 3, 2**33),
+        (1025, 2**64 - 1, 0),
         (1030, 2**40, 2**32),
+        (2051, 5, 2**62 // 513),
     ],
 )
 def test_multiplicities_are_those_of_the_cpu(device, poisoned, n, seed, first):
-    """Sizes at the edges of a step of draws and of a program's bins, counters beyond 2**32."""
+    """Sizes at the edges of a step, of a program's bins and of a word; counters beyond 2**32."""
     units = resampling_units(n)
     with watch_paths() as paths:
         drawn = multiplicities(units, 3, seed, first, device)
@@ -85,6 +94,31 @@ def test_strata_keep_their_sizes(device, poisoned):
     ends = np.cumsum(units.stratum_sizes)[:-1]
     for part, size in zip(np.split(drawn, ends, axis=1), units.stratum_sizes, strict=True):
         assert (part.sum(axis=1) == size).all()
+
+
+@pytest.mark.parametrize("n", [90, MOST_BINS + 90])
+@pytest.mark.parametrize("by_unit", [False, True])
+def test_buffers_of_both_orders_wider_than_the_units(device, poisoned, n, by_unit):
+    """Rows of replicates as the intervals take them, rows of units as the rankings do."""
+    units = resampling_units(n, strata=np.arange(n) % 5 // 3)
+    width = n if by_unit else -(-n // 64) * 64
+    shape = (width, 16) if by_unit else (4, width)
+    buffer = empty_multiplicities(*shape, device).fill_(77)
+    weights = buffer.T[:4] if by_unit else buffer[:3]
+    fill_multiplicities(weights, n, strata_on(units, device), 7, 2**33)
+    expected = _expected(units, len(weights), 7, 2**33)
+    np.testing.assert_array_equal(weights[:, :n].cpu().numpy(), expected)
+    assert not weights[:, n:].any()
+    # What lies beside the chosen replicates keeps its bytes.
+    beside = buffer.T[4:] if by_unit else buffer[3:]
+    assert (beside == 77).all()
+
+
+@pytest.mark.parametrize("n", [1, MOST_BINS + 1])
+def test_every_count_has_its_own_byte(device, poisoned, n):
+    """Of as many strata as units each is drawn once; a carry or a lost draw would show."""
+    units = resampling_units(n, strata=np.arange(n))
+    assert (multiplicities(units, 5, 0, device=device) == 1).all()
 
 
 def test_no_replicates(device, poisoned):

@@ -143,4 +143,9 @@ class Checkpoint:
             number, _, key = name.partition(".")
             state["state"].setdefault(int(number), {})[key] = tensor
         optimizer.load_state_dict(state)
+        for parameter, moments in optimizer.state.items():
+            for key, value in moments.items():
+                if value.shape == parameter.shape:
+                    # A fused optimiser wants moments laid out as their weights are.
+                    moments[key] = torch.empty_like(parameter).copy_(value)
         return Progress(parts["progress"]["losses"], parts["progress"]["logits"])

@@ -127,6 +127,17 @@ def test_a_damaged_file_is_named(content, trained, tmp_path):
         file_at(path).load(*trained)
 
 
+def test_moments_are_laid_out_as_their_weights(trained, tmp_path):
+    """Convolutions lie channels last; a fused optimiser reads moments in the same order."""
+    file_at(tmp_path / "run.checkpoint").save(PROGRESS, *trained)
+    model, optimizer = build(seed=1)
+    file_at(tmp_path / "run.checkpoint").load(model, optimizer)
+    kernel = model[0].weight
+    assert not kernel.is_contiguous()
+    for name in ("exp_avg", "exp_avg_sq"):
+        assert optimizer.state[kernel][name].stride() == kernel.stride()
+
+
 def test_a_file_of_another_run_is_refused(trained, tmp_path):
     """Another seed or length is another run; so are other inputs, targets and watched inputs."""
     path = tmp_path / "run.checkpoint"

@@ -1,0 +1,1 @@
+"""What `benchmarks.kernels` times, with which clock, and where the rows go."""

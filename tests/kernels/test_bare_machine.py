@@ -1,0 +1,83 @@
+"""A bare GPU machine: torch and the scientific stack, no more, and no installation."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cxrstudy.paths import project_root
+
+ABSENT = (
+    "diskcache",
+    "grimp",
+    "hypothesis",
+    "nbformat",
+    "openai",
+    "papermill",
+    "platformdirs",
+    "pooch",
+    "pydicom",
+    "torchxrayvision",
+    "transformers",
+    "typer",
+)
+
+WITHOUT = f"""
+import sys
+from importlib import metadata
+
+class Finder:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def find_spec(self, name, *where):
+        absent = name.partition(".")[0] in {ABSENT!r}
+        return None if absent else self.finder.find_spec(name, *where)
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+known = metadata.version
+def version(name):
+    if name in {("cxrstudy", *ABSENT)!r}:
+        raise metadata.PackageNotFoundError(name)
+    return known(name)
+
+metadata.version = version
+sys.meta_path[:] = [Finder(finder) for finder in sys.meta_path]
+"""
+
+
+def run_there(program: str) -> subprocess.CompletedProcess:
+    """Run a program in the checkout, without the absent packages and without a GPU."""
+    # A plug-in of pytest's that is itself absent there.
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT + program],
+        cwd=project_root(),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_kernel_tests_for_a_gpu_are_found():
+    """Modules that need more than is there are not among them."""
+    options = "['-m', 'gpu', '--collect-only', '-p', 'no:cacheprovider', 'tests/kernels']"
+    done = run_there(f"import pytest; sys.exit(pytest.main({options}))")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "gpu" in done.stdout and "error" not in done.stdout.lower(), done.stdout
+
+
+def test_the_benchmark_is_imported_and_knows_its_commit(monkeypatch):
+    """Where git tells nothing the environment does."""
+    pytest.importorskip("triton")
+    monkeypatch.setenv("CXRSTUDY_COMMIT", "0123abc")
+    done = run_there(
+        "import torch, benchmarks.kernels as kernels\n"
+        "print(kernels.commit(), kernels.versions(torch.device('cpu')), sep='; ')"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("0123abc; python 3."), done.stdout
