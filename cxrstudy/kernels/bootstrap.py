@@ -142,7 +142,7 @@ def padded_observations(n_observations: int) -> int:
 
 def block_replicates(padded: int) -> int:
     """Return how many replicates' tables fit in the registers of one program."""
-    return 64 if padded <= 32 else 32
+    return 64 if padded <= 32 else 16
 
 
 def _planes(counted: CountTable, padded: int, width: int) -> np.ndarray:

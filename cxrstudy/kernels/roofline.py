@@ -16,6 +16,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cxrstudy.kernels.compiler import HAS_TRITON
 from cxrstudy.recorded import load_recorded, recorded_hardware
 
+COUNTED_WITH = "3.9.0"
+"""Version of Triton whose machine code the instructions were counted in."""
+
 _LANES_PER_CYCLE = 128
 
 
