@@ -122,7 +122,12 @@ def _naive_views(images: torch.Tensor, augmentation: Augmentation) -> torch.Tens
 
     chain = v2.Compose(
         [
-            v2.RandomAffine(augmentation.rotation, scale=augmentation.scale),
+            v2.RandomAffine(
+                augmentation.rotation,
+                translate=(augmentation.translation,) * 2,
+                scale=augmentation.scale,
+                interpolation=v2.InterpolationMode.BILINEAR,
+            ),
             v2.RandomCrop(augmentation.size),
             v2.RandomHorizontalFlip(augmentation.flip),
             v2.ColorJitter(augmentation.brightness, augmentation.contrast),
