@@ -225,6 +225,7 @@ def show_recorded(
     caption: str,
     results: str | Path,
     nothing: str = "No run beyond this page's own has been recorded.",
+    select: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
     **layout,
 ) -> None:
     """Show what a longer run of a study found, apart from this run's own results.
@@ -241,6 +242,8 @@ def show_recorded(
         The study's result folder.
     nothing : str
         What to say in place of the table if no run was recorded.
+    select : callable, optional
+        From the recorded table to the part that is shown; all of it unless given.
     **layout
         As for `show_estimates`; without it the rows are shown as recorded.
     """
@@ -250,6 +253,7 @@ def show_recorded(
         return
     caption, details = _with_provenance(caption, recorded)
     table = recorded.drop(columns=list(PROVENANCE))
+    table = table if select is None else select(table)
     if layout:
         show_estimates(table, name, caption, results, details=details, **layout)
     else:

@@ -18,6 +18,7 @@ from cxrstudy.display import (
     show_note,
     show_quotes,
     show_recorded,
+    show_recorded_figure,
     show_table,
 )
 
@@ -245,3 +246,35 @@ def test_no_quote_is_an_empty_table(tmp_path, shown):
     show_quotes(_quotes().iloc[:0], "none", "No quotes", tmp_path)
     assert "<mark>" not in shown[0][0]["text/html"] and "No quotes" in shown[0][0]["text/html"]
     assert (tmp_path / "none.csv").read_text("utf-8") == "observation,quote,codes\n"
+
+
+def test_a_part_of_a_recorded_table_can_be_shown(tmp_path, shown, monkeypatch):
+    both = pd.concat([RECORDED, RECORDED.assign(arm="b")])
+    monkeypatch.setattr(display, "load_recorded", lambda study: both)
+    show_recorded("x", "part", "Arms.", tmp_path, select=lambda table: table.query("arm == 'b'"))
+    assert pd.read_csv(tmp_path / "part.csv")["arm"].tolist() == ["b"]
+
+
+@pytest.mark.parametrize("recorded", [RECORDED, None])
+def test_a_recorded_figure_draws_what_was_selected(tmp_path, shown, monkeypatch, recorded):
+    """With the provenance in its caption; a sentence stands where nothing was recorded."""
+    monkeypatch.setattr(display, "load_recorded", lambda study: recorded)
+    show_recorded_figure(
+        "x",
+        lambda table: table.query("measure == 'F1'"),
+        lambda rows: plt.figure().add_subplot(title=rows["arm"].iloc[0]),
+        name="figure",
+        caption="Arms.",
+        alt=lambda rows: f"{len(rows)} arm",
+        results=tmp_path,
+        nothing="none yet",
+    )
+    _, metadata = shown[0]
+    if recorded is None:
+        assert shown[0][0]["text/plain"] == "none yet" and not list(tmp_path.iterdir())
+        return
+    assert metadata[METADATA_KEY]["alt"] == "1 arm"
+    assert "Arms. Recorded run: set cpu" in metadata[METADATA_KEY]["caption"]
+    assert list(pd.read_csv(tmp_path / "figure.csv")) == [
+        "arm", "estimate", "low", "high", "measure", "n",
+    ]  # fmt: skip

@@ -29,6 +29,9 @@ ARMS: tuple[str, ...] = (
 )  # fmt: skip
 """Ways to get a classifier out of report labels and a few images that experts labeled."""
 
+ARM, CHOOSER = "arm", "chooser of checkpoints"
+"""Kinds of rows of `summary_table`."""
+
 CLAIMED_VALIDATION = 200
 """Expert images that the paper's claims are about: CheXpert's validation set."""
 
@@ -241,7 +244,7 @@ def summary_table(scores: LabelScores, gains: pd.DataFrame, choices: pd.DataFram
     Returns
     -------
     DataFrame
-        Columns row, measure, estimate, low, high, n.
+        Columns kind (arm, or chooser of checkpoints), row, measure, estimate, low, high, n.
     """
     auroc = scores.summary().rename(columns={"method": "row"})
     against = gains.query("judge == 'experts'")
@@ -250,11 +253,12 @@ def summary_table(scores: LabelScores, gains: pd.DataFrame, choices: pd.DataFram
         choices["outcome"].isin(["regret", "gain over a random choice", "rank correlation"])
     ]
     chosen = kept.assign(
-        row="checkpoint chosen by " + kept["chosen by"] + ", " + kept["judged on"],
+        row=kept["chosen by"] + ", " + kept["judged on"],
         measure=kept["outcome"],
     )
-    columns = ["row", "measure", "estimate", "low", "high", "n"]
-    return pd.concat([auroc, against, chosen])[columns].reset_index(drop=True)
+    arms = pd.concat([auroc, against]).assign(kind=ARM)
+    columns = ["kind", "row", "measure", "estimate", "low", "high", "n"]
+    return pd.concat([arms, chosen.assign(kind=CHOOSER)])[columns].reset_index(drop=True)
 
 
 def recorded_gains(table: pd.DataFrame) -> pd.DataFrame:
