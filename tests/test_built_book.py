@@ -255,9 +255,9 @@ def test_the_frozen_head_scores_as_was_verified():
     if not (results / "heads.csv").exists():
         assert not REQUIRED or not os.environ.get("CXRSTUDY_MIRROR"), "study 06 did not run"
         pytest.skip("needs study 06, whose data are not here")
+    head = "input == 'ImageNet features (128 px)' and `learned from` == 'report labels'"
     pooled, within = (
-        pd.read_csv(results / f"{name}.csv").query("method == 'ImageNet features, report labels'")
-        for name in ("heads_pooled", "heads")
+        pd.read_csv(results / f"{name}.csv").query(head) for name in ("heads_pooled", "heads")
     )
     auroc = pooled.set_index("quantity")["estimate"]
     assert auroc["experts"] == pytest.approx(0.786, abs=0.02)
