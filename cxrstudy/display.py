@@ -251,9 +251,9 @@ def show_recorded(
     if recorded is None:
         show_note(name, nothing)
         return
+    recorded = recorded if select is None else select(recorded)
     caption, details = _with_provenance(caption, recorded)
     table = recorded.drop(columns=list(PROVENANCE))
-    table = table if select is None else select(table)
     if layout:
         show_estimates(table, name, caption, results, details=details, **layout)
     else:
@@ -297,8 +297,9 @@ def show_recorded_figure(
     if recorded is None:
         show_note(name, nothing)
         return
+    recorded = select(recorded)
     caption = f"{caption} {provenance_in_words(recorded)}"
-    rows = select(recorded.drop(columns=list(PROVENANCE)))
+    rows = recorded.drop(columns=list(PROVENANCE))
     show_figure(draw(rows), rows, name, caption, alt(rows), results)
 
 

@@ -223,7 +223,7 @@ def _verdict_line(row: Mapping[str, object], mark: str) -> str:
         _cell(row["published"]),
         _cell(measured_text(row)) + notes,
         _cell(rule_text(row)),
-        f"**{_cell(row['verdict'])}**{mark}",
+        f"**{_cell(row['verdict'])}** <small>({_cell(row['scope'])})</small>{mark}",
     )
     return f"| {' | '.join(cells)} |"
 

@@ -173,15 +173,15 @@ def convergence_table(scores: LabelScores, epochs: Sequence[int]) -> pd.DataFram
     Returns
     -------
     DataFrame
-        Tidy: columns epoch, quantity (AUROC against experts; share of the final one's distance
-        from chance), estimate, low, high, n.
+        Tidy: columns epoch, quantity (AUROC against experts; share of the final one's
+        distance from chance), estimate, low, high, n.
     """
     last = str(epochs[-1])
     rows = []
     for epoch in epochs:
         estimates = {
             "AUROC, experts": scores.score(str(epoch), "expert"),
-            "share of the final score": scores.share_above_chance(str(epoch), last),
+            "share of the final distance": scores.share_above_chance(str(epoch), last),
         }
         rows += [
             {"epoch": epoch, "quantity": quantity} | scores.row(estimate)

@@ -43,7 +43,7 @@ def disagreements(labels: pd.DataFrame, scores: np.ndarray, n_images: int) -> pd
     words = {1: "opacity", 0: "none"}
     titles = [
         f"report: {words[row.report]}, expert: {words[row.expert]}\n"
-        f"model's score: rank {100 * row.percentile:.0f} of 100"
+        f"model: percentile {100 * row.percentile:.0f}"
         for row in chosen.itertuples()
     ]
     return chosen[["image", "report", "expert", "percentile"]].assign(title=titles)

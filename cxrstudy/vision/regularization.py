@@ -253,7 +253,7 @@ def summary_table(scores: LabelScores, gains: pd.DataFrame, choices: pd.DataFram
         choices["outcome"].isin(["regret", "gain over a random choice", "rank correlation"])
     ]
     chosen = kept.assign(
-        row=kept["chosen by"] + ", " + kept["judged on"],
+        row="chosen by " + kept["chosen by"] + ", " + kept["judged on"],
         measure=kept["outcome"],
     )
     arms = pd.concat([auroc, against]).assign(kind=ARM)

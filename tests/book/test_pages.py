@@ -25,7 +25,7 @@ def _row(**fields) -> dict:
         "id": "paper.claim", "study": "tiny", "statement": "A beats B", "published": "0.5",
         "measured": "+0.100", "low": 0.05, "high": 0.15, "verdict": "supported",
         "level": 0.9875, "detectable": 0.07, "rule": "direction", "margin": 0.02,
-        "table": "my_table",
+        "table": "my_table", "scope": "proxy",
     }  # fmt: skip
     return row | fields
 
@@ -67,7 +67,7 @@ def test_the_title_comes_first_and_the_verdicts_next(page):
     assert (
         "| A beats B | 0.5 | +0.100 (+0.050 to +0.150) "
         "<small>98.75 % interval; detectable 0.070</small> | "
-        "direction (superiority), margin 0.02 | **supported** |" in page.cells[1].source
+        "direction (superiority), margin 0.02 | **supported** <small>(proxy)</small> |" in page.cells[1].source
     )
     assert "../claims.md" in page.cells[1].source
     assert page.metadata.kernelspec.name == "python3"

@@ -108,7 +108,7 @@ def test_the_summary_keeps_every_arm(drawn):
     table = regularization.summary_table(scores, gains, choices)
     assert set(regularization.ARMS) < set(table["row"])
     choosers = table[table["kind"] == regularization.CHOOSER]
-    assert choosers["row"].tolist() == ["training loss, half 1"]
+    assert choosers["row"].tolist() == ["chosen by training loss, half 1"]
     assert not table.duplicated(["row", "measure"]).any()
     recorded = regularization.recorded_gains(table)
     assert recorded["row"].tolist() == list(regularization.ARMS[1:])

@@ -34,7 +34,7 @@ def test_the_gallery_takes_the_clearest_of_each_kind():
     chosen = disagreements(labels, scores, 4)
     assert list(chosen["image"]) == ["0.png", "2.png", "1.png", "3.png"]
     assert (chosen["report"] != chosen["expert"]).all()
-    assert chosen["title"].iloc[0].endswith("rank 12 of 100")
+    assert chosen["title"].iloc[0].endswith("model: percentile 12")
 
 
 def test_a_patient_is_shown_once_in_each_kind():
