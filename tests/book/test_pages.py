@@ -67,7 +67,8 @@ def test_the_title_comes_first_and_the_verdicts_next(page):
     assert (
         "| A beats B | 0.5 | +0.100 (+0.050 to +0.150) "
         "<small>98.75 % interval; detectable 0.070</small> | "
-        "direction (superiority), margin 0.02 | **supported** <small>(proxy)</small> |" in page.cells[1].source
+        "direction (superiority), margin 0.02 | **supported** <small>(proxy)</small> |"
+        in page.cells[1].source
     )
     assert "../claims.md" in page.cells[1].source
     assert page.metadata.kernelspec.name == "python3"
