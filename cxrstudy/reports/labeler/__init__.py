@@ -2,11 +2,14 @@
 
 ========== ================================================================================
 lexicon    phrases and cues as data (lexicon.yaml), read and checked
-roles      the parts that a phrase can play in a sentence
+roles      the parts that a phrase can play in a sentence; role_bits: the same for compiled code
 automaton  the lexicon compiled: letters to words, words to phrases
 folding    any text as ASCII
 tokens     words and sentence ends, in one compiled pass
+phrases    the phrases of a sentence, and what follows each
+strengths  how strongly an observation is asserted, and by which rule
 scope      which denial or hedge reaches which finding, in one compiled walk
+batch      many reports, sentence by sentence
 label      `label_reports`, `explain_report`, `RuleLabeler`
 ========== ================================================================================
 """

@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.observations import NEGATIVE, OBSERVATIONS, POSITIVE, UNCERTAIN
-from cxrstudy.reports.labeler import scope
 from cxrstudy.reports.labeler.automaton import compile_lexicon
+from cxrstudy.reports.labeler.batch import label_batch
 from cxrstudy.reports.labeler.folding import fold, fold_with_offsets
 from cxrstudy.reports.labeler.lexicon import OTHER_ABNORMALITY, Lexicon, default_lexicon
+from cxrstudy.reports.labeler.phrases import find_phrases
+from cxrstudy.reports.labeler.scope import read_sentence
+from cxrstudy.reports.labeler.strengths import BLANK_STRENGTH, RULES
 from cxrstudy.reports.labeler.tokens import CHARACTER_CLASSES, REPORT_END, split_words
 
 _CODES = np.array([np.nan, NEGATIVE, UNCERTAIN, POSITIVE])
@@ -37,7 +40,7 @@ class Mention:
     cue : str
         The words that deny, hedge or describe it; "" for none.
     rule : str
-        Which rule decided; see `scope.RULES`.
+        Which rule decided; see `strengths.RULES`.
     """
 
     observation: str
@@ -118,7 +121,7 @@ class RuleLabeler:
                     last,
                     _slice(text, offsets, finding),
                     _slice(text, offsets, cue),
-                    scope.RULES[rule],
+                    RULES[rule],
                 )
             )
         mentions = [self._self_sufficient(text, mention) for mention in mentions]
@@ -176,9 +179,7 @@ class RuleLabeler:
 
     def _label_batch(self, texts: Sequence[str], strengths: np.ndarray) -> None:
         words, spans, n_words = self._split("\0".join(map(fold, texts)))
-        scope.label_batch(
-            words, spans, n_words, self._automaton, *_scratch(words[:n_words]), strengths
-        )
+        label_batch(words, spans, n_words, self._automaton, *_scratch(words[:n_words]), strengths)
 
     def _mentions(self, folded: str) -> Iterator[tuple]:
         """Yield evidence span, observation, strength, finding span, cue span and rule."""
@@ -187,11 +188,11 @@ class RuleLabeler:
         strengths = np.zeros(OTHER_ABNORMALITY + 1, dtype=np.uint8)
         first = 0
         for last in np.flatnonzero(words[:n_words] < 0):
-            n = scope.find_phrases(words, spans, first, last, self._automaton, phrases)
-            count = scope.read_sentence(phrases, n, self._automaton, ahead, strengths, mentions)
+            n = find_phrases(words, spans, first, last, self._automaton, phrases)
+            count = read_sentence(phrases, n, self._automaton, ahead, strengths, mentions)
             first = last + 1
             for bits, strength, phrase, cue, rule, partner in mentions[:count].tolist():
-                if strength == scope.BLANK_STRENGTH:
+                if strength == BLANK_STRENGTH:
                     continue
                 parts = [_span(spans, phrases[k]) for k in (phrase, cue, partner) if k >= 0]
                 start, end = min(p[0] for p in parts), max(p[1] for p in parts)

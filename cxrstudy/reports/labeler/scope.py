@@ -7,179 +7,62 @@ phrase changes them in constant time, so a sentence costs what it is long.
 
 import numba
 
-from cxrstudy.observations import OBSERVATIONS
-from cxrstudy.reports.labeler.automaton import HASH_FACTOR
-from cxrstudy.reports.labeler.lexicon import OTHER_ABNORMALITY
-from cxrstudy.reports.labeler.roles import Role
-from cxrstudy.reports.labeler.tokens import REPORT_END
-
-# How strongly a label is asserted; the strongest mention decides a report (CheXpert's rule).
-BLANK_STRENGTH, NEGATIVE_STRENGTH, UNCERTAIN_STRENGTH, POSITIVE_STRENGTH = 0, 1, 2, 3
-_UNSAID = 4  # in force like a denial, but what it covers is not said at all
-
-# Why a mention got its strength.
-RULES: tuple[str, ...] = (
-    "mention",
-    "uncertain by convention",
-    "negation before",
-    "negation after",
-    "uncertainty before",
-    "uncertainty after",
-    "alternative",
-    "abnormal anatomy",
-    "normal anatomy",
-    "anatomy unchanged",
-    "borderline anatomy",
-    "implied",
+from cxrstudy.reports.labeler.phrases import look_ahead
+from cxrstudy.reports.labeler.role_bits import (
+    ABNORMAL,
+    ALTERNATIVE,
+    ANATOMY,
+    ASSERTION,
+    BORDERLINE,
+    BOUNDARY,
+    COMMA,
+    DECIDES_BACKWARD,
+    DESCRIPTOR,
+    DETERMINER,
+    HEDGES,
+    HYPOTHETICAL,
+    JOINING,
+    LABELING,
+    MENTION,
+    MENTION_UNCERTAIN,
+    NEGATION_AFTER,
+    NEGATION_BEFORE,
+    NEGATION_EITHER,
+    NEGATION_NOT,
+    NEGATION_OPENS,
+    NORMAL,
+    OPENS,
+    RESUMING,
+    STABLE,
+    UNCERTAINTY_AFTER,
+    UNCERTAINTY_AFTER_DESPITE,
+    UNCERTAINTY_EITHER,
+    UNCERTAINTY_SUSPICIOUS,
+    VERB,
+    VERSUS,
 )
-(
-    _PLAIN,
-    _BY_CONVENTION,
-    _NEGATED_BEFORE,
-    _NEGATED_AFTER,
-    _HEDGED_BEFORE,
-    _HEDGED_AFTER,
-    _ALTERNATIVE,
-    _ABNORMAL_ANATOMY,
-    _NORMAL_ANATOMY,
-    _UNCHANGED_ANATOMY,
-    _BORDERLINE_ANATOMY,
-    _IMPLIED,
-) = range(len(RULES))
+from cxrstudy.reports.labeler.strengths import (
+    BLANK_STRENGTH,
+    BY_ABNORMAL_ANATOMY,
+    BY_ALTERNATIVE,
+    BY_BORDERLINE_ANATOMY,
+    BY_CONVENTION,
+    BY_HEDGED_AFTER,
+    BY_HEDGED_BEFORE,
+    BY_IMPLIED,
+    BY_MENTION,
+    BY_NEGATED_AFTER,
+    BY_NEGATED_BEFORE,
+    BY_NORMAL_ANATOMY,
+    BY_UNCHANGED_ANATOMY,
+    NEGATIVE_STRENGTH,
+    POSITIVE_STRENGTH,
+    UNCERTAIN_STRENGTH,
+    UNSAID,
+    raise_strengths,
+)
 
 _NO_CONNECTOR, _COMMA, _JOINING, _OR = 0, 1, 2, 3
-
-_NO_FINDING = OBSERVATIONS.index("No Finding")
-_SUPPORT_DEVICES = OBSERVATIONS.index("Support Devices")
-
-MENTION = int(Role.MENTION)
-MENTION_UNCERTAIN = int(Role.MENTION_UNCERTAIN)
-ANATOMY = int(Role.ANATOMY)
-ABNORMAL = int(Role.ABNORMAL)
-NORMAL = int(Role.NORMAL)
-STABLE = int(Role.STABLE)
-BORDERLINE = int(Role.BORDERLINE)
-NEGATION_BEFORE = int(Role.NEGATION_BEFORE)
-NEGATION_NOT = int(Role.NEGATION_NOT)
-NEGATION_AFTER = int(Role.NEGATION_AFTER)
-NEGATION_EITHER = int(Role.NEGATION_EITHER)
-UNCERTAINTY_BEFORE = int(Role.UNCERTAINTY_BEFORE)
-UNCERTAINTY_SUSPICIOUS = int(Role.UNCERTAINTY_SUSPICIOUS)
-UNCERTAINTY_EITHER = int(Role.UNCERTAINTY_EITHER)
-UNCERTAINTY_AFTER = int(Role.UNCERTAINTY_AFTER)
-UNCERTAINTY_DESPITE = int(Role.UNCERTAINTY_DESPITE_NEGATION)
-UNCERTAINTY_AFTER_DESPITE = int(Role.UNCERTAINTY_AFTER_DESPITE_NEGATION)
-HYPOTHETICAL = int(Role.HYPOTHETICAL)
-ALTERNATIVE = int(Role.ALTERNATIVE)
-VERSUS = int(Role.VERSUS)
-JOINING = int(Role.JOINING)
-COMMA = int(Role.COMMA)
-BOUNDARY = int(Role.BOUNDARY)
-DETERMINER = int(Role.DETERMINER)
-ASSERTION = int(Role.ASSERTION)
-VERB = int(Role.VERB)
-RESUMING = int(Role.RESUMING)
-LABELING = int(Role.LABELING)
-NEUTRAL = int(Role.NEUTRAL)
-
-DESCRIPTOR = ABNORMAL | NORMAL | STABLE | BORDERLINE
-NEGATION_OPENS = NEGATION_BEFORE | NEGATION_NOT
-OPENS = (
-    NEGATION_OPENS
-    | UNCERTAINTY_BEFORE
-    | UNCERTAINTY_SUSPICIOUS
-    | UNCERTAINTY_DESPITE
-    | HYPOTHETICAL
-)
-HEDGES = UNCERTAINTY_BEFORE | UNCERTAINTY_SUSPICIOUS
-DECIDES_BACKWARD = NEGATION_AFTER | UNCERTAINTY_AFTER | UNCERTAINTY_AFTER_DESPITE
-# A list of findings goes on through these.
-LIST_GOES_ON = MENTION | ANATOMY | DESCRIPTOR | ASSERTION | COMMA | JOINING | ALTERNATIVE | NEUTRAL
-
-
-@numba.njit(cache=True)
-def find_phrases(words, spans, start, end, automaton, phrases):
-    """Find the phrases of a sentence, each the longest that begins at its word.
-
-    Parameters
-    ----------
-    words, spans : int32
-        See `split_words`.
-    start, end : int
-        The sentence's first and past-the-last word.
-    automaton : Automaton
-    phrases : int32, shape (n, 3)
-        Filled with phrase state, first word and past-the-last word.
-
-    Returns
-    -------
-    int
-        Number of phrases.
-    """
-    keys = automaton.phrase_keys
-    values = automaton.phrase_values
-    roles = automaton.roles
-    mask = len(keys) - 1
-    n = 0
-    i = start
-    while i < end:
-        state = 0
-        best = 0
-        best_end = i
-        j = i
-        while j < end and words[j] > 0:
-            key = state * automaton.n_words + words[j]
-            slot = ((numba.uint64(key) * numba.uint64(HASH_FACTOR)) >> numba.uint64(32)) & mask
-            while keys[slot] != key and keys[slot] != -1:
-                slot = (slot + 1) & mask
-            if keys[slot] == -1:
-                break
-            state = values[slot]
-            j += 1
-            if roles[state] != 0:
-                best = state
-                best_end = j
-        if best == 0:
-            i += 1
-            continue
-        phrases[n, 0] = best
-        phrases[n, 1] = i
-        phrases[n, 2] = best_end
-        n += 1
-        i = best_end
-    return n
-
-
-@numba.njit(cache=True)
-def look_ahead(phrases, n, roles, next_finding, next_anatomy, alternative_ahead):
-    """Note, from the end of a sentence, what follows each phrase.
-
-    Parameters
-    ----------
-    phrases : int32, shape (n, 3)
-    n : int
-    roles : int32
-        Of every phrase state.
-    next_finding, next_anatomy, alternative_ahead : bool, shape (>= n,)
-        Filled: only modifiers stand before the next finding, or anatomy; the list of findings
-        that goes on after the phrase comes to an "or".
-    """
-    finding = anatomy = alternative = False
-    for i in range(n - 1, -1, -1):
-        next_finding[i] = finding
-        next_anatomy[i] = anatomy
-        alternative_ahead[i] = alternative
-        role = roles[phrases[i, 0]]
-        if role & ANATOMY:
-            anatomy, finding = True, False
-        elif role & MENTION and not role & DESCRIPTOR:
-            finding, anatomy = True, False
-        elif not role & (ASSERTION | NEUTRAL | DESCRIPTOR | UNCERTAINTY_EITHER):
-            finding = anatomy = False
-        if role & ALTERNATIVE:
-            alternative = True
-        elif not role & LIST_GOES_ON:
-            alternative = False
 
 
 @numba.njit(cache=True)
@@ -231,7 +114,7 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
     settled_weak = False
     forward = BLANK_STRENGTH  # strength of an adjective that stands before its anatomy
     forward_cue = -1
-    forward_rule = _PLAIN
+    forward_rule = BY_MENTION
 
     for i in range(n):
         state = phrases[i, 0]
@@ -315,7 +198,7 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
                 connector = _NO_CONNECTOR
                 paused = BLANK_STRENGTH
                 continue
-            denied = force in (NEGATIVE_STRENGTH, _UNSAID) and not met
+            denied = force in (NEGATIVE_STRENGTH, UNSAID) and not met
             if not denied and (next_finding[i] or not role & BORDERLINE):
                 force, force_cue, short, met = UNCERTAIN_STRENGTH, i, True, False
                 connector = _NO_CONNECTOR
@@ -329,7 +212,7 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
             heading = -1
             continue
 
-        hypothetical = force == _UNSAID and not met  # "if there is concern for"
+        hypothetical = force == UNSAID and not met  # "if there is concern for"
         if role & OPENS and not (hypothetical and role & HEDGES):
             if role & UNCERTAINTY_SUSPICIOUS and force == BLANK_STRENGTH and paused != force:
                 force, force_cue = paused, paused_cue
@@ -375,7 +258,7 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
                 applied = False
                 forward, forward_cue, forward_rule = strength, i, rule
             if names[state] and role & ABNORMAL:
-                _raise(strengths, names[state], strength)
+                raise_strengths(strengths, names[state], strength)
             if bent and applied:
                 met = True
                 if short:
@@ -397,7 +280,7 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
             mentions[count, 4] = forward_rule
             if forward != BLANK_STRENGTH:
                 settled = count
-                settled_weak = forward_rule == _UNCHANGED_ANATOMY
+                settled_weak = forward_rule == BY_UNCHANGED_ANATOMY
                 n_waiting = 0
             else:
                 n_waiting += 1
@@ -421,25 +304,25 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
                 list_start = chain_start = count
             elif connector == _JOINING:
                 chain_start = count
-            strength, rule, cue = POSITIVE_STRENGTH, _PLAIN, -1
+            strength, rule, cue = POSITIVE_STRENGTH, BY_MENTION, -1
             if role & MENTION_UNCERTAIN:
-                strength, rule = UNCERTAIN_STRENGTH, _BY_CONVENTION
+                strength, rule = UNCERTAIN_STRENGTH, BY_CONVENTION
             partner = -1
             if force == NEGATIVE_STRENGTH:
-                strength, rule, cue = NEGATIVE_STRENGTH, _NEGATED_BEFORE, force_cue
+                strength, rule, cue = NEGATIVE_STRENGTH, BY_NEGATED_BEFORE, force_cue
             elif force == UNCERTAIN_STRENGTH:
-                strength, rule, cue = UNCERTAIN_STRENGTH, _HEDGED_BEFORE, force_cue
-            elif force == _UNSAID:
+                strength, rule, cue = UNCERTAIN_STRENGTH, BY_HEDGED_BEFORE, force_cue
+            elif force == UNSAID:
                 strength = BLANK_STRENGTH
             elif connector == _OR and count > list_start:
                 if strength == POSITIVE_STRENGTH:
-                    strength, rule = UNCERTAIN_STRENGTH, _ALTERNATIVE
+                    strength, rule = UNCERTAIN_STRENGTH, BY_ALTERNATIVE
                     partner = mentions[count - 1, 2]
                 first = chain_start if comma_seen else count - 1
                 for k in range(max(first, chain_start), count):
                     if mentions[k, 1] == POSITIVE_STRENGTH:
                         mentions[k, 1] = UNCERTAIN_STRENGTH
-                        mentions[k, 4] = _ALTERNATIVE
+                        mentions[k, 4] = BY_ALTERNATIVE
                         mentions[k, 5] = i
                 chain_start = count
             mentions[count, 0] = names[state]
@@ -455,7 +338,7 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
                 mentions[count, 1] = UNCERTAIN_STRENGTH
                 mentions[count, 2] = i
                 mentions[count, 3] = cue
-                mentions[count, 4] = _IMPLIED
+                mentions[count, 4] = BY_IMPLIED
                 mentions[count, 5] = -1
                 count += 1
             met = True
@@ -465,9 +348,9 @@ def read_sentence(phrases, n, automaton, ahead, strengths, mentions):
             after_finding = True
 
     for k in range(count):
-        if mentions[k, 1] == _UNSAID:
+        if mentions[k, 1] == UNSAID:
             mentions[k, 1] = BLANK_STRENGTH
-        _raise(strengths, mentions[k, 0], mentions[k, 1])
+        raise_strengths(strengths, mentions[k, 0], mentions[k, 1])
     return count
 
 
@@ -477,27 +360,27 @@ def _opened_force(role):
     if role & NEGATION_OPENS:
         return NEGATIVE_STRENGTH
     if role & HYPOTHETICAL:
-        return _UNSAID
+        return UNSAID
     return UNCERTAIN_STRENGTH
 
 
 @numba.njit(cache=True)
 def _describe(role, force):
     """Read an adjective of the heart or the mediastinum under the cue in force."""
-    if force == _UNSAID:
-        return BLANK_STRENGTH, _PLAIN
+    if force == UNSAID:
+        return BLANK_STRENGTH, BY_MENTION
     denied = force == NEGATIVE_STRENGTH
     if role & (ABNORMAL | BORDERLINE):
         if denied:
-            return NEGATIVE_STRENGTH, _NORMAL_ANATOMY
+            return NEGATIVE_STRENGTH, BY_NORMAL_ANATOMY
         if role & BORDERLINE or force == UNCERTAIN_STRENGTH:
-            return UNCERTAIN_STRENGTH, _BORDERLINE_ANATOMY
-        return POSITIVE_STRENGTH, _ABNORMAL_ANATOMY
+            return UNCERTAIN_STRENGTH, BY_BORDERLINE_ANATOMY
+        return POSITIVE_STRENGTH, BY_ABNORMAL_ANATOMY
     if role & NORMAL:
         if denied:
-            return POSITIVE_STRENGTH, _ABNORMAL_ANATOMY
-        return NEGATIVE_STRENGTH, _NORMAL_ANATOMY
-    return _UNSAID, _UNCHANGED_ANATOMY
+            return POSITIVE_STRENGTH, BY_ABNORMAL_ANATOMY
+        return NEGATIVE_STRENGTH, BY_NORMAL_ANATOMY
+    return UNSAID, BY_UNCHANGED_ANATOMY
 
 
 @numba.njit(cache=True)
@@ -505,58 +388,11 @@ def _apply_after(mentions, k, role, cue):
     """Let a cue that stands after a mention decide it."""
     strength = mentions[k, 1]
     if role & (NEGATION_AFTER | NEGATION_EITHER):
-        if strength not in (BLANK_STRENGTH, _UNSAID):
-            mentions[k, 1], mentions[k, 3], mentions[k, 4] = NEGATIVE_STRENGTH, cue, _NEGATED_AFTER
+        if strength not in (BLANK_STRENGTH, UNSAID):
+            mentions[k, 1], mentions[k, 3], mentions[k, 4] = (
+                NEGATIVE_STRENGTH,
+                cue,
+                BY_NEGATED_AFTER,
+            )
     elif strength == POSITIVE_STRENGTH or role & UNCERTAINTY_AFTER_DESPITE:
-        mentions[k, 1], mentions[k, 3], mentions[k, 4] = UNCERTAIN_STRENGTH, cue, _HEDGED_AFTER
-
-
-@numba.njit(cache=True)
-def _raise(strengths, observations, strength):
-    """Raise a report's strength of the observations whose bits are set."""
-    for k in range(OTHER_ABNORMALITY + 1):
-        if observations >> k & 1 and strengths[k] < strength:
-            strengths[k] = strength
-
-
-@numba.njit(cache=True)
-def label_batch(words, spans, n_words, automaton, phrases, ahead, mentions, strengths):
-    """Label a batch of reports whose words `split_words` wrote.
-
-    Parameters
-    ----------
-    words, spans : int32
-        See `split_words`.
-    n_words : int
-    automaton : Automaton
-    phrases, ahead, mentions
-        Scratch space, see `read_sentence`; as long as the longest sentence (mentions: twice).
-    strengths : uint8, shape (n_reports, 15)
-        Zeros; filled.
-    """
-    report = 0
-    start = 0
-    said_anything = False
-    for i in range(n_words):
-        if words[i] >= 0:
-            continue
-        if i > start:
-            said_anything = True
-            n = find_phrases(words, spans, start, i, automaton, phrases)
-            if n > 0:
-                read_sentence(phrases, n, automaton, ahead, strengths[report], mentions)
-        start = i + 1
-        if words[i] == REPORT_END:
-            if said_anything:
-                decide_no_finding(strengths[report])
-            said_anything = False
-            report += 1
-
-
-@numba.njit(cache=True)
-def decide_no_finding(strengths):
-    """Say "No Finding" of a report that asserts and suspects nothing but support devices."""
-    for k in range(len(strengths)):
-        if k != _NO_FINDING and k != _SUPPORT_DEVICES and strengths[k] >= UNCERTAIN_STRENGTH:
-            return
-    strengths[_NO_FINDING] = POSITIVE_STRENGTH
+        mentions[k, 1], mentions[k, 3], mentions[k, 4] = UNCERTAIN_STRENGTH, cue, BY_HEDGED_AFTER

@@ -11,7 +11,8 @@ from cxrstudy.reports import explain_report, label_reports
 from cxrstudy.reports.labeler import default_lexicon
 from cxrstudy.reports.labeler.label import _scratch, default_labeler
 from cxrstudy.reports.labeler.lexicon import OTHER_ABNORMALITY
-from cxrstudy.reports.labeler.scope import find_phrases, read_sentence
+from cxrstudy.reports.labeler.phrases import find_phrases
+from cxrstudy.reports.labeler.scope import read_sentence
 
 WORDS = sorted({word.rstrip("*") for phrase in default_lexicon().phrases for word in phrase})
 FRAGMENTS = st.lists(
