@@ -161,7 +161,7 @@ def head_arms(config: TrainingConfig, epochs: Sequence[int], seeds: int) -> list
 
 
 def convergence_table(scores: LabelScores, epochs: Sequence[int]) -> pd.DataFrame:
-    """Score one head's run after some epochs, with its share of the final score.
+    """Say after some epochs of one head's run how much of its final score is there.
 
     Parameters
     ----------
@@ -173,21 +173,15 @@ def convergence_table(scores: LabelScores, epochs: Sequence[int]) -> pd.DataFram
     Returns
     -------
     DataFrame
-        Tidy: columns epoch, quantity (AUROC against experts; share of the final one's
-        distance from chance), estimate, low, high, n.
+        Tidy: columns epoch, quantity, estimate (its AUROC's distance from chance against experts,
+        as a share of the last one's), low, high, n.
     """
     last = str(epochs[-1])
-    rows = []
-    for epoch in epochs:
-        estimates = {
-            "AUROC, experts": scores.score(str(epoch), "expert"),
-            "share of the final distance": scores.share_above_chance(str(epoch), last),
-        }
-        rows += [
-            {"epoch": epoch, "quantity": quantity} | scores.row(estimate)
-            for quantity, estimate in estimates.items()
-        ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {"epoch": epoch, "quantity": "share of the final distance"}
+        | scores.row(scores.share_above_chance(str(epoch), last))
+        for epoch in epochs
+    )
 
 
 def summary_table(parts: Mapping[str, LabelScores]) -> pd.DataFrame:

@@ -101,8 +101,7 @@ def test_share_of_the_final_score_ends_at_one(drawn):
     image_set, features = drawn
     predictions = {"1": features[:, 1], "9": features[:, 0]}
     scores = LabelScores(image_set, predictions, n_bootstrap=60)
-    table = frozen.convergence_table(scores, [1, 9])
-    shares = table.query("quantity == 'share of the final distance'")
+    shares = frozen.convergence_table(scores, [1, 9])
     assert shares["estimate"].iloc[-1] == pytest.approx(1)
     first, last = (scores.score(name, "expert").value for name in predictions)
     assert shares["estimate"].iloc[0] == pytest.approx((first - 0.5) / (last - 0.5))
