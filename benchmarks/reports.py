@@ -39,11 +39,11 @@ from cxrstudy.data.openi import (
     not_indexed,
 )
 from cxrstudy.observations import OBSERVATIONS, apply_uncertainty_policy
-from cxrstudy.reports.splits import development_half, text_hash_fraction
+from cxrstudy.text.splits import development_half, text_hash_fraction
 
 SPEED = Path("_build/bench/reports_speed.csv")
 ACCURACY = Path("_build/bench/reports_accuracy.csv")
-OURS = "cxrstudy.reports"
+OURS = "cxrstudy.text"
 PEER = "medspaCy ConText"
 PEER_WITH_ITS_SPLITTER = "medspaCy ConText with PyRuSH"
 CONTEXT_PROGRAM = Path(__file__).parent / "peers" / "medspacy_context.py"

@@ -11,12 +11,12 @@ from functools import partial
 
 import pandas as pd
 
-from cxrstudy.reports import label_reports
-from cxrstudy.reports.distillation import openi_for_distillation
-from cxrstudy.reports.students import StudentConfig, predict, train_student
-from cxrstudy.reports.teachers import RuleTeacher
+from cxrstudy.labeler import label_reports
 from cxrstudy.runs import study
 from cxrstudy.runs.keep import keep_benchmark
+from cxrstudy.studies.distillation.scores import openi_for_distillation
+from cxrstudy.text.students import StudentConfig, predict, train_student
+from cxrstudy.text.teachers import RuleTeacher
 
 CONFIGURATIONS = {
     "DeBERTa, base": StudentConfig(size="base", epochs=1),

@@ -26,7 +26,7 @@ def main() -> None:
     from cxrstudy.book import SiteError
     from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError
     from cxrstudy.data.tables import LabelTableError
-    from cxrstudy.reports.files import ReportFileError
+    from cxrstudy.labeler.files import ReportFileError
     from cxrstudy.runs import ParameterError, RecordError, StudyFailedError
 
     mendable = (
@@ -101,9 +101,9 @@ def label(
     ] = "findings,impression",
 ) -> None:
     """Label reports of any number with the 14 observations by rules."""
-    from cxrstudy.reports import label_reports
-    from cxrstudy.reports.label_file import label_file
-    from cxrstudy.reports.sections import SECTIONS, labeled_text
+    from cxrstudy.labeler import label_reports
+    from cxrstudy.labeler.label_file import label_file
+    from cxrstudy.labeler.sections import SECTIONS, labeled_text
 
     wanted = tuple(name.strip().lower() for name in sections.split(","))
     if not set(wanted) <= set(SECTIONS):

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cxrstudy.data.chexpert_test import ChexpertTestLabels
+    from cxrstudy.data.images import ImageSet
+    from cxrstudy.vision.backbones import BackboneName
 
 with suppress(ImportError):
     import hypothesis
@@ -49,3 +53,102 @@ def chexpert_as_released(mirror) -> ChexpertTestLabels:
     from cxrstudy.data import chexpert_test
 
     return chexpert_test.load("as released")
+
+
+@pytest.fixture
+def rng():
+    """Make a generator with a fixed seed."""
+    import numpy as np
+
+    return np.random.default_rng(20240607)
+
+
+@pytest.fixture
+def labels(rng):
+    """Make truth of varied prevalence and, per method, labels that flip with a given chance."""
+    import numpy as np
+    import pandas as pd
+
+    def make(n_rows, n_observations, **errors):
+        prevalence = rng.uniform(0.15, 0.5, n_observations)
+        columns = [f"observation {i}" for i in range(n_observations)]
+        truth = (rng.random((n_rows, n_observations)) < prevalence).astype(float)
+        methods = {
+            name: np.where(rng.random(truth.shape) < error, 1 - truth, truth)
+            for name, error in errors.items()
+        }
+        tables = {name: pd.DataFrame(table, columns=columns) for name, table in methods.items()}
+        return pd.DataFrame(truth, columns=columns), tables
+
+    return make
+
+
+@pytest.fixture
+def scores(rng):
+    """Make truth and, per method, scores of given separation rounded to create ties."""
+    import numpy as np
+    import pandas as pd
+
+    def make(n_rows, n_observations, decimals=1, **separations):
+        columns = [f"observation {i}" for i in range(n_observations)]
+        truth = (rng.random((n_rows, n_observations)) < 0.3).astype(float)
+        methods = {
+            name: np.round(separation * truth + rng.normal(size=truth.shape), decimals)
+            for name, separation in separations.items()
+        }
+        tables = {name: pd.DataFrame(table, columns=columns) for name, table in methods.items()}
+        return pd.DataFrame(truth, columns=columns), tables
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small() -> BackboneName:
+    """The smallest of torchvision's networks, with random weights."""
+    from cxrstudy.vision.backbones import BackboneName
+
+    return BackboneName("shufflenet_v2_x0_5", "random")
+
+
+@pytest.fixture(scope="session")
+def draw_image_set() -> Callable[..., ImageSet]:
+    """Images of which bright ones are opaque, as some experts say and reports often say."""
+    import numpy as np
+    import pandas as pd
+
+    from cxrstudy.data.images import ImageSet
+    from cxrstudy.data.nih_experts.nih import FINDINGS, NO_FINDING
+
+    def draw(n: int = 160, size: int = 8, seed: int = 0) -> ImageSet:
+        rng = np.random.default_rng(seed)
+        index = pd.Index([f"{number:04}.png" for number in range(n)], name="image")
+        ap = rng.random(n) < 0.5
+        opaque = rng.random(n) < np.where(ap, 0.6, 0.3)
+        pixels = rng.integers(0, 180, (n, size, size)) + 60 * opaque[:, None, None]
+        nlp = pd.DataFrame(rng.random((n, 15)) < 0.1, index, [*FINDINGS, NO_FINDING], float)
+        nlp["Infiltration"] = np.where(rng.random(n) < 0.25, ~opaque, opaque).astype(float)
+        read = {"rsna": rng.random(n) < 0.8, "google": rng.random(n) < 0.4}
+        terms = {"rsna": "Lung Opacity", "google": "Airspace opacity"}
+        experts = {
+            source: pd.DataFrame({terms[source]: np.where(read[source], opaque, np.nan)}, index)
+            for source in read
+        }
+        images = pd.DataFrame(
+            {
+                "patient": np.arange(n) // 2,
+                "view": np.where(ap, "AP", "PA"),
+                "sex": np.where(rng.random(n) < 0.5, "F", "M"),
+                "age": rng.integers(20, 90, n).astype(float),
+            },
+            index,
+        )
+        return ImageSet(
+            name="Small",
+            build="drawn",
+            pixels=pixels.astype(np.uint8),
+            images=images,
+            labels={"nlp": nlp} | experts,
+            excluded=pd.DataFrame(columns=["image", "reason"]),
+        )
+
+    return draw

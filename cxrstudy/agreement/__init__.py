@@ -12,7 +12,6 @@ philox              the counter-based stream behind every resample
 =================== ==========================================================================
 """
 
-from . import _kernel_cache  # noqa: F401  first: it decides where compiled kernels are kept
 from .compare import agree
 from .delong_variance import delong
 from .intervals import bca_interval, bootstrap_p_value, percentile_interval

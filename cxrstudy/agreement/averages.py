@@ -1,7 +1,8 @@
 """Averages over observations inside compiled kernels."""
 
-import numba
 import numpy as np
+
+from cxrstudy.compiled import numba
 
 
 @numba.njit(cache=True, error_model="numpy")

@@ -8,8 +8,9 @@ resampled data exist for more than one block of replicates.
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
+
+from cxrstudy.compiled import numba
 
 from .averages import fill_averages
 from .metrics import evaluate_counts

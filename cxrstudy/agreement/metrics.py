@@ -20,8 +20,9 @@ accuracy      there is no complete pair
 precision and recall and its fixed convention for MCC.
 """
 
-import numba
 import numpy as np
+
+from cxrstudy.compiled import numba
 
 COUNT_METRICS = (
     "f1",

@@ -4,8 +4,9 @@ A bootstrap interval needs two quantiles of a row, so the row is binned once and
 that hold the wanted ranks are sorted.
 """
 
-import numba
 import numpy as np
+
+from cxrstudy.compiled import numba
 
 _BINS = 2048
 

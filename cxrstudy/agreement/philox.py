@@ -10,8 +10,9 @@ References
 Salmon, Moraes, Dror and Shaw (2011). Parallel random numbers: as easy as 1, 2, 3. SC '11.
 """
 
-import numba
 import numpy as np
+
+from cxrstudy.compiled import numba
 
 _MULTIPLIER_0 = np.uint64(0xD2511F53)
 _MULTIPLIER_1 = np.uint64(0xCD9E8D57)

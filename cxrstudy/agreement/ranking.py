@@ -5,8 +5,9 @@ rows with its multiplicities side by side, one row of bytes per unit, so that a 
 no sort, ties are exact and counts stay whole numbers.
 """
 
-import numba
 import numpy as np
+
+from cxrstudy.compiled import numba
 
 from .averages import fill_averages
 from .philox import WORDS, draw_units

@@ -1,7 +1,8 @@
 """Exact leave-one-out AUROC and average precision in one pass over a sorted cell."""
 
-import numba
 import numpy as np
+
+from cxrstudy.compiled import numba
 
 from .averages import fill_averages
 from .ranking import left_out_rankings

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-import numba
 import numpy as np
 import pandas as pd
+
+from cxrstudy.compiled import numba
 
 from .compare import agree
 from .intervals import bca_interval

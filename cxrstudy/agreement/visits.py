@@ -8,8 +8,9 @@ come first and its positives are parts but for the last, which closes the thresh
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numba
 import numpy as np
+
+from cxrstudy.compiled import numba
 
 RANKING_METRICS = ("auroc", "average_precision")
 """Metrics of scores; the position of a name is its code inside compiled kernels."""

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torchxrayvision.models import DenseNet
 
 from cxrstudy.data.images import ImageSet
+from cxrstudy.studies.frozen_backbone.frozen_linear import fit_stored_classifier
 from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
 from cxrstudy.vision.chest_weights import PooledDenseNet
 from cxrstudy.vision.features import compute_features
-from cxrstudy.vision.frozen_linear import fit_stored_classifier
 from cxrstudy.vision.grey_input import GreyInput
 from cxrstudy.vision.probes import fit_logistic
 from cxrstudy.vision.stored_classifier import (

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cxrstudy.compiled import numba
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def similar_blocks(block: Block, n_rows: int, reach: int = 25) -> Iterator[Block
                 yield Block.rotation(start, stop, shift)
 
 
-@njit(cache=True)
+@numba.njit(cache=True)
 def _diagonal_sums(scores):
     """Return sums of ``scores[i, i + offset]`` over i < k at ``[offset + n - 1, k]``."""
     n = scores.shape[0]
@@ -123,7 +124,7 @@ def _diagonal_sums(scores):
     return sums
 
 
-@njit(cache=True)
+@numba.njit(cache=True)
 def _best_rotation(sums, min_rows):
     n = sums.shape[1] - 1
     best_length, best_shift, best = n, 1, -np.inf
@@ -139,7 +140,7 @@ def _best_rotation(sums, min_rows):
 
 
 # Reassociation lets the compiler vectorise the maximum; the result is exact to rounding.
-@njit(cache=True, fastmath={"reassoc", "nsz", "nnan"})
+@numba.njit(cache=True, fastmath={"reassoc", "nsz", "nnan"})
 def _best_rotation_gain(sums, length, shift):
     best = -np.inf
     for start in range(sums.shape[1] - length):
@@ -147,7 +148,7 @@ def _best_rotation_gain(sums, length, shift):
     return best
 
 
-@njit(cache=True)
+@numba.njit(cache=True)
 def _rotation_gain(sums, start, length, shift):
     main, stop, turn = sums.shape[1] - 2, start + length, start + length - shift
     # The first rows of a block match `shift` further down, the last ones at the block's beginning.
@@ -156,7 +157,7 @@ def _rotation_gain(sums, start, length, shift):
     return ahead + wrapped - (sums[main, stop] - sums[main, start])
 
 
-@njit(cache=True)
+@numba.njit(cache=True)
 def _best_reversal(scores, min_rows):
     n = scores.shape[0]
     best_start, best_stop, best = 0, n, -np.inf

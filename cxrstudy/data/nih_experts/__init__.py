@@ -10,9 +10,10 @@ sampling     `inverse_sampling_weights`: RSNA was drawn by text-mined label
 ============ ================================================================================
 """
 
+from cxrstudy.studies.nih_labels_vs_experts.overlap import Overlap, overlap
+
 from .google import GoogleLabels, load_google
 from .nih import NihLabels, load_nih
-from .overlap import Overlap, overlap
 from .rsna import RsnaLabels, load_rsna
 from .sampling import (
     inverse_sampling_weights,

@@ -3,10 +3,11 @@
 import pandas as pd
 import pytest
 
-from cxrstudy.data.nih_experts import compare_terms, overlap, relations_table, with_age_band
+from cxrstudy.data.nih_experts import compare_terms, relations_table, with_age_band
 from cxrstudy.data.nih_experts.nih import FINDINGS, NO_FINDING, NihLabels
 from cxrstudy.data.nih_experts.term_pairs import AIRSPACE, TERM_PAIRS, term_pairs
 from cxrstudy.observations import PARENTS, ancestors, crosswalk
+from cxrstudy.studies.nih_labels_vs_experts.overlap import overlap
 
 
 def _small_nih() -> NihLabels:

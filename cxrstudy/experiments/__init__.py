@@ -1,0 +1,1 @@
+"""What several studies share: arms and halves of patients, scores by label source, choices, contrasts."""

@@ -1,0 +1,97 @@
+"""Differences of scores that decide claims, recorded and tabulated in one way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cxrstudy import claims
+from cxrstudy.experiments.scoring import PLACES, POOLED, WITHIN_VIEW, LabelScores
+
+CONDITIONAL = (
+    "Conditional on the trained models: patients and seeds are resampled, training is not repeated."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """One difference of scores, and the claim that it decides.
+
+    Attributes
+    ----------
+    claim : str
+        Its id.
+    name : str
+        What is subtracted from what, in words that hold for this run.
+    scores : LabelScores
+    terms : tuple of (float, str, str)
+        See `LabelScores.combine`; positive if the difference goes the claim's way.
+    data : str
+        Which images, in words.
+    seeds : int or None
+        Independent trainings, where there are any.
+    decides : bool
+        Whether the run has what the claim is about, such as its run lengths. If not, the
+        difference is shown and the claim is left alone.
+    alternatives : sequence of LabelScores
+        The same methods under another weighting.
+    """
+
+    claim: str
+    name: str
+    scores: LabelScores
+    terms: tuple[tuple[float, str, str], ...]
+    data: str
+    seeds: int | None = None
+    decides: bool = True
+    alternatives: Sequence[LabelScores] = ()
+
+    def row(self, where: str) -> dict[str, float]:
+        """Return the difference within view or pooled, with its 95 % interval."""
+        return self.scores.row(self.scores.combine(*self.terms, where=where))
+
+    def is_policy_dependent(self) -> bool:
+        """Whether pooling or another weighting shows a significant difference of opposite sign."""
+        primary = self.row(WITHIN_VIEW)["estimate"]
+        others = [
+            other.row(other.combine(*self.terms, where=where))
+            for other in (self.scores, *self.alternatives)
+            for where in (WITHIN_VIEW, POOLED)
+        ]
+        return any(row["low"] * row["high"] > 0 and row["estimate"] * primary < 0 for row in others)
+
+
+def record_contrasts(results: str, contrasts: Sequence[Contrast]) -> pd.DataFrame:
+    """Record the differences within view for their claims, and tabulate all of them.
+
+    Parameters
+    ----------
+    results : str
+        The study's result folder.
+    contrasts : sequence of Contrast
+
+    Returns
+    -------
+    DataFrame
+        Tidy: columns difference, images (within view, pooled), estimate, low, high, n.
+    """
+    for contrast in contrasts:
+        if contrast.decides:
+            pooled = contrast.row(POOLED)
+            interval = f"{pooled['low']:+.3f} to {pooled['high']:+.3f}"
+            claims.record(
+                results,
+                contrast.claim,
+                contrast.scores.combine(*contrast.terms),
+                method=contrast.scores.interval_method,
+                data=contrast.data,
+                n=contrast.scores.n_scored,
+                seeds=contrast.seeds,
+                policy_dependent=contrast.is_policy_dependent(),
+                detail=f"Pooled over views {pooled['estimate']:+.3f} ({interval}). {CONDITIONAL}",
+            )
+    return pd.DataFrame(
+        {"difference": contrast.name, "images": PLACES[where]} | contrast.row(where)
+        for contrast in contrasts
+        for where in (WITHIN_VIEW, POOLED)
+    )

@@ -1,0 +1,158 @@
+"""Train on each half of the patients and predict the other half."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from cxrstudy.data.images import ImageSet
+from cxrstudy.experiments.targets import LUNG_OPACITY, text_mined_targets, with_label_noise
+from cxrstudy.vision.training import Job, KeptTraining, TrainingConfig, train_many
+
+N_HALVES = 2
+"""Each image is in training for one half of the models and held out for the other half."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train, repeated with several seeds.
+
+    Attributes
+    ----------
+    name : str
+    config : TrainingConfig
+        Its seed is replaced.
+    label_noise : float
+        Share of the training labels that are flipped.
+    seeds : int
+    """
+
+    name: str
+    config: TrainingConfig
+    label_noise: float = 0.0
+    seeds: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFitted:
+    """What one arm's models say of every image, for each seed.
+
+    Attributes
+    ----------
+    arm : Arm
+    held_out : ndarray of float32, shape (seeds, epochs, n_images)
+        Logit of Lung Opacity after every epoch, by the model that did not train on the image.
+    in_training : ndarray of float32, shape (seeds, n_images)
+        The same by the final weights of the model that did.
+    losses : ndarray of float32, shape (seeds, 2, epochs)
+        Mean training loss of the models that trained on the first and on the second half.
+    """
+
+    arm: Arm
+    held_out: np.ndarray
+    in_training: np.ndarray
+    losses: np.ndarray
+
+
+def cross_fit_arms(
+    arms: Sequence[Arm],
+    image_set: ImageSet,
+    folder: str | Path,
+    inputs: np.ndarray | None = None,
+    n_jobs: int = -1,
+) -> dict[str, CrossFitted]:
+    """Train every arm on each half of the patients and predict the other half.
+
+    Parameters
+    ----------
+    arms : sequence of Arm
+    image_set : ImageSet
+        With the NIH's text-mined labels.
+    folder : path
+        Keeps every finished training, and the state of the unfinished ones.
+    inputs : ndarray of float32, shape (n_images, n_features), optional
+        Features of a frozen backbone in place of the images.
+    n_jobs : int
+        Processes of one thread each, on a CPU; -1 for as many as there are cores.
+
+    Returns
+    -------
+    dict of str to CrossFitted
+        By the arm's name.
+    """
+    targets = text_mined_targets(image_set.labels["nlp"])
+    halves = [np.flatnonzero(image_set.folds(N_HALVES) == fold) for fold in range(N_HALVES)]
+    jobs = [
+        Job(
+            replace(arm.config, seed=seed),
+            with_label_noise(targets, arm.label_noise, seed).to_numpy()[training],
+            training,
+            watched,
+        )
+        for arm in arms
+        for seed in range(arm.seeds)
+        for training, watched in (halves, halves[::-1])
+    ]
+    kept = iter(train_many(image_set.pixels if inputs is None else inputs, jobs, folder, n_jobs))
+    column = list(targets.columns).index(LUNG_OPACITY)
+    return {
+        arm.name: _assemble(
+            arm, halves, [[next(kept) for _ in range(N_HALVES)] for _ in range(arm.seeds)], column
+        )
+        for arm in arms
+    }
+
+
+def _assemble(
+    arm: Arm,
+    halves: Sequence[np.ndarray],
+    trained: Sequence[Sequence[KeptTraining]],
+    column: int,
+) -> CrossFitted:
+    """Put the two halves' predictions back into the order of the images."""
+    n_images = sum(map(len, halves))
+    held_out = np.empty((arm.seeds, arm.config.epochs, n_images), np.float32)
+    in_training = np.empty((arm.seeds, n_images), np.float32)
+    losses = np.array([[kept.losses for kept in pair] for pair in trained], np.float32)
+    for seed, pair in enumerate(trained):
+        for training, watched, kept in zip(halves, halves[::-1], pair, strict=True):
+            held_out[seed][:, watched] = kept.logits[:, :, column]
+            in_training[seed, training] = kept.training_logits[:, column]
+    return CrossFitted(arm, held_out, in_training, losses)
+
+
+def final_scores(trained: Mapping[str, CrossFitted]) -> dict[str, np.ndarray]:
+    """Return each arm's held-out scores by its final weights.
+
+    Parameters
+    ----------
+    trained : mapping of str to CrossFitted
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (seeds, n_images)
+    """
+    return {name: fitted.held_out[:, -1] for name, fitted in trained.items()}
+
+
+def logged_epochs(epochs: int, n_points: int = 12) -> list[int]:
+    """Choose moments of a run, evenly on a logarithmic scale, first and last among them.
+
+    Parameters
+    ----------
+    epochs : int
+        Length of the run.
+    n_points : int
+        At most so many; moments that fall on the same epoch are one.
+
+    Returns
+    -------
+    list of int
+    """
+    return sorted({round(value) for value in np.geomspace(1, epochs, n_points)})
+
+
+def epochs_in_words(epochs: int) -> str:
+    """Write ``1 epoch`` or ``60 epochs``."""
+    return f"{epochs} epoch" + "s" * (epochs != 1)

@@ -1,0 +1,229 @@
+"""Read and check a lexicon: phrases, the roles they play and the observations they name."""
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from cxrstudy.labeler.roles import SECTION_ROLES, Role
+from cxrstudy.observations import OBSERVATIONS
+
+OTHER_ABNORMALITY = len(OBSERVATIONS)
+"""Bit of a finding outside the 14; it only rules out "No Finding"."""
+
+_TOKEN = re.compile(r"[a-z0-9]+\*?|[,:/?()&-]")
+
+
+class LexiconError(ValueError):
+    """A lexicon that cannot be used; the message names the section, the phrase and the remedy."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a phrase does in a sentence.
+
+    Attributes
+    ----------
+    role : Role
+        One or several roles.
+    mentions : int
+        Bit k set: names observation k of `OBSERVATIONS`; bit 14: an abnormality outside them.
+    anatomy : int
+        Same bits: names the anatomy that observation k is an abnormality of.
+    hints : int
+        Same bits: an asserted mention also makes observation k uncertain.
+    """
+
+    role: Role
+    mentions: int = 0
+    anatomy: int = 0
+    hints: int = 0
+
+    def __or__(self, other: "Meaning") -> "Meaning":
+        """Join two meanings of one phrase."""
+        return Meaning(
+            self.role | other.role,
+            self.mentions | other.mentions,
+            self.anatomy | other.anatomy,
+            self.hints | other.hints,
+        )
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Phrases as tuples of words, each with its meaning.
+
+    Attributes
+    ----------
+    name : str
+        Where it came from; shown in errors.
+    phrases : mapping of tuple of str to Meaning
+        A word that ends in ``*`` stands for every word that begins so.
+    """
+
+    name: str
+    phrases: Mapping[tuple[str, ...], Meaning]
+
+    def without_roles(self, roles: Role, name: str) -> "Lexicon":
+        """Leave out what phrases do in some roles, to see what those roles contribute.
+
+        Parameters
+        ----------
+        roles : Role
+            Roles to drop, joined by ``|``; a phrase with no role left goes.
+        name : str
+            Name of the smaller lexicon.
+
+        Returns
+        -------
+        Lexicon
+        """
+        kept = {
+            words: replace(meaning, role=meaning.role & ~roles)
+            for words, meaning in self.phrases.items()
+            if meaning.role & ~roles
+        }
+        return Lexicon(name, kept)
+
+
+@cache
+def default_lexicon() -> Lexicon:
+    """Load the lexicon that ships with the package.
+
+    Returns
+    -------
+    Lexicon
+    """
+    text = files(__package__).joinpath("lexicon.yaml").read_text("utf-8")
+    return parse_lexicon(text, "lexicon.yaml")
+
+
+def read_lexicon(path: str | Path) -> Lexicon:
+    """Load a lexicon from a file, for instance an extended copy of the package's own.
+
+    Parameters
+    ----------
+    path : str or Path
+        A YAML file with the sections of the package's ``lexicon.yaml``.
+
+    Returns
+    -------
+    Lexicon
+
+    Raises
+    ------
+    LexiconError
+        If a section, an observation or a phrase cannot be understood.
+    """
+    path = Path(path)
+    return parse_lexicon(path.read_text("utf-8"), path.name)
+
+
+def parse_lexicon(text: str, name: str) -> Lexicon:
+    """Turn the YAML text of a lexicon into phrases with meanings.
+
+    Parameters
+    ----------
+    text : str
+        YAML.
+    name : str
+        Named in errors.
+
+    Returns
+    -------
+    Lexicon
+
+    Raises
+    ------
+    LexiconError
+        If a section, an observation or a phrase cannot be understood.
+    """
+    phrases: dict[tuple[str, ...], Meaning] = {}
+    for section, patterns, meaning in _entries(yaml.safe_load(text), name):
+        for pattern in patterns:
+            for words in _expand(str(pattern), section, name):
+                known = phrases.get(words)
+                phrases[words] = meaning if known is None else known | meaning
+    _check_ignored(phrases, name)
+    return Lexicon(name, phrases)
+
+
+def _entries(sections: Mapping[str, object], name: str) -> Iterable[tuple[str, list[str], Meaning]]:
+    """List the sections of a lexicon with the meaning of their phrases."""
+    yield "comma", [","], Meaning(Role.COMMA)
+    for key, content in sections.items():
+        if key == "observations":
+            for observation, kinds in content.items():
+                bit = 1 << _position(observation, name)
+                meanings = {
+                    "positive": Meaning(Role.MENTION, mentions=bit),
+                    "uncertain": Meaning(Role.MENTION | Role.MENTION_UNCERTAIN, mentions=bit),
+                    "anatomy": Meaning(Role.ANATOMY, anatomy=bit),
+                }
+                for kind, patterns in kinds.items():
+                    section = f"observations.{observation}.{kind}"
+                    yield section, patterns, _look_up(meanings, kind, section, name)
+        elif key == "hints":
+            for hint in content:
+                bit = 1 << _position(hint["observation"], name)
+                yield key, hint["phrases"], Meaning(Role.MENTION, hints=bit)
+        elif key == "other_abnormalities":
+            yield key, content, Meaning(Role.MENTION, mentions=1 << OTHER_ABNORMALITY)
+        elif key == "other_anatomy":
+            yield key, content, Meaning(Role.ANATOMY)
+        elif isinstance(content, Mapping):
+            for kind, patterns in content.items():
+                section = f"{key}.{kind}"
+                yield section, patterns, Meaning(_look_up(SECTION_ROLES, section, section, name))
+        else:
+            yield key, content, Meaning(_look_up(SECTION_ROLES, key, key, name))
+
+
+def _position(observation: str, name: str) -> int:
+    if observation not in OBSERVATIONS:
+        raise LexiconError(
+            f"{name}: {observation!r} is not one of the observations: {', '.join(OBSERVATIONS)}"
+        )
+    return OBSERVATIONS.index(observation)
+
+
+def _look_up(table: Mapping, key: str, section: str, name: str):
+    if key not in table:
+        raise LexiconError(f"{name}: unknown section {section!r}; known: {', '.join(table)}")
+    return table[key]
+
+
+def _expand(pattern: str, section: str, name: str) -> Iterable[tuple[str, ...]]:
+    """Write out the alternatives and optional words of a pattern."""
+    choices: list[list[tuple[str, ...]]] = []
+    for part in pattern.lower().split():
+        optional = len(part) > 2 and part.startswith("(") and part.endswith(")")
+        words = part[1:-1].split("|") if optional else part.split("|")
+        for word in words:
+            if not _TOKEN.fullmatch(word):
+                raise LexiconError(
+                    f"{name}: section {section}, phrase {pattern!r}: {word!r} is not a word; write "
+                    "letters and digits, one of , : / ? ( ) & -, or a beginning such as effusion*"
+                )
+        choices.append([(word,) for word in words] + ([()] if optional else []))
+    for chosen in itertools.product(*choices):
+        words = tuple(itertools.chain.from_iterable(chosen))
+        if not words:
+            raise LexiconError(
+                f"{name}: section {section}, phrase {pattern!r}: every word is optional"
+            )
+        yield words
+
+
+def _check_ignored(phrases: Mapping[tuple[str, ...], Meaning], name: str) -> None:
+    for words, meaning in phrases.items():
+        if Role.NEUTRAL in meaning.role and meaning.role != Role.NEUTRAL:
+            raise LexiconError(
+                f"{name}: {' '.join(words)!r} is ignored and also plays a part "
+                f"({(meaning.role & ~Role.NEUTRAL).name}); take it out of one of the sections"
+            )

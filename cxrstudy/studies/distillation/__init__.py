@@ -1,0 +1,1 @@
+"""Study 09: students that learn a teacher's labels of reports."""

@@ -1,0 +1,1 @@
+"""Study 06: heads on frozen features against fine-tuned networks."""

@@ -1,0 +1,1 @@
+"""Study 03: models against report labels and against experts."""

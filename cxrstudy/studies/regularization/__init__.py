@@ -1,0 +1,1 @@
+"""Study 07: what a few expert images are good for."""

@@ -1,0 +1,1 @@
+"""Study 02: report labels against image labels, as VisualCheXbert compared them."""

@@ -1,0 +1,91 @@
+"""What image models learn, by hand, and what becomes of flipped labels."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxrstudy.data.nih_experts.nih import FINDINGS, NO_FINDING
+from cxrstudy.experiments.targets import NIH_TERMS, text_mined_targets, with_label_noise
+
+TERMS = (*FINDINGS, NO_FINDING)
+
+
+def label_table(*positive: tuple[str, ...]) -> pd.DataFrame:
+    """One row for each tuple of positive terms."""
+    rows = [[float(term in terms) for term in TERMS] for terms in positive]
+    return pd.DataFrame(rows, columns=TERMS)
+
+
+def test_any_term_of_an_observation_counts():
+    """Each of three terms is opacity; a nodule and a mass are one lesion; edema is neither."""
+    labels = label_table(
+        ("Pneumonia",), ("Consolidation",), ("Infiltration", "Mass"), ("Nodule",), ("Edema",),
+        ("No Finding",),
+    )  # fmt: skip
+    targets = text_mined_targets(labels, minimum_positives=0)
+    assert list(targets) == list(NIH_TERMS) and (targets.dtypes == np.float32).all()
+    assert targets["Lung Opacity"].tolist() == [1, 1, 1, 0, 0, 0]
+    assert targets["Pneumonia"].tolist() == [1, 0, 0, 0, 0, 0]
+    assert targets["Lung Lesion"].tolist() == [0, 0, 1, 1, 0, 0]
+    assert targets["Edema"].tolist() == [0, 0, 0, 0, 1, 0]
+    assert targets["No Finding"].tolist() == [0, 0, 0, 0, 0, 1]
+
+
+def test_every_term_is_one_of_the_nihs():
+    assert {term for terms in NIH_TERMS.values() for term in terms} <= set(TERMS)
+
+
+def test_rare_and_nearly_universal_observations_are_left_out():
+    """At least two positives and two negatives: one edema and eleven effusions of twelve go."""
+    rows = [("Effusion",)] * 10 + [("Effusion", "Edema"), ("Hernia",)]
+    rows[0] += ("Mass",)
+    rows[1] += ("Nodule",)
+    assert list(text_mined_targets(label_table(*rows), minimum_positives=2)) == ["Lung Lesion"]
+
+
+def test_silent_sources_give_no_target():
+    """A row without any answer is neither positive nor negative, and does not count as one."""
+    labels = label_table(("Edema",), ("Edema",), (), ())
+    labels.loc[[2, 3], "Edema"] = np.nan
+    targets = text_mined_targets(labels, minimum_positives=0)
+    assert targets["Edema"].isna().tolist() == [False, False, True, True]
+    assert "Edema" not in text_mined_targets(labels, minimum_positives=1)
+
+
+@pytest.fixture
+def targets() -> pd.DataFrame:
+    drawn = np.random.default_rng(5).random((4000, 2)) < [0.5, 0.1]
+    return pd.DataFrame(drawn, columns=["a", "b"]).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.4, 0.5])
+def test_the_share_of_flips_is_the_rate(targets, rate):
+    """Within three standard errors, for positives as for negatives."""
+    flipped = with_label_noise(targets, rate) != targets
+    assert set(np.unique(with_label_noise(targets, rate))) == {0.0, 1.0}
+    for value in (0, 1):
+        share = flipped.to_numpy()[targets.to_numpy() == value]
+        assert abs(share.mean() - rate) < 3 * np.sqrt(rate * (1 - rate) / len(share))
+
+
+@given(st.floats(0, 0.5), st.floats(0, 0.5), st.integers(0, 2**32))
+def test_a_lower_dose_is_part_of_a_higher_one(first, second, seed):
+    """What the lower rate flips the higher one flips too."""
+    plain = pd.DataFrame(np.zeros((20, 3), np.float32))
+    low, high = (with_label_noise(plain, rate, seed) for rate in sorted((first, second)))
+    assert (low <= high).all(axis=None)
+
+
+def test_no_noise_changes_nothing_and_seeds_differ(targets):
+    assert with_label_noise(targets, 0.0).equals(targets)
+    assert with_label_noise(targets, 0.2, 1).equals(with_label_noise(targets, 0.2, 1))
+    assert not with_label_noise(targets, 0.2, 1).equals(with_label_noise(targets, 0.2, 2))
+    assert (with_label_noise(targets, 0.2).dtypes == np.float32).all()
+
+
+@pytest.mark.parametrize("rate", [-0.01, 0.51, float("nan")])
+def test_impossible_rates_are_refused(targets, rate):
+    with pytest.raises(ValueError, match="rate must be from 0 to 0.5"):
+        with_label_noise(targets, rate)

@@ -1,0 +1,218 @@
+"""Labeling a file: whole or not at all, piece by piece, and as a table that the package reads."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxrstudy import cli
+from cxrstudy.data.tables import read_label_table
+from cxrstudy.labeler.files import ReportFileError
+from cxrstudy.labeler.label_file import label_file
+from cxrstudy.labeler.sections import labeled_text
+from cxrstudy.observations import OBSERVATIONS
+
+WORDS = {"edema": 1.0, "no edema": 0.0, "maybe edema": -1.0}
+REPORTS = [("007", "edema"), ("b", "no edema"), ("c,d", "maybe edema"), ("NA", " "), ("e", "x")]
+
+
+def label_texts(texts: list[str]) -> pd.DataFrame:
+    """Stand in for a labeler: one word, one observation."""
+    labels = pd.DataFrame(np.nan, index=range(len(texts)), columns=list(OBSERVATIONS))
+    labels["Edema"] = [WORDS.get(text, np.nan) for text in texts]
+    return labels
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Five reports, one of them blank."""
+    return _write(tmp_path / "reports.csv", REPORTS)
+
+
+def _write(path, rows):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("id", "report"), *rows])
+    return path
+
+
+def test_the_written_table_is_a_label_table(source, tmp_path):
+    """Ids and codes come back through the package's own strict reader."""
+    label_file(source, tmp_path / "labels.csv", label_texts)
+    table = read_label_table(tmp_path / "labels.csv")
+    assert table.index.tolist() == [name for name, _ in REPORTS]
+    assert tuple(table.columns) == OBSERVATIONS
+    np.testing.assert_array_equal(table["Edema"], [1, 0, -1, np.nan, np.nan])
+    assert table.drop(columns="Edema").isna().all(axis=None)
+
+
+def test_codes_are_whole_numbers_in_the_file(source, tmp_path):
+    """1, 0, -1 and nothing; never 1.0."""
+    label_file(source, tmp_path / "labels.csv", label_texts)
+    lines = (tmp_path / "labels.csv").read_text("utf-8").split("\n")
+    assert lines[0] == ",".join(["id", *OBSERVATIONS])
+    assert lines[1] == "007,,,,,,1,,,,,,,,"
+    assert lines[3] == '"c,d",,,,,,-1,,,,,,,,'
+    assert lines[-1] == "" and len(lines) == 7
+
+
+def test_the_summary_counts(source, tmp_path):
+    """Reports, blank ones, and how often each code was given."""
+    labeled = label_file(source, tmp_path / "labels.csv", label_texts)
+    assert (labeled.n_reports, labeled.n_without_text) == (5, 1)
+    assert labeled.counts.loc["Edema"].to_dict() == {
+        "positive": 1, "negative": 1, "uncertain": 1, "blank": 2,
+    }  # fmt: skip
+    assert (labeled.counts.sum(axis=1) == 5).all()
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 2, 5, 100])
+def test_pieces_do_not_change_the_labels(source, tmp_path, chunk_rows):
+    """The file is the same however the reports are cut into pieces."""
+    label_file(source, tmp_path / "whole.csv", label_texts)
+    label_file(source, tmp_path / "pieces.csv", label_texts, chunk_rows)
+    assert (tmp_path / "pieces.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_a_wrong_row_stops_before_any_report_is_labeled(tmp_path):
+    """The last row repeats an id; the labeler is never called, and nothing is written."""
+    source = _write(tmp_path / "reports.csv", [*REPORTS, ("b", "edema")])
+    with pytest.raises(ReportFileError, match="row 7, column 'id': id 'b'"):
+        label_file(source, tmp_path / "labels.csv", _never, chunk_rows=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["reports.csv"]
+
+
+def test_a_labeler_that_fails_leaves_the_older_file(source, tmp_path):
+    """The third piece fails: the destination is as it was, and no other file remains."""
+    destination = tmp_path / "labels.csv"
+    destination.write_text("older")
+
+    def fails(texts):
+        if "maybe edema" in texts:
+            raise KeyboardInterrupt
+        return label_texts(texts)
+
+    with pytest.raises(KeyboardInterrupt):
+        label_file(source, destination, fails, chunk_rows=1)
+    assert destination.read_text() == "older"
+    assert {path.name for path in tmp_path.iterdir()} == {"reports.csv", "labels.csv"}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("reports.csv", "is the file of reports itself"),
+        ("folder.csv", "is a folder"),
+        ("none/labels.csv", "no such folder"),
+        ("labels.parquet", "written as CSV"),
+    ],
+)
+def test_a_destination_that_cannot_be_is_refused_first(source, tmp_path, name, words):
+    """Before the reports are read."""
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(ReportFileError, match=words):
+        label_file(source, tmp_path / name, _never)
+
+
+def test_a_link_to_the_reports_is_the_reports(source, tmp_path):
+    """The same file under another name is not overwritten."""
+    link = tmp_path / "link.csv"
+    link.symlink_to(source)
+    with pytest.raises(ReportFileError, match="is the file of reports itself"):
+        label_file(source, link, _never)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda labels: labels.iloc[1:], "4, 14"),
+        (lambda labels: labels.drop(columns="Edema"), "5, 13"),
+        (lambda labels: labels[labels.columns[::-1]], "columns"),
+        (lambda labels: labels.assign(Edema=2.0), "code 2"),
+    ],
+)
+def test_a_labeler_must_keep_its_contract(source, tmp_path, change, words):
+    """Rows, columns and codes are checked, so that no label moves to another report."""
+    with pytest.raises(ValueError, match=words):
+        label_file(source, tmp_path / "labels.csv", lambda texts: change(label_texts(texts)))
+    assert not (tmp_path / "labels.csv").exists()
+
+
+GROWTH = """
+import resource, sys
+import pandas as pd
+from cxrstudy.observations import OBSERVATIONS
+from cxrstudy.labeler.label_file import label_file
+
+def label_texts(texts):
+    return pd.DataFrame(0.0, index=range(len(texts)), columns=list(OBSERVATIONS))
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+label_file(sys.argv[1], sys.argv[3], label_texts)
+before = peak()
+label_file(sys.argv[2], sys.argv[3], label_texts)
+print((peak() - before) / (1024**2 if sys.platform == "darwin" else 1024))
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    """200,000 reports of 1,000 characters, 200 MB of text: less than 100 MB more at the peak."""
+    pytest.importorskip("resource")
+    text = "No focal consolidation, effusion or pneumothorax. " * 20
+    few = _write(tmp_path / "few.csv", ((f"s{n}", text) for n in range(100)))
+    many = _write(tmp_path / "many.csv", ((f"s{n}", f"{text}{n}") for n in range(200_000)))
+    # A process of its own, as a peak that an earlier test reached would hide this one.
+    command = [sys.executable, "-c", GROWTH, few, many, tmp_path / "labels.csv"]
+    grown = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert grown < 100
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """The command ``label`` with the stand-in in place of the rule labeler."""
+    monkeypatch.setattr("cxrstudy.labeler.label_reports", label_texts, raising=False)
+
+    def call(*arguments) -> None:
+        monkeypatch.setattr(sys, "argv", ["cxrstudy", "label", *map(str, arguments)])
+        cli.main()
+
+    return call
+
+
+def test_the_command_reads_the_sections_that_describe_the_image(tmp_path, command, capsys):
+    """The indication's question is not labeled, unless its section is asked for."""
+    text = "INDICATION: edema\nFINDINGS: no edema"
+    assert labeled_text(text) == "no edema"
+    source, out = _write(tmp_path / "reports.csv", [("a", text)]), tmp_path / "labels.csv"
+    with pytest.raises(SystemExit) as caught:
+        command(source, "--out", out)
+    assert caught.value.code == 0
+    assert read_label_table(out)["Edema"].tolist() == [0]
+    assert f"1 reports labeled in {out}" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        command(source, "--out", out, "--sections", "indication")
+    assert read_label_table(out)["Edema"].tolist() == [1]
+
+
+def test_the_command_says_in_one_line_what_to_mend(tmp_path, command, capsys):
+    """A wrong file is one line on stderr and exit code 1; a wrong section is a usage error."""
+    source = _write(tmp_path / "reports.csv", [("a", "x"), ("", "y")])
+    with pytest.raises(SystemExit) as caught:
+        command(source, "--out", tmp_path / "labels.csv")
+    assert caught.value.code == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: ") and message.count("\n") == 1
+    assert "row 3, column 'id'" in message
+    with pytest.raises(SystemExit) as caught:
+        command(source, "--out", tmp_path / "labels.csv", "--sections", "findings,history")
+    assert caught.value.code == 2
+    assert "indication, comparison" in capsys.readouterr().err
+
+
+def _never(texts):
+    raise AssertionError("nothing should be labeled")

@@ -1,0 +1,271 @@
+"""Sections of a report: which words are headings, and what a labeler may read."""
+
+import time
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxrstudy.data.openi import load_reports
+from cxrstudy.data.registry import DataNotAvailableError
+from cxrstudy.labeler.sections import (
+    SECTIONS,
+    join_sections,
+    labeled_spans,
+    labeled_text,
+    section_spans,
+    split_sections,
+)
+
+HOSPITAL = """                                 FINAL REPORT
+ EXAMINATION:  CHEST (PA AND LAT)
+
+ INDICATION:  ___F with fever  // pneumonia?
+
+ TECHNIQUE:  Chest PA and lateral
+
+ COMPARISON:  ___: effusion.
+
+ FINDINGS:
+
+ No focal consolidation.
+ LUNGS: clear.
+ Heart: normal size.
+ Effusion: none
+
+ Pleura: unremarkable at 9:04 a.m.
+
+ IMPRESSION:
+
+ No acute process.
+
+ RECOMMENDATION(S):  CT of the nodule.
+
+ NOTIFICATION:  Told to Dr. ___.
+"""
+SINGLE_LINE = (
+    "INDICATION: Rule out pneumonia. COMPARISON: XXXX FINDINGS: Lungs clear. Heart: normal. "
+    "Impression: No acute disease."
+)
+HEADINGS = {
+    "indication": [
+        "INDICATION", "HISTORY", "CLINICAL HISTORY", "CLINICAL INFORMATION",
+        "CLINICAL INDICATION", "REASON FOR EXAM", "REASON FOR EXAMINATION", "REASON FOR STUDY",
+    ],
+    "technique": ["EXAMINATION", "EXAM", "STUDY", "TECHNIQUE", "PROCEDURE"],
+    "comparison": ["COMPARISON"],
+    "findings": ["FINDINGS", "REPORT", "WET READ"],
+    "impression": ["IMPRESSION", "CONCLUSION", "OPINION", "SUMMARY"],
+    "other": ["RECOMMENDATION", "RECOMMENDATIONS", "NOTIFICATION"],
+}  # fmt: skip
+NAMES = [(section, name) for section, names in HEADINGS.items() for name in names]
+
+
+def _sections(text: str) -> dict[str, str]:
+    """Return the sections that are not empty."""
+    return {name: part for name, part in split_sections(text).items() if part}
+
+
+def test_a_hospital_report_is_divided():
+    """Every section with its own text; headings inside the findings stay there."""
+    assert split_sections(HOSPITAL) == {
+        "indication": "___F with fever  // pneumonia?",
+        "comparison": "___: effusion.",
+        "technique": "CHEST (PA AND LAT).\n\nChest PA and lateral",
+        "findings": (
+            "No focal consolidation.\n LUNGS: clear.\n Heart: normal size.\n Effusion: none\n\n"
+            " Pleura: unremarkable at 9:04 a.m."
+        ),
+        "impression": "No acute process.",
+        "other": "FINAL REPORT.\n\nCT of the nodule.\n\nTold to Dr. ___.",
+    }
+
+
+def test_a_report_on_one_line_is_divided():
+    """Headings behind a sentence, or with a capital within one, are found without breaks."""
+    assert _sections(SINGLE_LINE) == {
+        "indication": "Rule out pneumonia.",
+        "comparison": "XXXX",
+        "findings": "Lungs clear. Heart: normal.",
+        "impression": "No acute disease.",
+    }
+
+
+def test_a_labeler_reads_findings_and_impression_only():
+    """Neither what was feared, nor what was there before, nor what is advised."""
+    read = labeled_text(HOSPITAL)
+    assert read.startswith("No focal") and read.endswith("a.m.\n\nNo acute process.")
+    assert labeled_text(SINGLE_LINE) == "Lungs clear. Heart: normal.\n\nNo acute disease."
+    assert labeled_text(SINGLE_LINE, ("impression",)) == "No acute disease."
+    assert labeled_text(SINGLE_LINE, {"indication"}) == "Rule out pneumonia."
+
+
+@pytest.mark.parametrize(("section", "name"), NAMES)
+def test_every_heading_opens_its_section(section, name):
+    """In any case at the start of a line, in title case behind a sentence, alone in capitals."""
+    other = "impression" if section != "impression" else "findings"
+    for written in (name, name.lower(), name.title(), f"  {name} ", f"**{name}"):
+        assert _sections(f"{other}: a\n{written}: b") == {other: "a", section: "b"}
+    assert _sections(f"{other.upper()}: a. {name.title()}: b") == {other: "a.", section: "b"}
+    assert _sections(f"{other.upper()}: a {name}: b") == {other: "a", section: "b"}
+    assert _sections(f"{other.upper()}\na\n {name}\nb") == {other: "a", section: "b"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unchanged from the prior Study: no effusion. Chest Exam: normal",
+        "Compared with the prior study: no change.",
+        "COMPARED WITH THE PRIOR STUDY: NO CHANGE.",
+        "No history of: asthma. In summary: clear.",
+        "Clear lungs and findings: none",
+        "LUNGS: clear. Heart: normal. Pleura: normal. Effusion: none",
+        "Impression\nclear",
+        "Time 9:04, ratio 1:2.",
+        "Microfindings: none. Ahistory: none",
+        "Impressions of the film, findings",
+        "",
+        " : :: \n: ",
+    ],
+)
+def test_text_without_a_heading_is_read_whole(text):
+    """Words that only resemble headings open no section, and nothing is lost."""
+    assert labeled_text(text) == text
+    assert labeled_text(text, ("impression",)) == text
+    assert _sections(text) == ({"findings": text.strip()} if text.strip() else {})
+
+
+@pytest.mark.parametrize("before", ["cough", "for EKG", "XXXX", "None", "___", "2 views,"])
+def test_a_lost_full_stop_hides_no_heading(before):
+    """Behind any words, abbreviations and marks of removed words included."""
+    for findings, impression in [("FINDINGS", "IMPRESSION"), ("Findings", "Impression")]:
+        text = f"Indication: {before} {findings}: Lungs clear {impression}: normal"
+        assert _sections(text) == {
+            "indication": before, "findings": "Lungs clear", "impression": "normal",
+        }  # fmt: skip
+        assert _sections(text.upper()) == {"indication": text.upper().split(": ", 1)[1]}
+
+
+@pytest.mark.parametrize("separator", ["\n", "\n\n", " "])
+@pytest.mark.parametrize("title", [str.upper, str.title])
+def test_real_reports_are_divided_as_their_authors_did(separator, title):
+    """OpenI's sections, joined to one text: of each report the labeler reads the right ones.
+
+    Left out are reports in whose sections a colon stands, as some hold a second report.
+    """
+    try:
+        sections = load_reports()[["indication", "comparison", "findings", "impression"]]
+    except DataNotAvailableError as error:
+        pytest.skip(str(error))
+    sections = sections[~sections.apply(lambda column: column.str.contains(":")).any(axis=1)]
+    assert len(sections) > 3500
+    for row in sections.to_dict("records"):
+        text = separator.join(f"{title(name)}: {part}" for name, part in row.items() if part)
+        wanted = [part for part in (row["findings"], row["impression"]) if part]
+        assert labeled_text(text) == join_sections(wanted)
+
+
+def test_headings_behind_headings_are_empty_sections():
+    """A heading without text hides nothing of the next one."""
+    assert _sections("FINDINGS:\n  **IMPRESSION:** ok") == {"impression": "ok"}
+    assert _sections("FINDINGS:**IMPRESSION: ok") == {"impression": "ok"}
+    assert labeled_text("IMPRESSION:") == ""
+
+
+def test_a_missing_space_behind_a_full_stop_hides_no_heading():
+    """Line breaks are often lost without a trace."""
+    assert _sections("FINDINGS: Clear.IMPRESSION:ok") == {"findings": "Clear.", "impression": "ok"}
+
+
+def test_text_before_the_first_heading_counts_as_findings():
+    """Only where no findings heading follows, and only if it is not a header."""
+    assert _sections("Lungs clear.\nIMPRESSION: ok")["findings"] == "Lungs clear."
+    title = "CHEST, TWO VIEWS\n\nHEART NORMAL.\n\nIMPRESSION: ok"
+    assert _sections(title) == {
+        "other": "CHEST, TWO VIEWS", "findings": "HEART NORMAL.", "impression": "ok",
+    }  # fmt: skip
+    assert labeled_text("Cough, pneumonia?\nFINDINGS: Clear.") == "Clear."
+
+
+def test_a_body_without_a_heading_counts_as_findings():
+    """It follows a blank line below the indication, comparison or technique."""
+    text = "FINAL REPORT\n INDICATION: pneumonia?\n \n AP chest.\n Lungs clear.\n\n Heart large.\n"
+    assert labeled_text(text) == "AP chest.\n Lungs clear.\n\n Heart large."
+    assert split_sections(text)["indication"] == "pneumonia?"
+    assert labeled_text(text + "\n IMPRESSION: ok").endswith("Heart large.\n\nok")
+    assert labeled_text(text, ("impression",)) == ""
+    assert labeled_text("INDICATION: pneumonia?\n with cough.") == ""
+
+
+def test_before_a_findings_heading_no_body_is_guessed():
+    """A history of two paragraphs stays a history."""
+    text = "HISTORY: cough\n\npneumonia last year\n\nFINDINGS: Clear.\n\nNormal heart."
+    assert labeled_text(text) == "Clear.\n\nNormal heart."
+
+
+def test_a_preliminary_reading_does_not_hide_the_body():
+    """The wet read comes first; the final text below the history has no heading."""
+    text = "WET READ: Clear.\n FINAL REPORT\n HISTORY: pneumonia?\n\n Heart large."
+    assert split_sections(text)["findings"] == "Clear.\n FINAL REPORT.\n\nHeart large."
+
+
+def test_carriage_returns_are_line_breaks():
+    """Text from other systems keeps its blank lines."""
+    text = "INDICATION: pneumonia?\r\n\r\nLungs clear.\r\nIMPRESSION\r\nok\r\n"
+    assert _sections(text) == {
+        "indication": "pneumonia?", "findings": "Lungs clear.", "impression": "ok",
+    }  # fmt: skip
+
+
+def test_an_unknown_section_is_refused():
+    """The message lists the sections."""
+    with pytest.raises(ValueError, match="no section 'finding'.*findings, impression"):
+        labeled_text("x", ("finding",))
+
+
+PIECES = st.sampled_from(
+    ["FINDINGS:", "Impression:", "INDICATION", "history:", "REPORT: ", "\n", "\n\n", "  ", "**",
+     "Lungs clear.", "no change", "XXXX", ":", ".", "_", "\r\n", "WET READ:", "STUDY:", "\u00a0"]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=14).map("".join) | st.text(max_size=60))
+def test_spans_locate_the_text_and_never_overlap(text):
+    """Joined by the separator, the stretches of the report are the labeled text."""
+    spans = labeled_spans(text)
+    assert join_sections(text[start:end] for start, end in spans) == labeled_text(text)
+    every = section_spans(text)
+    assert all(span.section in SECTIONS and span.start < span.end for span in every)
+    assert all(a.end <= b.start for a, b in pairwise(every))
+    joined = {name: part for name, part in split_sections(text).items() if part}
+    assert set(joined) == {span.section for span in every}
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [":", "a:", "FINDINGS:", "x STUDY: ", "STUDY ", "FINDINGS\n", "\n", " \n", " ", "*", "A ",
+     "INDICATION:\n\nx\n\n", "a\n   ", "INDICATION: \n"],
+)  # fmt: skip
+def test_time_is_linear_in_the_text(piece):
+    """A megabyte that repeats what is looked for takes a second at most."""
+    text = "INDICATION:\n" + piece * (10**6 // len(piece))
+    assert _best_seconds(text, calls=1, runs=2) < 1
+
+
+def test_a_report_takes_microseconds():
+    """25 microseconds for 300 characters with headings, 10 without."""
+    plain = "No focal consolidation, pleural effusion or pneumothorax is seen. " * 5
+    assert _best_seconds(plain[:300], calls=100, runs=50) < 10e-6
+    assert _best_seconds(f"{SINGLE_LINE} {plain}"[:300], calls=100, runs=50) < 25e-6
+
+
+def _best_seconds(text: str, calls: int, runs: int) -> float:
+    """Time one call; the best of several runs, as other work on the machine only adds to it."""
+    seconds = []
+    for _ in range(runs):
+        start = time.process_time()
+        for _ in range(calls):
+            labeled_text(text)
+        seconds.append((time.process_time() - start) / calls)
+    return min(seconds)

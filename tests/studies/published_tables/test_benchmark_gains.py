@@ -1,0 +1,67 @@
+"""Gains under every averaging: a small benchmark by hand, and the readings of CheXbench."""
+
+import pandas as pd
+import pytest
+
+from cxrstudy.published import PublishedTable
+from cxrstudy.studies.published_tables.benchmark_gains import (
+    best_rival,
+    chexbench_gains,
+    gains_under_every_averaging,
+    summarise_readings,
+)
+from cxrstudy.studies.published_tables.internal import Printed, printed_fact
+
+
+@pytest.fixture
+def bench() -> PublishedTable:
+    values = pd.DataFrame(
+        {"own": [90.0, 60.0, 40.0], "first": [30.0, 60.0, 50.0], "second": [45.0, 30.0, 20.0]},
+        index=["view / a", "view / b", "disease / c"],
+    )
+    return PublishedTable(values, "made up", "accuracy", 1)
+
+
+def test_gains_by_hand(bench):
+    """Each reading of a small table, computed on paper."""
+    gains = gains_under_every_averaging(
+        bench, "own", ["first", "second"], {"all": list(bench.values.index)}, Printed(0, 0.05)
+    ).set_index(["unit", "opponent", "aggregate"])["gain"]
+    group, best_row, best, each = gains.index.unique("opponent")
+    expected = {
+        ("rows", group, "ratio of means"): 190 / 117.5 - 1,
+        ("rows", group, "mean of ratios"): (90 / 37.5 + 60 / 45 + 40 / 35) / 3 - 1,
+        ("rows", best_row, "ratio of means"): 190 / 155 - 1,
+        ("rows", best, "ratio of means"): 190 / 140 - 1,
+        ("rows", each, "ratio of means"): (190 / 140 + 190 / 95) / 2 - 1,
+        ("tasks", group, "ratio of means"): (75 + 40) / (41.25 + 35) - 1,
+        ("tasks", best, "mean of ratios"): (75 / 45 + 40 / 50) / 2 - 1,
+    }
+    for reading, gain in expected.items():
+        assert gains[reading] == pytest.approx(100 * gain), reading
+
+
+def test_the_claimed_reading_is_found(bench):
+    """A claim that one averaging yields is consistent under it."""
+    claimed = Printed(61.7, 0.05)
+    readings = gains_under_every_averaging(
+        bench, "own", ["first", "second"], {"all": list(bench.values.index)}, claimed
+    )
+    summary = summarise_readings("group", readings, claimed)
+    assert readings.loc[0, "consistent"] and summary["consistent"] >= 1
+    assert summary["nearest"] == pytest.approx(100 * (190 / 117.5 - 1))
+
+
+def test_no_reading_of_chexbench_yields_the_claimed_gains():
+    """The plain readings are 55.5 and 60.1 %; none of 32 gives 97.5 or 55.7 %."""
+    for group, plain in (("general_domain", 55.5), ("medical_domain", 60.1)):
+        readings = chexbench_gains(group, printed_fact("chexagent", f"gain_over_{group}_percent"))
+        assert len(readings) == 32 and not readings["consistent"].any()
+        assert readings["gain"].iloc[0] == pytest.approx(plain, abs=0.05)
+
+
+def test_the_best_rival_must_be_beaten_by_more_than_rounding(bench):
+    """A tie is not a lead."""
+    rows = best_rival(bench, "own")
+    assert rows["ahead"].tolist() == [True, False, False]
+    assert rows["rival"].tolist() == ["second", "first", "first"]

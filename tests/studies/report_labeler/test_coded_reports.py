@@ -1,0 +1,121 @@
+"""Reports with human codes: OpenI by halves, own files by id."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxrstudy.data.openi import load_reports
+from cxrstudy.data.registry import DataNotAvailableError
+from cxrstudy.data.tables import LabelTableError
+from cxrstudy.labeler.files import ReportFileError
+from cxrstudy.studies.report_labeler.coded_reports import PARTS, load_coded_reports
+
+REPORTS = {
+    "r1": "INDICATION: Cough. FINDINGS: Small effusion. IMPRESSION: Effusion.",
+    "r2": "FINDINGS: Lungs are clear. IMPRESSION: Normal.",
+    "r3": "INDICATION: Fever.",
+    "r4": "FINDINGS: lungs are  CLEAR. IMPRESSION: Normal.",
+    "r5": "Not coded by anyone.",
+}
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Five reports; codes for four of them and one stranger."""
+    table = pd.DataFrame({"id": REPORTS.keys(), "report": REPORTS.values()})
+    table.to_csv(tmp_path / "reports.csv", index=False)
+    codes = pd.DataFrame({"id": ["r4", "r1", "r2", "r3", "x"], "Pleural Effusion": [0, 1, 0, 0, 1]})
+    codes.to_csv(tmp_path / "codes.csv", index=False)
+    return str(tmp_path / "reports.csv"), str(tmp_path / "codes.csv")
+
+
+@pytest.fixture(scope="module")
+def openi_parts():
+    try:
+        load_reports()
+    except DataNotAvailableError as error:
+        pytest.skip(str(error))
+    return {part: load_coded_reports(part=part) for part in PARTS}
+
+
+def test_own_reports_are_matched_by_id(own):
+    """The reports' order, the codes beside them, and every report accounted for."""
+    coded = load_coded_reports(*own)
+    assert coded.sections.index.tolist() == ["r1", "r2", "r4"]
+    assert coded.sections.loc["r1"].tolist() == ["Cough.", "Small effusion.", "Effusion."]
+    assert coded.main_codes["Pleural Effusion"].tolist() == [1, 0, 0]
+    assert list(coded.codes) == ["own codes"] and coded.findings == ["Pleural Effusion"]
+    assert not coded.may_be_quoted and not any(coded.terms)
+    assert list(coded.steps.values()) == [5, 1, 1, 3, 1]
+
+
+def test_equal_texts_are_one_cluster(own):
+    """Case and white space do not make another text."""
+    first, second, third = load_coded_reports(*own).clusters
+    assert second == third != first
+
+
+def test_sections_and_codes_are_counted(own):
+    """Reports, distinct texts, repeated ones; positives of each mapping and their share."""
+    coded = load_coded_reports(*own)
+    counts = coded.section_counts()
+    assert counts.loc["impression"].tolist() == [3, 2, 2]
+    assert counts.loc["indication"].tolist() == [1, 1, 0]
+    assert coded.code_counts().loc["Pleural Effusion"].tolist() == pytest.approx([1, 1 / 3])
+
+
+@pytest.mark.parametrize("given", [("a.csv", ""), ("", "a.csv")])
+def test_one_file_alone_is_refused(given):
+    """Own reports need own codes, before anything is read."""
+    with pytest.raises(LabelTableError, match="give both"):
+        load_coded_reports(*given)
+
+
+def test_files_without_a_shared_id_are_refused(own, tmp_path):
+    """The message shows an id of each."""
+    (tmp_path / "other.csv").write_text("id,Edema\nq1,1\n")
+    with pytest.raises(LabelTableError, match="share no id.*'q1'.*'r1'"):
+        load_coded_reports(own[0], str(tmp_path / "other.csv"))
+
+
+def test_codes_are_1_or_0(own, tmp_path):
+    """A person's label has no uncertain code here, and a missing file is named."""
+    (tmp_path / "doubt.csv").write_text("id,Edema\nr1,-1\n")
+    with pytest.raises(LabelTableError, match="'-1' is no label code"):
+        load_coded_reports(own[0], str(tmp_path / "doubt.csv"))
+    with pytest.raises(ReportFileError, match=r"nowhere\.csv: no such file"):
+        load_coded_reports(str(tmp_path / "nowhere.csv"), own[1])
+
+
+def test_an_unknown_part_is_refused():
+    """The message lists the parts."""
+    with pytest.raises(ValueError, match="unknown part 'test'.*held out, development, all"):
+        load_coded_reports(part="test")
+
+
+def test_too_few_positives_name_the_parameter(own):
+    """No finding to average: the message says what to lower and how far."""
+    with pytest.raises(LabelTableError, match="no finding has 15 .* minimum_positives"):
+        load_coded_reports(*own).averaged_observations(15)
+    with pytest.raises(LabelTableError, match="no finding has 10 "):
+        load_coded_reports(*own).averaged_observations(1)
+
+
+def test_the_halves_make_the_whole_and_share_no_text(openi_parts):
+    """3,955 reports, 95 not indexed, 28 without text; no text on both sides."""
+    held_out, development, everything = (openi_parts[part] for part in PARTS)
+    assert list(everything.steps.values()) == [3955, 3955, 95, 28, 3832]
+    both = held_out.sections.index.union(development.sections.index)
+    assert set(both) == set(everything.sections.index)
+    assert not set(held_out.clusters) & set(development.clusters)
+    assert np.all(development.clusters < 0.5) and np.all(held_out.clusters >= 0.5)
+
+
+def test_openi_has_both_mappings_and_its_terms(openi_parts):
+    """The strict mapping comes first; terms are the indexers' codes."""
+    coded = openi_parts["development"]
+    assert list(coded.codes) == ["strict", "broad"] and coded.may_be_quoted
+    assert coded.terms.map(len).min() >= 1
+    enough = coded.averaged_observations(15)
+    assert (coded.main_codes[enough].sum() >= 15).all() and "No Finding" in enough
+    assert (coded.main_codes.drop(columns=enough).sum() < 15).all()

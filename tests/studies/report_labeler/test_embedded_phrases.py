@@ -1,0 +1,61 @@
+"""Phrases inside longer words: counted by report, plurals are the word itself."""
+
+import pytest
+
+from cxrstudy.studies.report_labeler.embedded_phrases import UNANCHORED_PHRASES, embedded_phrases
+
+TEXTS = [
+    "No evidence of tuberculosis.",
+    "Tuberculosis; endotracheal tube in place.",
+    "Chest tubes removed.",
+    "Tuberculous scarring. Platelike atelectasis and endplate change.",
+    "Massive effusion.",
+    "A masslike opacity.",
+]
+
+
+def _rows(show_words=True, phrases=UNANCHORED_PHRASES):
+    return embedded_phrases(TEXTS, show_words, phrases).set_index("phrase")
+
+
+def test_only_reports_without_the_word_itself_count():
+    """Four reports hold "tube", two of them in tuberculosis only."""
+    row = _rows().loc["tube"]
+    assert row["observation"] == "Support Devices"
+    assert (row["with_phrase"], row["inside_words_only"]) == (4, 2)
+    assert row["longer_words"] == "tuberculosis 1, tuberculous 1"
+    assert row["labeled_here"] == 0
+
+
+def test_words_are_counted_once_for_each_report():
+    """Both longer words of one report are named."""
+    assert _rows().loc["plate", "longer_words"] == "endplate 1, platelike 1"
+
+
+def test_a_longer_word_that_is_labeled_here_says_so():
+    """Scarring is a scar to this labeler too."""
+    assert _rows().loc["scar", "labeled_here"] == 1
+
+
+def test_the_labelers_own_exceptions_are_left_out():
+    """CheXpert's list excepts "massive"; "masslike" stays."""
+    row = _rows().loc["mass"]
+    assert (row["with_phrase"], row["longer_words"]) == (1, "masslike 1")
+
+
+def test_phrases_that_hide_nowhere_are_left_out():
+    """No row for a phrase that only stands by itself, or not at all."""
+    assert "catheter" not in _rows().index
+    assert embedded_phrases(["A tube."], True).empty
+
+
+def test_words_of_own_reports_are_not_given():
+    """Counts only: a word of a patient's report may be a name."""
+    table = _rows(show_words=False)
+    assert set(table["longer_words"]) == {""} and table.loc["tube", "inside_words_only"] == 2
+
+
+@pytest.mark.parametrize("word", ["plate-like", "PLATE-LIKE"])
+def test_a_part_of_a_hyphenated_word_is_the_word_itself(word):
+    """It is bounded, so a search for whole words finds it too."""
+    assert embedded_phrases([f"A {word} opacity."], True, {"Support Devices": ("plate",)}).empty

@@ -1,0 +1,88 @@
+"""Scores against codes equal scikit-learn's, under both policies and as averages."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score, recall_score
+
+from cxrstudy.studies.report_labeler.scores import score_readings
+
+N = 200
+NAMES = ["No Finding", "Edema", "Fracture", "Pneumonia"]
+
+
+@pytest.fixture(scope="module")
+def tables():
+    """Codes and two readings with uncertain and blank labels; Pneumonia has 4 positives."""
+    random = np.random.default_rng(8)
+    codes = pd.DataFrame(random.integers(0, 2, (N, 4)), columns=NAMES).astype(float)
+    codes["Pneumonia"] = (np.arange(N) < 4).astype(float)
+    noise = pd.DataFrame(random.random((N, 4)), columns=NAMES)
+    whole = codes.mask(noise < 0.1, -1).mask(noise > 0.9, np.nan)
+    return codes, {"whole": whole, "part": whole.mask((noise > 0.3) & (noise < 0.5), np.nan)}
+
+
+@pytest.fixture(scope="module")
+def scores(tables):
+    return score_readings(
+        *tables, averaged=NAMES[:3], findings=NAMES[1:], clusters=np.arange(N) // 2,
+        contrasts=[("whole", "part")], n_bootstrap=50,
+    )  # fmt: skip
+
+
+def _value(table, reading, policy, observation, metric):
+    keys = ["reading", "policy", "observation", "metric"]
+    return table.set_index(keys).loc[(reading, policy, observation, metric), "estimate"]
+
+
+@pytest.mark.parametrize(("policy", "value"), [("uncertain as 1", 1), ("uncertain as 0", 0)])
+def test_scores_are_scikit_learns(tables, scores, policy, value):
+    """One observation, both macro averages and the micro average."""
+    codes, labels = tables
+    guess = labels["whole"].fillna(0).replace(-1, value)
+    table = scores.table()
+    each = {name: f1_score(codes[name], guess[name]) for name in NAMES}
+    pooled = f1_score(codes[NAMES[1:]], guess[NAMES[1:]], average="micro")
+    expected = {
+        "Edema": each["Edema"],
+        "Macro, 3 observations": np.mean([each[name] for name in NAMES[:3]]),
+        "Macro, 2 findings": np.mean([each[name] for name in NAMES[1:3]]),
+        "Micro, 3 findings": pooled,
+    }
+    for observation, score in expected.items():
+        found = _value(table, "whole", policy, observation, "f1")
+        assert found == pytest.approx(score, abs=1e-12), observation
+
+
+def test_every_reading_policy_and_average_is_in_the_table_once(scores):
+    """2 readings and a difference, 2 policies, 4 observations and 3 averages, 3 metrics."""
+    table = scores.table()
+    assert not table.duplicated(["reading", "policy", "observation", "metric"]).any()
+    assert len(table) == 3 * 2 * 7 * 3
+    assert set(table["reading"]) == {"whole", "part", "whole - part"}
+    assert list(dict.fromkeys(table["observation"]))[4:] == [
+        "Macro, 3 observations", "Macro, 2 findings", "Micro, 3 findings",
+    ]  # fmt: skip
+
+
+def test_rare_observations_are_flagged_and_leave_the_macro_average(scores):
+    """Four coded positives are too few for a score."""
+    table = scores.table()
+    flagged = set(table.loc[table["too_few"].astype(bool), "observation"])
+    assert flagged == {"Pneumonia"}
+
+
+def test_the_macro_difference_is_over_findings(tables, scores):
+    """Recall lost by the shorter reading, without No Finding, as paired resamples."""
+    codes, labels = tables
+    both = ["Edema", "Fracture"]
+    recall = {
+        name: np.mean([
+            recall_score(codes[each], table[each].fillna(0).abs()) for each in both
+        ])
+        for name, table in labels.items()
+    }  # fmt: skip
+    found = scores.macro_difference("whole", "part", "uncertain as 1", "recall")
+    assert found.value == pytest.approx(recall["whole"] - recall["part"], abs=1e-12)
+    assert found.value > 0 and found.replicates.size == 50
+    assert found.jackknife.size == N // 2

@@ -1,0 +1,68 @@
+"""A toy language of reports with a rule that a student can learn in seconds."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from cxrstudy.text.students import StudentConfig, train_student
+
+FINDINGS = ("effusion", "edema", "fracture")
+PHRASES = ("no {}", "there is {}", "possible {}")
+TOY_CONFIG = StudentConfig(
+    size="tiny",
+    epochs=12,
+    batch_size=16,
+    learning_rate=1e-2,
+    dropout=0.0,
+    vocabulary_size=200,
+    max_tokens=32,
+)
+
+
+def toy_report(classes: tuple[int, ...], opening: str) -> str:
+    """Say of each finding which class it has."""
+    said = [PHRASES[k].format(name) for name, k in zip(FINDINGS, classes, strict=True)]
+    return f"{opening}. " + ". ".join(said) + "."
+
+
+def toy_teacher(texts: list[str]) -> np.ndarray:
+    """Read the toy language; a finding that is not named is absent."""
+    classes = [
+        [
+            max(k for k, phrase in enumerate(PHRASES) if k == 0 or phrase.format(name) in text)
+            for name in FINDINGS
+        ]
+        for text in texts
+    ]
+    return np.eye(3, dtype=np.float32)[np.array(classes, dtype=int).reshape(-1, len(FINDINGS))]
+
+
+@pytest.fixture(scope="session")
+def toy() -> tuple[list[str], list[str]]:
+    """Training and held-out reports that share no text."""
+    openings = ("Chest", "Two views", "Portable", "Frontal view", "Lateral view")
+    every = [
+        toy_report(classes, opening)
+        for opening in openings
+        for classes in itertools.product(range(3), repeat=len(FINDINGS))
+    ]
+    order = np.random.default_rng(0).permutation(len(every))
+    return [every[i] for i in order[:100]], [every[i] for i in order[100:]]
+
+
+@pytest.fixture(scope="session")
+def toy_student(toy):
+    """A DeBERTa of the smallest size that learned the toy language."""
+    training, held_out = toy
+    return train_student(training, toy_teacher(training), TOY_CONFIG, held_out, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def toy_config() -> StudentConfig:
+    return TOY_CONFIG
+
+
+@pytest.fixture(scope="session")
+def teacher():
+    return toy_teacher

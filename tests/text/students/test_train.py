@@ -1,0 +1,83 @@
+"""Training: a toy rule is learned, runs repeat, wrong data are refused."""
+
+import dataclasses
+import random
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import f1_score
+
+from cxrstudy.text.students import predict, train_student
+
+
+def _macro_f1(probabilities, targets) -> float:
+    truth, said = targets.argmax(-1) > 0, probabilities.argmax(-1) > 0
+    return f1_score(truth, said, average="macro")
+
+
+def test_deberta_learns_the_toy_rule(toy, toy_student, teacher):
+    _, held_out = toy
+    assert _macro_f1(predict(toy_student, held_out), teacher(held_out)) > 0.95
+
+
+def test_bert_learns_the_toy_rule(toy, toy_config, teacher):
+    training, held_out = toy
+    config = dataclasses.replace(toy_config, architecture="bert")
+    student = train_student(training, teacher(training), config, held_out, device="cpu")
+    assert _macro_f1(predict(student, held_out), teacher(held_out)) > 0.95
+
+
+def test_same_seed_same_student_and_nothing_else_changes(toy, toy_config, teacher):
+    """Equal arguments, equal predictions; threads and random generators are left as they were."""
+    training, held_out = toy
+    config = dataclasses.replace(toy_config, epochs=1, dropout=0.1, class_weighting="none")
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+    untouched = random.random(), np.random.random(), torch.rand(1).item()  # noqa: NPY002
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+    threads = torch.get_num_threads()
+    first = predict(train_student(training, teacher(training), config, device="cpu"), held_out)
+    assert untouched == (random.random(), np.random.random(), torch.rand(1).item())  # noqa: NPY002
+    assert torch.get_num_threads() == threads
+    again = predict(train_student(training, teacher(training), config, device="cpu"), held_out)
+    np.testing.assert_array_equal(first, again)
+    other = dataclasses.replace(config, seed=1)
+    changed = predict(train_student(training, teacher(training), other, device="cpu"), held_out)
+    assert not np.array_equal(first, changed)
+
+
+def test_unanswered_reports_teach_nothing(toy, toy_config, teacher):
+    """A finding without any answer keeps its prior; the others are still learned."""
+    training, held_out = toy
+    targets = teacher(training)
+    targets[:, 0] = np.nan
+    student = train_student(training, targets, toy_config, held_out, device="cpu")
+    probabilities = predict(student, held_out)
+    np.testing.assert_allclose(student.model.bias[0].detach().softmax(0), 1 / 3, atol=1e-6)
+    assert _macro_f1(probabilities[:, 1:], teacher(held_out)[:, 1:]) > 0.9
+
+
+def test_predictions_do_not_depend_on_order_or_batch(toy, toy_student):
+    _, held_out = toy
+    mixed = [*held_out, "", held_out[0] * 3]
+    probabilities = predict(toy_student, mixed, batch_size=7)
+    assert probabilities.dtype == np.float32 and probabilities.shape == (len(mixed), 3, 3)
+    np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
+    back = predict(toy_student, mixed[::-1], batch_size=1)[::-1]
+    np.testing.assert_allclose(probabilities, back, atol=1e-5)
+    assert predict(toy_student, []).shape == (0, 3, 3)
+
+
+def test_wrong_data_are_refused_before_any_training(toy, toy_config, teacher):
+    training, held_out = toy
+    targets = teacher(training)
+    for texts, wrong, held, message in [
+        ([], targets[:0], [], "no training reports"),
+        ([*training[:-1], None], targets, [], "report 99 is None"),
+        (training, targets[:-1], [], "targets have shape"),
+        (training, targets * 2, [], "targets of report 0, finding 0"),
+        (training, targets * np.nan, [], "no target is an answer"),
+        (training, targets, [*held_out, training[4].upper()], "training report 4 is also held out"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            train_student(texts, wrong, toy_config, held, device="cpu")

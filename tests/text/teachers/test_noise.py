@@ -1,0 +1,75 @@
+"""Errors that are put into a teacher's answers are the ones that were asked for."""
+
+import numpy as np
+import pytest
+
+from cxrstudy.text.findings import ABSENT, FINDINGS, PRESENT, UNCERTAIN_CLASS, one_hot
+from cxrstudy.text.teachers import RandomErrors, SystematicErrors
+
+N = 400
+
+
+def _teacher(texts):
+    """Call findings present by the text's first digit, so that answers differ."""
+    classes = np.array([[int(text.split()[1]) % 3 == 1] * len(FINDINGS) for text in texts])
+    return one_hot(classes.astype(int))
+
+
+TEXTS = [f"report {number}" for number in range(N)]
+POOL = _teacher(TEXTS)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_random_errors_come_at_their_rate_and_keep_prevalence(rate):
+    taught = RandomErrors(_teacher, POOL, rate)(TEXTS)
+    changed = (taught != POOL).any(axis=-1).mean()
+    prevalence = POOL[..., PRESENT].mean()
+    # An exchanged answer differs from its own with probability 2 p (1 - p).
+    assert changed == pytest.approx(rate * 2 * prevalence * (1 - prevalence), abs=0.02)
+    assert taught[..., PRESENT].mean() == pytest.approx(prevalence, abs=0.02)
+
+
+def test_random_errors_hang_on_text_and_seed_alone():
+    teacher = RandomErrors(_teacher, POOL, 0.5)
+    once, again = teacher(TEXTS), teacher(TEXTS[::-1])[::-1]
+    np.testing.assert_array_equal(once, again)
+    assert (RandomErrors(_teacher, POOL, 0.5, seed=1)(TEXTS) != once).any()
+
+
+def test_no_errors_at_rate_zero_and_no_other_rates():
+    np.testing.assert_array_equal(RandomErrors(_teacher, POOL, 0)(TEXTS), POOL)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        RandomErrors(_teacher, POOL, 1.5)
+
+
+def test_a_confused_finding_is_called_by_the_other_name():
+    at = {name: FINDINGS.index(name) for name in ("Edema", "Pneumonia", "Fracture")}
+
+    def teacher(texts):
+        classes = np.zeros((len(texts), len(FINDINGS)), dtype=int)
+        classes[0, at["Edema"]] = UNCERTAIN_CLASS
+        classes[1, at["Fracture"]] = PRESENT
+        return one_hot(classes)
+
+    taught = SystematicErrors(teacher, confusions={"Edema": "Pneumonia"})(["a", "b"])
+    classes = taught.argmax(axis=-1)
+    assert classes[0, at["Edema"]] == ABSENT
+    assert classes[0, at["Pneumonia"]] == UNCERTAIN_CLASS
+    assert classes[1, at["Fracture"]] == PRESENT
+
+
+def test_doubt_can_be_read_as_presence():
+    doubt = one_hot(np.full((2, len(FINDINGS)), UNCERTAIN_CLASS))
+    taught = SystematicErrors(lambda texts: doubt, uncertain_as_present=True)(["a", "b"])
+    assert (taught.argmax(axis=-1) == PRESENT).all()
+
+
+def test_a_report_without_an_answer_stays_without_one():
+    def silent(texts):
+        answers = POOL[: len(texts)].copy()
+        answers[1] = np.nan
+        return answers
+
+    for teacher in (RandomErrors(silent, POOL, 0.5), SystematicErrors(silent)):
+        taught = teacher(TEXTS[:3])
+        assert np.isnan(taught[1]).all() and not np.isnan(taught[[0, 2]]).any()

@@ -1,0 +1,25 @@
+"""Codes of observations and classes of findings say the same."""
+
+import numpy as np
+import pandas as pd
+
+from cxrstudy.observations import OBSERVATIONS
+from cxrstudy.text.findings import FINDINGS, classes_from_codes, codes_from_classes, one_hot
+
+
+def test_findings_are_the_observations_without_no_finding():
+    assert len(FINDINGS) == 13 and set(OBSERVATIONS) - set(FINDINGS) == {"No Finding"}
+
+
+def test_denied_and_unmentioned_are_absent():
+    labels = pd.DataFrame(np.nan, index=[0], columns=list(OBSERVATIONS))
+    labels.loc[0, ["Edema", "Pneumonia", "Fracture"]] = [1, -1, 0]
+    classes = classes_from_codes(labels)
+    found = {name: int(c) for name, c in zip(FINDINGS, classes[0], strict=True) if c}
+    assert found == {"Edema": 1, "Pneumonia": 2}
+
+
+def test_classes_survive_the_way_to_codes_and_back():
+    classes = np.random.default_rng(0).integers(3, size=(50, len(FINDINGS)))
+    np.testing.assert_array_equal(classes_from_codes(codes_from_classes(classes)), classes)
+    np.testing.assert_array_equal(one_hot(classes).argmax(axis=-1), classes)
