@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cxrstudy import claims
+from cxrstudy.agreement.result import LIMITS
 from cxrstudy.experiments.scoring import PLACES, POOLED, WITHIN_VIEW, LabelScores
 
 CONDITIONAL = (
@@ -48,13 +49,13 @@ class Contrast:
 
     def row(self, where: str) -> dict[str, float]:
         """Return the difference within view or pooled, with its 95 % interval."""
-        return self.scores.row(self.scores.combine(*self.terms, where=where))
+        return self.scores.combine(*self.terms, where=where).row()
 
     def is_policy_dependent(self) -> bool:
         """Whether pooling or another weighting shows a significant difference of opposite sign."""
         primary = self.row(WITHIN_VIEW)["estimate"]
         others = [
-            other.row(other.combine(*self.terms, where=where))
+            other.combine(*self.terms, where=where).row()
             for other in (self.scores, *self.alternatives)
             for where in (WITHIN_VIEW, POOLED)
         ]
@@ -83,15 +84,15 @@ def record_contrasts(results: str, contrasts: Sequence[Contrast]) -> pd.DataFram
                 results,
                 contrast.claim,
                 contrast.scores.combine(*contrast.terms),
-                method=contrast.scores.interval_method,
                 data=contrast.data,
                 n=contrast.scores.n_scored,
                 seeds=contrast.seeds,
                 policy_dependent=contrast.is_policy_dependent(),
                 detail=f"Pooled over views {pooled['estimate']:+.3f} ({interval}). {CONDITIONAL}",
             )
-    return pd.DataFrame(
+    rows = [
         {"difference": contrast.name, "images": PLACES[where]} | contrast.row(where)
         for contrast in contrasts
         for where in (WITHIN_VIEW, POOLED)
-    )
+    ]
+    return pd.DataFrame(rows, columns=["difference", "images", *LIMITS, "n"])

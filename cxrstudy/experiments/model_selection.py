@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement.philox import resample_weights
-from cxrstudy.agreement.result import Estimate
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
+from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.experiments.rank_correlation import rank_correlation
 from cxrstudy.experiments.splits import SortedCells, score_splits, sort_cells
 from cxrstudy.experiments.thresholds import RULES, THRESHOLD_METRICS, threshold_scores
@@ -63,10 +63,10 @@ class SplitEstimates:
             Columns size, outcome, estimate, low, high (percentile) and n.
         """
         rows = [
-            (size, outcome, e.value, *e.interval(method="percentile"), e.n)
-            for (size, outcome), e in self.estimates.items()
+            {"size": size, "outcome": outcome} | estimate.row()
+            for (size, outcome), estimate in self.estimates.items()
         ]
-        return pd.DataFrame(rows, columns=["size", "outcome", "estimate", "low", "high", "n"])
+        return pd.DataFrame(rows, columns=["size", "outcome", *LIMITS, "n"])
 
 
 def nested_estimate(
@@ -87,7 +87,7 @@ def nested_estimate(
     ----------
     splits : numpy.ndarray of float64, any shape
         Outcome of each split of the sample; NaN where undefined.
-    resampled : numpy.ndarray of float64, shape (n_bootstrap, n_splits)
+    resampled : numpy.ndarray of float64, shape (n_replicates, n_splits)
         Outcome of each split of each resample; at least two splits.
     n_studies : int
     bounds : tuple of float
@@ -96,7 +96,7 @@ def nested_estimate(
     Returns
     -------
     Estimate
-        For percentile intervals.
+        With a percentile interval.
 
     References
     ----------
@@ -112,10 +112,7 @@ def nested_estimate(
     return Estimate(
         value=value,
         replicates=np.clip(value + shrink * deviations, *bounds),
-        jackknife=np.full(n_studies, value),
-        undefined=int(np.isnan(means).sum()),
         n=n_studies,
-        positives=0,
     )
 
 
@@ -172,8 +169,7 @@ def choose_on_validation(
     scores: Mapping[str, pd.DataFrame],
     sizes: Sequence[int],
     *,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> SplitEstimates:
     """Choose the model with the best mean AUROC on part of the studies, and test it on the rest.
 
@@ -185,15 +181,16 @@ def choose_on_validation(
         Each model's scores, complete, with the same index and columns.
     sizes : sequence of int
         Studies in the validation part, rising.
-    n_bootstrap, seed : int
+    resampling : Resampling
+        Its seed also draws the splits.
 
     Returns
     -------
     SplitEstimates
         Of `OUTCOMES`.
     """
-    settings = {"n_bootstrap": n_bootstrap, "seed": seed}
-    return choose_by_criteria(truth, scores, sizes, {"truth": truth}, **settings)["truth"]
+    by_truth = choose_by_criteria(truth, scores, sizes, {"truth": truth}, resampling=resampling)
+    return by_truth["truth"]
 
 
 def choose_by_criteria(
@@ -202,14 +199,13 @@ def choose_by_criteria(
     sizes: Sequence[int],
     criteria: Mapping[str, pd.DataFrame | pd.Series],
     *,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> dict[str, SplitEstimates]:
     """Choose a model by each of several criteria on the same splits, and let the truth judge.
 
     Parameters
     ----------
-    truth, scores, sizes, n_bootstrap, seed
+    truth, scores, sizes, resampling
         As for `choose_on_validation`.
     criteria : mapping of str to DataFrame or Series
         Labels of the same studies, by which the validation part is scored, the truth itself
@@ -222,7 +218,7 @@ def choose_by_criteria(
         By criterion; of `OUTCOMES`. Optimism compares the criterion's own score with the test
         score.
     """
-    cells = sort_cells(truth, scores)
+    cells, seed = sort_cells(truth, scores), resampling.seed
     sorted_by = {
         name: cells if labels is truth else sort_cells(labels, scores)
         for name, labels in criteria.items()
@@ -230,7 +226,7 @@ def choose_by_criteria(
     }
     outcomes: dict[str, list] = {name: [] for name in criteria}
     without_class: dict[str, np.ndarray] = {}
-    for weights in _sample_and_resamples(cells, n_bootstrap, seed):
+    for weights in _sample_and_resamples(cells, resampling):
         tested = score_splits(cells, weights, sizes, seed)
         for name, criterion in criteria.items():
             if name not in sorted_by:
@@ -255,14 +251,13 @@ def set_thresholds(
     scores: Mapping[str, pd.DataFrame],
     sizes: Sequence[int],
     *,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> SplitEstimates:
     """Set thresholds on part of the studies by each rule, and score them on the rest.
 
     Parameters
     ----------
-    truth, scores, sizes, n_bootstrap, seed
+    truth, scores, sizes, resampling
         As for `choose_on_validation`.
 
     Returns
@@ -273,8 +268,8 @@ def set_thresholds(
     """
     cells = sort_cells(truth, scores)
     full, resampled = (
-        threshold_scores(cells, weights, sizes, _THRESHOLD_SPLITS, seed)
-        for weights in _sample_and_resamples(cells, n_bootstrap, seed)
+        threshold_scores(cells, weights, sizes, _THRESHOLD_SPLITS, resampling.seed)
+        for weights in _sample_and_resamples(cells, resampling)
     )
     return _split_estimates(
         _threshold_outcomes(full[0]),
@@ -296,10 +291,10 @@ def _central_range(values: np.ndarray) -> np.ndarray:
     return np.quantile(defined, [0.5, 0.025, 0.975]) if defined.size else np.full(3, np.nan)
 
 
-def _sample_and_resamples(cells: SortedCells, n_bootstrap: int, seed: int):
+def _sample_and_resamples(cells: SortedCells, resampling: Resampling):
     n = cells.positive.shape[1]
     yield np.ones((_FULL_RESAMPLES, n), np.uint8)
-    yield resample_weights(n, n_bootstrap, seed)
+    yield resampling.drawn_rows(n)
 
 
 def _threshold_outcomes(scores: np.ndarray) -> dict[str, np.ndarray]:

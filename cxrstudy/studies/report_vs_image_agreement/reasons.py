@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cxrstudy.agreement.compare import agree
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.agreement.result import MACRO_AVERAGE, Estimate
 from cxrstudy.experiments.readers import READER, compare_with_peers
 from cxrstudy.observations import apply_uncertainty_policy, close_upward
@@ -22,8 +23,7 @@ def published_reasons(
     truth: pd.DataFrame,
     labels: pd.DataFrame,
     readers: Mapping[str, pd.DataFrame],
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> pd.DataFrame:
     """Put a size on each reason that tables of labels can measure, in mean F1 over `truth`.
 
@@ -35,8 +35,7 @@ def published_reasons(
         Report codes 1, 0, -1 and NaN; uncertain labels count as negative.
     readers : mapping of str to DataFrame
         Labels 1 and 0 of an even number of readers of the same images; may be empty.
-    n_bootstrap, seed : int
-        Replicates of studies, and key of the resampling stream.
+    resampling : Resampling
 
     Returns
     -------
@@ -45,13 +44,13 @@ def published_reasons(
         data that a measurement would take. The first row is the whole shortfall. The rows do
         not add up: each reason is measured by itself.
     """
-    given, gain = _shortfall_and_closing_gain(truth, labels, n_bootstrap, seed)
+    given, gain = _shortfall_and_closing_gain(truth, labels, resampling)
     rows = [
         _row("all together", "1 - F1 of the report labels", given, flipped=True),
         _hierarchy_row(truth, gain),
         _row("access to clinical history", needs="the same images read with and without history"),
         _row("impression only", needs="labels of findings and impression of the same reports"),
-        *_noise_rows(truth, labels, readers, n_bootstrap, seed),
+        *_noise_rows(truth, labels, readers, resampling),
     ]
     return pd.DataFrame(rows, columns=["reason", "quantity", "estimate", "low", "high", "needs"])
 
@@ -62,7 +61,7 @@ def _hierarchy_row(truth: pd.DataFrame, gain: Estimate) -> tuple:
     return _row("label hierarchy", "F1 gained by closing labels upward", gain)
 
 
-def _shortfall_and_closing_gain(truth, labels, n_bootstrap, seed) -> tuple[Estimate, Estimate]:
+def _shortfall_and_closing_gain(truth, labels, resampling) -> tuple[Estimate, Estimate]:
     tables = {"as given": labels, "closed": close_upward(labels)}
     scores = agree(
         truth,
@@ -72,15 +71,14 @@ def _shortfall_and_closing_gain(truth, labels, n_bootstrap, seed) -> tuple[Estim
         },
         metrics=("f1",),
         contrasts=[("closed", "as given")],
-        n_bootstrap=n_bootstrap,
-        seed=seed,
+        resampling=resampling,
     )
     return tuple(
         scores.estimate(name, MACRO_AVERAGE, "f1") for name in ("as given", "closed - as given")
     )
 
 
-def _noise_rows(truth, labels, readers, n_bootstrap, seed) -> list[tuple]:
+def _noise_rows(truth, labels, readers, resampling) -> list[tuple]:
     reason = "noise of the labeling task"
     if not readers:
         return [_row(reason, needs="labels of several readers of the same images")]
@@ -89,8 +87,7 @@ def _noise_rows(truth, labels, readers, n_bootstrap, seed) -> list[tuple]:
     scores = compare_with_peers(
         {name: table.loc[truth.index, observations] for name, table in readers.items()},
         {"labeler": policy},
-        n_bootstrap=n_bootstrap,
-        seed=seed,
+        resampling=resampling,
     )
     reader = scores.estimate(READER, MACRO_AVERAGE, "f1")
     beyond = scores.estimate(f"{READER} - labeler", MACRO_AVERAGE, "f1")
