@@ -56,17 +56,7 @@ class Estimate:
         return "percentile" if self.jackknife is None else "bca"
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Bootstrap confidence interval.
-
-        Parameters
-        ----------
-        level : float, default 0.95
-
-        Returns
-        -------
-        low, high : float
-            NaN if no replicate is defined, or (BCa) the value lies outside all replicates.
-        """
+        """Bootstrap interval; NaN if no replicate is defined or (BCa) all lie on one side."""
         replicates = self._resolved(self.replicates)
         if self.jackknife is None:
             low, high = percentile_interval(replicates, level)
@@ -81,17 +71,7 @@ class Estimate:
         return bootstrap_p_value(self.value, replicates, jackknife, null, self.stratum_sizes)
 
     def row(self, level: float = 0.95) -> dict[str, float]:
-        """Lay the estimate out as columns of a tidy table.
-
-        Parameters
-        ----------
-        level : float, default 0.95
-
-        Returns
-        -------
-        dict
-            Keys estimate, low, high, n and positives.
-        """
+        """Lay the estimate out as the columns of every tidy table; `LIMITS` come first."""
         low, high = self.interval(level)
         sample = {"n": self.n, "positives": self.positives}
         return {"estimate": self.value, "low": low, "high": high, **sample}
@@ -99,6 +79,10 @@ class Estimate:
     def __sub__(self, other: "Estimate") -> "Estimate":
         """Paired difference of two estimates made from the same resamples."""
         return derive(np.subtract, self, other) if isinstance(other, Estimate) else NotImplemented
+
+    def __rsub__(self, constant: float) -> "Estimate":
+        """Return a constant minus the estimate, such as the false-positive rate 1 - specificity."""
+        return derive(lambda values: constant - values, self)
 
     def __repr__(self) -> str:
         """Show the value, its 95 % interval and the sample behind it."""
@@ -122,7 +106,7 @@ def derive(function: Callable[..., np.ndarray], *estimates: Estimate) -> Estimat
     is a percentile one if any part's is.
     """
     keys = {estimate.resample_key for estimate in estimates}
-    if None in keys or len(keys) > 1:
+    if len(estimates) > 1 and (None in keys or len(keys) > 1):
         raise ValueError(
             "a difference or mean needs estimates from the same resamples: the same rows, "
             "clusters, strata, replicates and seed"
@@ -179,25 +163,7 @@ class Agreement:
     too_few: frozenset[tuple[str, str]] = field(default_factory=frozenset)
 
     def estimate(self, method: str, observation: str, metric: str) -> Estimate:
-        """Return one estimate or contrast.
-
-        Parameters
-        ----------
-        method : str
-            A method, or a contrast written ``"a - b"``.
-        observation : str
-            An observation, ``"Average"`` or ``"Weighted Average"``.
-        metric : str
-
-        Returns
-        -------
-        Estimate
-
-        Raises
-        ------
-        KeyError
-            If there is no such estimate.
-        """
+        """Return one estimate, or the contrast that is written ``"a - b"``."""
         for first, second in self.contrasts:
             if method == _contrast_name(first, second):
                 return self.estimate(first, observation, metric) - self.estimate(
@@ -217,18 +183,7 @@ class Agreement:
                     yield _contrast_name(first, second), observation, metric
 
     def table(self, level: float = 0.95) -> pd.DataFrame:
-        """Tidy table of every estimate and contrast.
-
-        Parameters
-        ----------
-        level : float, default 0.95
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns method, observation, metric, estimate, low, high, n, positives, undefined
-            (replicates) and too_few.
-        """
+        """Tidy table of every estimate and contrast, with undefined replicates and too_few."""
         flagged = self._flagged()
         rows = []
         for method, observation, metric in self:

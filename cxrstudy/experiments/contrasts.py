@@ -16,36 +16,18 @@ CONDITIONAL = (
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """One difference of scores, and the claim that it decides.
-
-    Attributes
-    ----------
-    claim : str
-        Its id.
-    name : str
-        What is subtracted from what, in words that hold for this run.
-    scores : LabelScores
-    terms : tuple of (float, str, str)
-        See `LabelScores.combine`; positive if the difference goes the claim's way.
-    data : str
-        Which images, in words.
-    seeds : int or None
-        Independent trainings, where there are any.
-    decides : bool
-        Whether the run has what the claim is about, such as its run lengths. If not, the
-        difference is shown and the claim is left alone.
-    alternatives : sequence of LabelScores
-        The same methods under another weighting.
-    """
+    """One difference of scores, and the claim that it decides."""
 
     claim: str
-    name: str
+    name: str  # what is subtracted from what, in words that hold for this run
     scores: LabelScores
-    terms: tuple[tuple[float, str, str], ...]
-    data: str
-    seeds: int | None = None
+    terms: tuple[tuple[float, str, str], ...]  # of `combine`; above 0 if it goes the claim's way
+    data: str  # which images, in words
+    seeds: int | None = None  # independent trainings, where there are any
+    # Whether the run has what the claim is about, such as its run lengths. If not, the difference
+    # is shown and the claim is left alone.
     decides: bool = True
-    alternatives: Sequence[LabelScores] = ()
+    alternatives: Sequence[LabelScores] = ()  # the same methods under another weighting
 
     def row(self, where: str) -> dict[str, float]:
         """Return the difference within view or pooled, with its 95 % interval."""

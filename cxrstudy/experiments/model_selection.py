@@ -35,33 +35,17 @@ _THRESHOLD_SPLITS = 2
 
 @dataclass(frozen=True, eq=False)
 class SplitEstimates:
-    """Expected outcomes over random splits, by size of the validation part.
+    """Expected outcomes over random splits, by size of the validation part."""
 
-    Attributes
-    ----------
-    estimates : dict of (int, str) to Estimate
-        By size and outcome; see `nested_estimate`.
-    spread : DataFrame
-        Columns size, outcome, median, low and high: the central 95 % of single splits of the
-        sample, which is what one team with one validation set may see.
-    without_class : Series of float
-        By size: observations per split that lack a class in the validation part.
-    n_studies : int
-    """
-
-    estimates: dict[tuple[int, str], Estimate]
+    estimates: dict[tuple[int, str], Estimate]  # by size and outcome; see `nested_estimate`
+    # Size, outcome, median, low and high: the central 95 % of single splits of the sample, which
+    # is what one team with one validation set may see.
     spread: pd.DataFrame
-    without_class: pd.Series
+    without_class: pd.Series  # by size: observations per split that lack a class in validation
     n_studies: int
 
     def table(self) -> pd.DataFrame:
-        """Tidy table.
-
-        Returns
-        -------
-        DataFrame
-            Columns size, outcome, estimate, low, high (percentile) and n.
-        """
+        """Tidy table of the estimates by size and outcome."""
         rows = [
             {"size": size, "outcome": outcome} | estimate.row()
             for (size, outcome), estimate in self.estimates.items()
@@ -81,22 +65,9 @@ def nested_estimate(
     times; the spread of their means holds the error of the sample and a share of the splits'
     own, which is estimated from the spread within resamples and taken out. Copies of a study
     never straddle a split, so a resample's parts hold fewer distinct studies and its mean is
-    shifted; the replicates are therefore moved to the value and only their spread is used.
-
-    Parameters
-    ----------
-    splits : numpy.ndarray of float64, any shape
-        Outcome of each split of the sample; NaN where undefined.
-    resampled : numpy.ndarray of float64, shape (n_replicates, n_splits)
-        Outcome of each split of each resample; at least two splits.
-    n_studies : int
-    bounds : tuple of float
-        Range that the outcome cannot leave, such as 0 to 1 for a chance.
-
-    Returns
-    -------
-    Estimate
-        With a percentile interval.
+    shifted; the replicates are therefore moved to the value and only their spread is used. They
+    are kept within the bounds that the outcome cannot leave, such as 0 and 1 for a chance.
+    ``resampled`` has shape (n_replicates, at least two splits).
 
     References
     ----------
@@ -135,20 +106,8 @@ def _means_and_their_variance(resampled: np.ndarray) -> tuple[np.ndarray, np.nda
 def selection_outcomes(validation: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
     """Judge the choice of the model with the highest validation score.
 
-    Models that tie for the highest score share the choice.
-
-    Parameters
-    ----------
-    validation, test : numpy.ndarray of float64, shape (..., n_models)
-
-    Returns
-    -------
-    dict of str to numpy.ndarray of float64, shape (...)
-        By `OUTCOMES`: test score of the chosen model minus the mean of all; the highest test
-        score minus that of the chosen, and minus the mean of all (both include the luck of the
-        best); whether the chosen has the highest test score; validation minus test score of the
-        chosen; Spearman's correlation of validation and test scores over the models, NaN where
-        one of the two does not vary.
+    Scores have shape (..., n_models); models that tie for the highest share the choice. Both
+    regrets include the luck of the best model.
     """
     leading = validation == validation.max(axis=-1, keepdims=True)
     share = leading / leading.sum(axis=-1, keepdims=True)
@@ -157,9 +116,9 @@ def selection_outcomes(validation: np.ndarray, test: np.ndarray) -> dict[str, np
         chosen - average,
         best - chosen,
         best - average,
-        (share * (test == best[..., None])).sum(axis=-1),
+        (share * (test == best[..., None])).sum(axis=-1),  # whether the chosen is the best
         validation.max(axis=-1) - chosen,
-        rank_correlation(validation, test),
+        rank_correlation(validation, test),  # over the models; NaN where a score does not vary
     )
     return dict(zip(OUTCOMES, values, strict=True))
 
@@ -203,20 +162,9 @@ def choose_by_criteria(
 ) -> dict[str, SplitEstimates]:
     """Choose a model by each of several criteria on the same splits, and let the truth judge.
 
-    Parameters
-    ----------
-    truth, scores, sizes, resampling
-        As for `choose_on_validation`.
-    criteria : mapping of str to DataFrame or Series
-        Labels of the same studies, by which the validation part is scored, the truth itself
-        among them; or one number for each model, the highest being best, such as a training
-        loss with its sign changed.
-
-    Returns
-    -------
-    dict of str to SplitEstimates
-        By criterion; of `OUTCOMES`. Optimism compares the criterion's own score with the test
-        score.
+    A criterion is a table of labels of the same studies, by which the validation part is scored;
+    or one number for each model, the highest being best, such as a training loss with its sign
+    changed. Optimism compares the criterion's own score with the test score.
     """
     cells, seed = sort_cells(truth, scores), resampling.seed
     sorted_by = {

@@ -15,7 +15,6 @@ from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.agreement.result import (
     LIMITS,
     MACRO_AVERAGE,
-    WEIGHTED_AVERAGE,
     Agreement,
     Estimate,
     mean_estimate,
@@ -157,20 +156,10 @@ def fleiss_kappas(
 
 
 def fleiss_kappa(votes: NDArray, n_readers: int, weights: NDArray) -> NDArray[np.float64]:
-    """Fleiss' kappa of yes-or-no labels, for many weightings of the studies at once.
+    """Fleiss' kappa from the number of readers who say yes, shape (n_studies, n_observations).
 
-    Parameters
-    ----------
-    votes : float array, shape (n_studies, n_observations)
-        Readers who answer yes.
-    n_readers : int
-    weights : array, shape (n_weightings, n_studies)
-        How often each study counts.
-
-    Returns
-    -------
-    float array, shape (n_weightings, n_observations)
-        NaN where all readers give the same answer to every study.
+    Each row of ``weights``, shape (n_weightings, n_studies), gives a row of values; NaN where all
+    readers give the same answer to every study.
     """
     weights = np.asarray(weights, np.float64)
     pairs = n_readers * (n_readers - 1)
@@ -205,22 +194,25 @@ def operating_points(
     DataFrame
         Columns source, rate ("fpr" or "tpr"), observation, estimate, low, high, n, positives.
     """
-    table = agree(
+    found = agree(
         truth,
         predictions,
         metrics=("specificity", "recall"),
         resampling=resampling,
         min_events=0,
-    ).table()
-    table = table[~table["observation"].isin([MACRO_AVERAGE, WEIGHTED_AVERAGE])]
-    false_alarms = table["metric"] == "specificity"
-    limits = table[["estimate", "low", "high"]]
-    flipped = 1 - limits[["estimate", "high", "low"]].set_axis(limits.columns, axis=1)
-    table = table.assign(
-        rate=np.where(false_alarms, "fpr", "tpr"),
-        **limits.where(~false_alarms, flipped, axis=0),
-    ).rename(columns={"method": "source"})
-    return table[["source", "rate", "observation", "estimate", "low", "high", "n", "positives"]]
+    )
+    rows = []
+    for source in predictions:
+        for observation in truth:
+            rates = {
+                "fpr": 1 - found.estimate(source, observation, "specificity"),
+                "tpr": found.estimate(source, observation, "recall"),
+            }
+            rows += [
+                {"source": source, "rate": rate, "observation": observation} | estimate.row()
+                for rate, estimate in rates.items()
+            ]
+    return pd.DataFrame(rows)
 
 
 def points_as_printed(points: pd.DataFrame) -> pd.DataFrame:

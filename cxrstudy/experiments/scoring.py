@@ -123,19 +123,9 @@ class LabelScores:
     def combine(self, *terms: tuple[float, str, str], where: str = WITHIN_VIEW) -> Estimate:
         """Add scores with signs: a score, a difference, or a difference of differences.
 
-        Parameters
-        ----------
-        *terms : tuple of (float, str, str)
-            Factor, method, and source of labels, ``"expert"`` or ``"report"``.
-        where : {"Average", "AP", "PA", "pooled"}
-            Average: the mean of the two views.
-
-        Returns
-        -------
-        Estimate
-            Paired by image and, where several trainings are compared, by seed; averaged over
-            seeds. A method with one training is compared with every seed of another. Its ``n``
-            is the number of images that are judged, `n_scored`.
+        A term is a factor, a method, and ``"expert"`` or ``"report"``. Scores are paired by image
+        and by seed, and averaged over seeds; a method that was trained once is compared with
+        every seed of another.
         """
         return self._over_seeds(
             [method for _, method, _ in terms],
@@ -190,20 +180,7 @@ class LabelScores:
     def table(
         self, methods: Sequence[str] | None = None, places: Sequence[str] = (WITHIN_VIEW, POOLED)
     ) -> pd.DataFrame:
-        """Tabulate scores and gaps.
-
-        Parameters
-        ----------
-        methods : sequence of str, optional
-            All of them unless given.
-        places : sequence of {"Average", "AP", "PA", "pooled"}
-
-        Returns
-        -------
-        DataFrame
-            Tidy: columns method, seeds, images (how views were treated), quantity (experts,
-            report labels, gap, gap predicted, excess), estimate, low, high, n.
-        """
+        """Tabulate scores and gaps of some or all methods; images says how views were treated."""
         quantities = {
             "experts": lambda method, where: self.score(method, "expert", where),
             "report labels": lambda method, where: self.score(method, "report", where),
@@ -226,14 +203,7 @@ class LabelScores:
         return pd.DataFrame(rows, columns=["method", "seeds", "images", "quantity", *LIMITS, "n"])
 
     def summary(self) -> pd.DataFrame:
-        """Tabulate what is recorded of every method.
-
-        Returns
-        -------
-        DataFrame
-            Tidy: columns method, seeds, measure (AUROC against either source within view, their
-            difference, AUROC against experts pooled), estimate, low, high, n.
-        """
+        """Tabulate what is recorded of every method: `SUMMARY_MEASURES`."""
         table = self.table()
         pairs = zip(table["images"], table["quantity"], strict=True)
         measures = [SUMMARY_MEASURES.get(pair) for pair in pairs]
@@ -307,19 +277,7 @@ def rsna_sampling_weights(images: pd.Index) -> np.ndarray:
 
 
 def ranks_within(folds: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Replace scores by their ranks among the images of the same fold.
-
-    Parameters
-    ----------
-    folds : ndarray, shape (n_images,)
-    scores : ndarray, shape (k, n_images)
-        NaN where an image was not scored.
-
-    Returns
-    -------
-    ndarray of float64, shape (k, n_images)
-        From 0 to 1; equal scores have equal ranks.
-    """
+    """Replace scores, shape (k, n_images), by their ranks from 0 to 1 within each fold."""
     return pd.DataFrame(scores.T).groupby(folds).rank(pct=True).to_numpy().T
 
 

@@ -218,7 +218,8 @@ def test_weighted_scores_are_scikit_learns(images, predictions, drawn_by_label):
 
 def test_patients_are_drawn_as_a_whole(images, predictions):
     """Two images of each patient: as many leave-one-out values as patients, not as images."""
-    scores = LabelScores(images, predictions, resampling=Resampling(N_BOOTSTRAP))
+    single = {"single": predictions["single"]}
+    scores = LabelScores(images, single, resampling=Resampling(N_BOOTSTRAP))
     n_patients = scores.labels["patient"].nunique()
     assert n_patients < len(scores.labels)
     assert len(scores.score("single", "expert", "pooled").jackknife) == n_patients

@@ -53,20 +53,9 @@ class SubgroupAgreement:
         """
         return self.agreement.estimate(method, _name(observation, group, level), metric)
 
-    def table(self, **options) -> pd.DataFrame:
-        """Tidy table of every cell.
-
-        Parameters
-        ----------
-        **options
-            Passed on to `Agreement.table`.
-
-        Returns
-        -------
-        DataFrame
-            The agreement's table without averages, and columns observation, group and level.
-        """
-        table = self.agreement.table(**options)
+    def table(self) -> pd.DataFrame:
+        """Tidy table of every cell: the agreement's without averages, by group and level."""
+        table = self.agreement.table()
         table = table[table["observation"].isin(self.cells)].reset_index(drop=True)
         cells = pd.DataFrame(
             [self.cells[name] for name in table["observation"]],

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cxrstudy.agreement.compare import agree
 from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
-from cxrstudy.agreement.result import MACRO_AVERAGE, Estimate
+from cxrstudy.agreement.result import LIMITS, MACRO_AVERAGE, Estimate
 from cxrstudy.experiments.readers import READER, compare_with_peers
 from cxrstudy.observations import apply_uncertainty_policy, close_upward
 from cxrstudy.studies.report_vs_image_agreement.hierarchy import scored_parents
@@ -46,16 +46,16 @@ def published_reasons(
     """
     given, gain = _shortfall_and_closing_gain(truth, labels, resampling)
     rows = [
-        _row("all together", "1 - F1 of the report labels", given, flipped=True),
+        _row("all together", "1 - F1 of the report labels", 1 - given),
         _hierarchy_row(truth, gain),
         _row("access to clinical history", needs="the same images read with and without history"),
         _row("impression only", needs="labels of findings and impression of the same reports"),
         *_noise_rows(truth, labels, readers, resampling),
     ]
-    return pd.DataFrame(rows, columns=["reason", "quantity", "estimate", "low", "high", "needs"])
+    return pd.DataFrame(rows, columns=["reason", "quantity", *LIMITS, "needs"])
 
 
-def _hierarchy_row(truth: pd.DataFrame, gain: Estimate) -> tuple:
+def _hierarchy_row(truth: pd.DataFrame, gain: Estimate) -> dict:
     if not scored_parents(truth):
         return _row("label hierarchy", needs="a scored observation that is a parent of another")
     return _row("label hierarchy", "F1 gained by closing labels upward", gain)
@@ -78,7 +78,7 @@ def _shortfall_and_closing_gain(truth, labels, resampling) -> tuple[Estimate, Es
     )
 
 
-def _noise_rows(truth, labels, readers, resampling) -> list[tuple]:
+def _noise_rows(truth, labels, readers, resampling) -> list[dict]:
     reason = "noise of the labeling task"
     if not readers:
         return [_row(reason, needs="labels of several readers of the same images")]
@@ -92,7 +92,7 @@ def _noise_rows(truth, labels, readers, resampling) -> list[tuple]:
     reader = scores.estimate(READER, MACRO_AVERAGE, "f1")
     beyond = scores.estimate(f"{READER} - labeler", MACRO_AVERAGE, "f1")
     return [
-        _row(reason, "1 - F1 of one image reader against the others", reader, flipped=True),
+        _row(reason, "1 - F1 of one image reader against the others", 1 - reader),
         _row(
             "beyond one reader's noise",
             "F1 of an image reader minus F1 of the report labels",
@@ -106,12 +106,7 @@ def _row(
     quantity: str = "not measurable here",
     estimate: Estimate | None = None,
     *,
-    flipped: bool = False,
     needs: str = "",
-) -> tuple:
-    if estimate is None:
-        return reason, quantity, float("nan"), float("nan"), float("nan"), needs
-    value, (low, high) = estimate.value, estimate.interval()
-    if flipped:
-        value, low, high = 1 - value, 1 - high, 1 - low
-    return reason, quantity, value, low, high, needs
+) -> dict:
+    limits = dict.fromkeys(LIMITS, float("nan")) if estimate is None else estimate.row()
+    return {"reason": reason, "quantity": quantity, "needs": needs} | limits
