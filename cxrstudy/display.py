@@ -235,14 +235,11 @@ def save_table(table: pd.DataFrame, name: str, results: str | Path) -> Path:
 
 
 def in_words(table: pd.DataFrame, words: Mapping[str, str] | None) -> pd.DataFrame:
-    """Put words in place of the keys in a table's cells and column names; other cells stay."""
+    """Put words in place of the keys in a table's cells; a cell that is no key stays."""
     if not words:
         return table
-    texts = table.select_dtypes(["object", "string"]).columns
-    table = table.assign(
-        **{name: table[name].map(lambda key: words.get(key, key)) for name in texts}
-    )
-    return table.rename(columns=dict(words))
+    texts = table.select_dtypes(["object", "string"])
+    return table.assign(**texts.map(lambda cell: words.get(cell, cell)))
 
 
 def recorded_html(study: str, caption: str) -> str:

@@ -127,7 +127,7 @@ def _are_counts(values: pd.Series) -> bool:
 
 def _width(cell: object) -> str:
     """Keep short cells on one line and give long ones room."""
-    length = 0 if isinstance(cell, Markup) else len(str(cell))
+    length = len(str(cell))
     if 1 <= length <= 10:
         return Markup(' class="cxr-short"')
     return Markup(' class="cxr-text"') if length >= 37 else ""
