@@ -1,6 +1,5 @@
 """One run: check the parameters, execute the notebook, clean, stamp, publish atomically."""
 
-import fcntl
 import json
 import os
 import re
@@ -13,13 +12,13 @@ from pathlib import Path
 
 import nbformat
 import papermill
+from filelock import FileLock
 from nbclient.exceptions import DeadKernelError
 
 from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError, dataset, fetch
 from cxrstudy.paths import project_root
 from cxrstudy.recorded import SETS_BY_SIZE, load_recorded
-from cxrstudy.runs.catalogue import Study
-from cxrstudy.runs.folders import RunFolders
+from cxrstudy.runs.catalogue import RunFolders, Study
 from cxrstudy.runs.parameters import check_parameters, read_parameters
 from cxrstudy.runs.stamp import provenance
 
@@ -37,37 +36,15 @@ def run_study(
     """Execute a study's notebook and publish its tables.
 
     Everything is written to a temporary folder and moved into place at the end, so a run that
-    is killed leaves what was there before. Two runs of one study wait for each other.
-
-    Parameters
-    ----------
-    study : Study
-    set_name : str
-        A parameter set of the study.
-    overrides : mapping of str to object, optional
-        Parameters that override the set.
-    build : str or Path
-        Build folder, relative to the project or absolute.
-
-    Returns
-    -------
-    RunFolders
-        If a data set is neither here nor to be had, the stamp says which one is missing, and
-        nothing runs.
-
-    Raises
-    ------
-    ParameterError
-        Before any kernel starts, if a parameter is unknown or ill-typed.
-    StudyFailedError, CorruptDataError
-        If a cell raises or a file is not what the registry pins; ``failure.json`` says what.
+    is killed leaves what was there before. Two runs of one study wait for each other. If a data
+    set is neither here nor to be had, the stamp says which one, and nothing runs.
     """
     declared = read_parameters(study.notebook_path)
     parameters = check_parameters(declared, study.parameters(set_name) | dict(overrides or {}))
     folders = RunFolders.of(study.name, build)
     folders.executed.parent.mkdir(parents=True, exist_ok=True)
     with (
-        _exclusive(folders.executed.parent / ".lock"),
+        FileLock(folders.executed.parent / ".lock"),
         _failure_noted(study, folders),
         _scratch(folders) as scratch,
     ):
@@ -90,46 +67,24 @@ def run_study(
 
 
 def missing_data(build: str | Path = "_build") -> dict[str, str]:
-    """Say which studies of a build lacked their data.
-
-    Parameters
-    ----------
-    build : str or Path
-        Build folder.
-
-    Returns
-    -------
-    dict of str to str
-        Study to the titles of the data sets that it lacked.
-    """
-    missing = {}
-    for path in sorted((project_root() / build / "runs").glob("*/stamp.json")):
-        stamp = json.loads(path.read_text("utf-8"))
-        if stamp["missing"]:
-            missing[stamp["study"]] = ", ".join(dataset(name).title for name in stamp["missing"])
-    return missing
+    """Name for each study of a build that lacked its data the titles of the data sets."""
+    return {
+        stamp["study"]: ", ".join(dataset(name).title for name in stamp["missing"])
+        for stamp in _stamps(build)
+        if stamp["missing"]
+    }
 
 
 def studies_run_in_full(build: str | Path = "_build") -> set[str]:
-    """Say which studies' own runs are at least as large as the recorded ones.
+    """Name the studies whose finished run is of a set not smaller than the recorded run's.
 
-    Parameters
-    ----------
-    build : str or Path
-        Build folder.
-
-    Returns
-    -------
-    set of str
-        Studies with a finished run of a set that is not smaller than the recorded run's; a study
-        without a recorded run is among them.
+    A study without a recorded run is among them.
     """
     found = set()
-    for path in sorted((project_root() / build / "runs").glob("*/stamp.json")):
-        stamp = json.loads(path.read_text("utf-8"))
-        recorded = load_recorded(stamp["study"])
+    for stamp in _stamps(build):
         if stamp["missing"] or stamp["set"] not in SETS_BY_SIZE:
             continue
+        recorded = load_recorded(stamp["study"])
         recorded_set = None if recorded is None else recorded["set"].iloc[0]
         # What a benchmark recorded is no run of the study.
         if recorded_set not in SETS_BY_SIZE or (
@@ -142,20 +97,7 @@ def studies_run_in_full(build: str | Path = "_build") -> set[str]:
 def clean_notebook(
     notebook: nbformat.NotebookNode, replacements: Mapping[str, str]
 ) -> nbformat.NotebookNode:
-    """Remove what belongs to this machine and this minute from an executed notebook.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-        Executed by Papermill.
-    replacements : mapping of str to str
-        Absolute paths to what a reader should see instead.
-
-    Returns
-    -------
-    NotebookNode
-        Without timings and absolute paths.
-    """
+    """Remove timings from an executed notebook, and put `replacements` in place of paths."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
@@ -168,6 +110,11 @@ def clean_notebook(
         text = text.replace(json.dumps(path)[1:-1], shown)
     root = re.escape(json.dumps(str(project_root()))[1:-1])
     return nbformat.reads(re.sub(rf"{root}(?![\w.-])", ".", text), as_version=4)
+
+
+def _stamps(build: str | Path) -> list[dict]:
+    paths = sorted((project_root() / build / "runs").glob("*/stamp.json"))
+    return [json.loads(path.read_text("utf-8")) for path in paths]
 
 
 def _missing_data(study: Study) -> list[str]:
@@ -237,11 +184,3 @@ def _scratch(folders: RunFolders) -> Iterator[Path]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-@contextmanager
-def _exclusive(lock: Path) -> Iterator[None]:
-    """Hold a file lock, which the system releases even if the process is killed."""
-    with lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

@@ -10,27 +10,14 @@ from contextlib import contextmanager
 from typing import IO
 
 from cxrstudy.paths import project_root
-from cxrstudy.runs.catalogue import studies
-from cxrstudy.runs.folders import RunFolders
+from cxrstudy.runs.catalogue import RunFolders, studies
 
 
 def build_book(set_name: str = "quick", cores: int | None = None) -> int:
-    """Run every study that is out of date, decide the ledger and build the site.
+    """Run every study that is out of date, decide the ledger and build the site; 0 if all went.
 
     A failed study leaves a page that says so while the others still build. A build that was
     killed is taken up where it stopped: whatever was being written is made anew.
-
-    Parameters
-    ----------
-    set_name : str
-        Parameter set of the studies.
-    cores : int, optional
-        Cores for studies that run side by side; all of them unless told otherwise.
-
-    Returns
-    -------
-    int
-        0 if every study ran and the site was built.
     """
     with _only_build() as lock:
         if any((project_root() / ".snakemake" / "locks").glob("*")):

@@ -5,9 +5,9 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from cxrstudy.book.tables import HEADLINE_BEGIN, HEADLINE_END
 
 from cxrstudy.book import datasets_html, ledger_html, with_headline
-from cxrstudy.book.tables import HEADLINE_BEGIN, HEADLINE_END
 from cxrstudy.claims import build_ledger
 from cxrstudy.data.registry import datasets
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from cxrstudy.runs.keep import keep_benchmark
 
 from cxrstudy import recorded
 from cxrstudy.agreement import Estimate
 from cxrstudy.claims import build_ledger, record
 from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_words
 from cxrstudy.runs import RecordError, RunFolders, keep_run, studies_run_in_full, study
-from cxrstudy.runs.keep import keep_benchmark
 
 CLAIM = "deberta_rad.student_beats_teacher"
 
