@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from cxrstudy.book.tables import HEADLINE_BEGIN, HEADLINE_END
 from PIL import Image
 from typer.testing import CliRunner
 
 from cxrstudy import cli
+from cxrstudy.book.printed_claims import HEADLINE_BEGIN, HEADLINE_END
 from cxrstudy.data.images import read_image
 from cxrstudy.observations import OBSERVATIONS
 from cxrstudy.vision.backbones import BackboneName, build_backbone

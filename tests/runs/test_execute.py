@@ -44,9 +44,12 @@ def project(tmp_path, monkeypatch) -> Path:
         new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         new_code_cell(BODY),
     ]
-    notebook = new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
+    kernel = {"name": "python3", "display_name": "Python"}
+    notebook = new_notebook(
+        cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}}
+    )
     nbformat.write(notebook, root / "notebooks" / "tiny.ipynb")
-    for module in ("execute", "catalogue", "folders", "stamp"):
+    for module in ("execute", "catalogue", "stamp"):
         # Not by dotted name: the package exports functions under names of modules.
         loaded = importlib.import_module(f"cxrstudy.runs.{module}")
         monkeypatch.setattr(loaded, "project_root", lambda: root)
