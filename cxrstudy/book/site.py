@@ -51,7 +51,7 @@ def build_site(build: Path | None = None) -> Path:
     with tempfile.TemporaryDirectory(dir=build, prefix="site-") as scratch:
         program = Path(sys.executable).with_name("jupyter-book")
         command = [program, "build", "book", "--path-output", scratch, "--all"]
-        command += ["--config", "_config.yml", "--toc", "book/_generated/_toc.yml"]
+        command += ["--config", "_config.yml", "--toc", root / "book" / "_generated" / "_toc.yml"]
         finished = subprocess.run(
             [*command, "--warningiserror", "--keep-going", "--nitpick"],
             cwd=root,
