@@ -40,28 +40,27 @@ def run_study(
     set is neither here nor to be had, the stamp says which one, and nothing runs.
     """
     declared = read_parameters(study.notebook_path)
-    parameters = check_parameters(declared, study.parameters(set_name) | dict(overrides or {}))
+    given = check_parameters(declared, study.parameters(set_name) | dict(overrides or {}))
     folders = RunFolders.of(study.name, build)
     folders.executed.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        FileLock(folders.executed.parent / ".lock"),
-        _failure_noted(study, folders),
-        _scratch(folders) as scratch,
-    ):
-        start = time.monotonic()
+    with FileLock(folders.executed.parent / ".lock"), _scratch(folders) as scratch:
         # Overridden parameters may name tables of the reader's own, which need no data set.
-        missing = [] if overrides else _missing_data(study)
         ran = f"{set_name}, overridden" if overrides else set_name
-        stamp = {"study": study.name, "set": ran, "missing": missing}
-        if not stamp["missing"]:
-            tables = scratch / "results"
-            notebook = _execute(study, {**parameters, "results": str(tables)})
-            clean = clean_notebook(notebook, {str(tables): f"_build/results/{study.name}"})
-            nbformat.write(clean, scratch / "executed.ipynb")
-            values = {name: p.default for name, p in declared.items()} | parameters
-            del values["results"]
-            stamp |= provenance(study, values, seconds=time.monotonic() - start)
-        (scratch / "stamp.json").write_text(json.dumps(stamp, indent=1) + "\n", "utf-8")
+        try:
+            missing = [] if overrides else _missing_data(study)
+            stamp = {"study": study.name, "set": ran, "missing": missing}
+            if not missing:
+                start = time.monotonic()
+                _execute_in(scratch, study, given)
+                values = {name: p.default for name, p in declared.items()} | given
+                del values["results"]
+                stamp |= provenance(study, values, seconds=time.monotonic() - start)
+        except (StudyFailedError, CorruptDataError) as error:
+            # A note for the study's page; without a stamp, nobody takes the old tables for new.
+            _write_json(folders.failure, {"study": study.name, "error": str(error)})
+            folders.stamp.unlink(missing_ok=True)
+            raise
+        _write_json(scratch / "stamp.json", stamp)
         _publish(scratch, folders)
     return folders
 
@@ -128,16 +127,12 @@ def _missing_data(study: Study) -> list[str]:
     return missing
 
 
-@contextmanager
-def _failure_noted(study: Study, folders: RunFolders) -> Iterator[None]:
-    """Leave a note for the study's page if the run fails, and withdraw the stamp."""
-    try:
-        yield
-    except (StudyFailedError, CorruptDataError) as error:
-        failure = {"study": study.name, "error": str(error)}
-        folders.failure.write_text(json.dumps(failure, indent=1) + "\n", "utf-8")
-        folders.stamp.unlink(missing_ok=True)
-        raise
+def _execute_in(scratch: Path, study: Study, parameters: Mapping[str, object]) -> None:
+    """Leave tables and executed notebook in the scratch folder."""
+    tables = str(scratch / "results")
+    notebook = _execute(study, {**parameters, "results": tables})
+    clean = clean_notebook(notebook, {tables: f"_build/results/{study.name}"})
+    nbformat.write(clean, scratch / "executed.ipynb")
 
 
 def _execute(study: Study, parameters: Mapping[str, object]) -> nbformat.NotebookNode:
@@ -176,11 +171,12 @@ def _publish(scratch: Path, folders: RunFolders) -> None:
 
 @contextmanager
 def _scratch(folders: RunFolders) -> Iterator[Path]:
-    """Make a folder on the same disk as the results and remove it afterwards."""
+    """Make a folder on the same disk as the results; what a killed run left of its own goes."""
     for stale in folders.executed.parent.glob("tmp*"):
         shutil.rmtree(stale, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(dir=folders.executed.parent))
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folders.executed.parent) as scratch:
+        yield Path(scratch)
+
+
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
