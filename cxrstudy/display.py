@@ -242,16 +242,6 @@ def in_words(table: pd.DataFrame, words: Mapping[str, str] | None) -> pd.DataFra
     return table.assign(**texts.map(lambda cell: words.get(cell, cell)))
 
 
-def recorded_html(study: str, caption: str) -> str:
-    """Lay a study's recorded rows out for a page without a run; empty if nothing is recorded."""
-    recorded = load_recorded(study)
-    if recorded is None:
-        return ""
-    shown = table_in_words(recorded.drop(columns=list(PROVENANCE)))
-    caption = f"{caption} {provenance_in_words(recorded)}"
-    return captioned_table(shown, "recorded", caption, provenance_in_full(recorded))
-
-
 def show_table(table, name, caption, results, *arguments, **options) -> None:
     """Show a table as `Page.table` does."""
     Page(results).table(table, name, caption, *arguments, **options)

@@ -17,10 +17,15 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from cxrstudy.book.printed_claims import markdown_text, verdict_table
 from cxrstudy.claims import LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
-from cxrstudy.display import METADATA_KEY, recorded_html
-from cxrstudy.recorded import load_recorded
+from cxrstudy.display import METADATA_KEY
+from cxrstudy.recorded import (
+    PROVENANCE,
+    load_recorded,
+    provenance_in_full,
+    provenance_in_words,
+)
 from cxrstudy.runs.catalogue import Study
-from cxrstudy.table_html import anchor
+from cxrstudy.table_html import anchor, captioned_table, table_in_words
 
 
 def study_page(
@@ -55,10 +60,13 @@ def missing_data_page(study: Study, missing: list[str], ledger: list[LedgerRow])
         f"that holds them in the environment variable `{MIRROR_VARIABLE}`."
     )
     cells = [new_markdown_cell(text)]
-    recorded = recorded_html(study.name, "What the largest recorded run found.")
-    if recorded:
+    recorded = load_recorded(study.name)
+    if recorded is not None:
+        table = table_in_words(recorded.drop(columns=list(PROVENANCE)))
+        caption = f"What the largest recorded run found. {provenance_in_words(recorded)}"
+        shown = captioned_table(table, "recorded", caption, provenance_in_full(recorded))
         cells.append(new_markdown_cell(_verdicts(study, ledger, "an own run", True)))
-        cells.append(new_markdown_cell(f"```{{raw}} html\n{recorded}\n```"))
+        cells.append(new_markdown_cell(f"```{{raw}} html\n{shown}\n```"))
     return new_notebook(cells=cells)
 
 

@@ -203,7 +203,7 @@ def test_without_data_the_recorded_run_is_shown(monkeypatch):
     recorded = pd.DataFrame({"arm": [EVIL], "estimate": [0.5]}).assign(
         **dict.fromkeys(("set", "hardware", "versions", "date", "data", "commit"), "x")
     )
-    monkeypatch.setattr("cxrstudy.display.load_recorded", lambda study: recorded)
+    monkeypatch.setattr("cxrstudy.book.pages.load_recorded", lambda study: recorded)
     text = _text(missing_data_page(STUDY, ["chexpert_test_set_labels"], []))
     assert 'id="recorded"' in text and html.escape(EVIL) in text and "0.500" in text
     assert "<script" not in text
