@@ -10,13 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "catalogue": ["RunFolders", "Study", "studies", "study"],
-        "execute": [
-            "StudyFailedError",
-            "clean_notebook",
-            "missing_data",
-            "run_study",
-            "studies_run_in_full",
-        ],
+        "execute": ["StudyFailedError", "run_study"],
         "graph": ["build_book"],
         "imports": ["notebook_dependencies", "study_sources"],
         "record": ["RecordError", "record_benchmark", "record_run"],

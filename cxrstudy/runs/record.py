@@ -54,7 +54,6 @@ def record_benchmark(table: pd.DataFrame, name: str, study: Study, setting: str)
 
 
 def _write(table: pd.DataFrame, name: str) -> Path:
-    """Write a recorded table, whole or not at all."""
     path = recorded_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as unfinished:

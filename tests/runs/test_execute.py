@@ -14,11 +14,10 @@ from cxrstudy.runs import (
     RunFolders,
     Study,
     StudyFailedError,
-    clean_notebook,
     run_study,
 )
 from cxrstudy.runs import execute as execute_module
-from cxrstudy.runs.execute import missing_data
+from cxrstudy.runs.execute import clean_notebook, missing_data
 
 PARAMETERS = (
     'n: int = 2  # rows\nfail: bool = False  # stop\nresults: str = "_build/scratch/tiny"  # to'

@@ -16,9 +16,9 @@ from cxrstudy.runs import (
     RunFolders,
     record_benchmark,
     record_run,
-    studies_run_in_full,
     study,
 )
+from cxrstudy.runs.execute import studies_run_in_full
 
 CLAIM = "deberta_rad.student_beats_teacher"
 
