@@ -23,7 +23,7 @@ from cxrstudy.table_html import (
     UNDEFINED,
     anchor,
     captioned_table,
-    table_in_words,
+    cells_as_text,
     with_interval,
 )
 from cxrstudy.whole_files import written_whole
@@ -82,7 +82,7 @@ class Page:
         """
         save_table(table, name, self.results)
         shown = table.reset_index() if _has_named_index(table) else table
-        shown = table_in_words(in_words(shown, words), decimals, digits)
+        shown = cells_as_text(in_words(shown, words), decimals, digits)
         _publish_table(shown.rename(columns=words or {}), name, caption, details)
 
     def estimates(

@@ -64,7 +64,7 @@ def labeled_table(
     return _TEMPLATE.render(header=header, rows=rows, label=label, ids=ids, sortable=sortable)
 
 
-def table_in_words(
+def cells_as_text(
     table: pd.DataFrame,
     decimals: int | dict[str, int] = 3,
     digits: dict[str, int] | None = None,

@@ -25,7 +25,7 @@ from cxrstudy.recorded import (
     provenance_in_words,
 )
 from cxrstudy.runs.catalogue import Study
-from cxrstudy.table_html import anchor, captioned_table, table_in_words
+from cxrstudy.table_html import anchor, captioned_table, cells_as_text
 
 
 def study_page(
@@ -62,7 +62,7 @@ def missing_data_page(study: Study, missing: list[str], ledger: list[LedgerRow])
     cells = [new_markdown_cell(text)]
     recorded = load_recorded(study.name)
     if recorded is not None:
-        table = table_in_words(recorded.drop(columns=list(PROVENANCE)))
+        table = cells_as_text(recorded.drop(columns=list(PROVENANCE)))
         caption = f"What the largest recorded run found. {provenance_in_words(recorded)}"
         shown = captioned_table(table, "recorded", caption, provenance_in_full(recorded))
         cells.append(new_markdown_cell(_verdicts(study, ledger, "an own run", True)))

@@ -5,7 +5,6 @@ import re
 import pytest
 
 from cxrstudy.book.site import list_of_studies, table_of_contents
-from cxrstudy.claims import claims
 from cxrstudy.data.registry import datasets
 from cxrstudy.paths import project_root
 from cxrstudy.runs import studies, study
@@ -55,8 +54,3 @@ def test_looking_up_a_set_gives_a_copy():
     """Changing what was looked up does not change the list."""
     study("data_integrity").parameters("quick")["n"] = 1
     assert "n" not in study("data_integrity").parameters("quick")
-
-
-def test_a_study_that_exists_is_named_by_its_claims():
-    """Each study that decides claims is named by them as it is in studies.yaml."""
-    assert "report_vs_image_agreement" in {claim.study for claim in claims().values()}
