@@ -54,7 +54,6 @@ def test_data_sets_are_listed_with_their_terms():
 
 
 def test_fetch_verifies_the_mirror(mirror):
-    """With the mirror, fetching verifies its files."""
     result = _call("data", "fetch", "chexpert_test_set_labels")
     assert result.exit_code == 0
     assert "29 files verified" in result.output
