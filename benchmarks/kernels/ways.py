@@ -6,6 +6,8 @@ from functools import partial
 
 import numpy as np
 import torch
+from cxrstudy.kernels.bootstrap import count_intervals, count_intervals_reference
+from cxrstudy.kernels.prices import count_inputs, loss_inputs, score_inputs
 
 from cxrstudy.agreement import ranking as engine
 from cxrstudy.agreement.philox import as_key
@@ -18,9 +20,7 @@ from cxrstudy.kernels.augment import (
     draw_parameters,
 )
 from cxrstudy.kernels.bce import masked_bce, masked_bce_reference
-from cxrstudy.kernels.bootstrap import count_intervals, count_intervals_reference
 from cxrstudy.kernels.distill import distillation_loss, distillation_loss_reference
-from cxrstudy.kernels.prices import count_inputs, loss_inputs, score_inputs
 from cxrstudy.kernels.ranking import replicate_rankings
 
 KERNEL_WAY, COMPILED_WAY = "kernel", "torch.compile"

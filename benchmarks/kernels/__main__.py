@@ -19,6 +19,9 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from cxrstudy.kernels.checks import check_table
+from cxrstudy.kernels.prices import price_table
+from cxrstudy.kernels.roofline import CARDS, workloads
 
 from benchmarks.gpu.record import append, commit, hardware, versions
 from benchmarks.gpu.timing import Times, device_times, wall_times
@@ -34,11 +37,8 @@ from benchmarks.gpu.ways import (
     ranking_ways,
     view_ways,
 )
-from cxrstudy.kernels.checks import check_table
 from cxrstudy.kernels.compiler import HAS_TRITON
 from cxrstudy.kernels.dispatch import KERNEL, watch_paths
-from cxrstudy.kernels.prices import price_table
-from cxrstudy.kernels.roofline import CARDS, workloads
 
 CPU_RESULTS = Path("_build/bench/kernels_cpu.csv")
 CPU_REPEATS = 2

@@ -7,9 +7,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 import torch
-
-from cxrstudy import recorded
-from cxrstudy.figures import roofline
 from cxrstudy.kernels.checks import CHECKS, checks_in_words, error_in_words
 from cxrstudy.kernels.offline import chosen_report, report_in_words
 from cxrstudy.kernels.prices import price_table
@@ -24,6 +21,9 @@ from cxrstudy.kernels.roofline import (
     measured_on,
     workloads,
 )
+
+from cxrstudy import recorded
+from cxrstudy.figures import roofline
 
 
 def test_a_floor_is_the_larger_of_two_times():

@@ -15,6 +15,7 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 import torch
+from cxrstudy.kernels.bootstrap import count_intervals, count_intervals_reference
 
 from cxrstudy.agreement import ranking as engine
 from cxrstudy.agreement.counts import count_table
@@ -28,7 +29,6 @@ from cxrstudy.kernels.augment import (
     draw_parameters,
 )
 from cxrstudy.kernels.bce import masked_bce, masked_bce_reference
-from cxrstudy.kernels.bootstrap import count_intervals, count_intervals_reference
 from cxrstudy.kernels.compiler import HAS_TRITON
 from cxrstudy.kernels.dispatch import kernel_device, watch_paths
 from cxrstudy.kernels.distill import distillation_loss, distillation_loss_reference

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-
 from cxrstudy.kernels.prices import processor
+
 from cxrstudy.paths import project_root
 from cxrstudy.recorded import recorded_path
 from cxrstudy.whole_files import written_whole

@@ -1,5 +1,7 @@
 """Every kernel of the package with the types and block sizes of its launches."""
 
+from cxrstudy.kernels.offline import Specimen
+
 from cxrstudy.kernels import (
     augment,
     bce,
@@ -11,7 +13,6 @@ from cxrstudy.kernels import (
     resample,
 )
 from cxrstudy.kernels.compiler import tl
-from cxrstudy.kernels.offline import Specimen
 
 
 def specimens() -> list[Specimen]:

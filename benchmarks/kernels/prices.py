@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from cxrstudy.kernels.bootstrap import count_intervals
 from sklearn.metrics import f1_score, roc_auc_score
 
 from cxrstudy.agreement.counts import CountTable, count_table
@@ -17,7 +18,6 @@ from cxrstudy.agreement.units import ResamplingUnits, resampling_units
 from cxrstudy.agreement.visits import programs
 from cxrstudy.kernels.augment import Augmentation, augment_views
 from cxrstudy.kernels.bce import masked_bce
-from cxrstudy.kernels.bootstrap import count_intervals
 from cxrstudy.kernels.dispatch import watch_paths
 from cxrstudy.kernels.distill import distillation_loss
 from cxrstudy.kernels.ranking import replicate_rankings

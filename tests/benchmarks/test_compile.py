@@ -8,9 +8,10 @@ from cxrstudy.paths import project_root
 
 pytest.importorskip("triton")
 
+from cxrstudy.kernels.offline import Specimen, compile_offline, compile_report
+
 from cxrstudy.kernels import specimens
 from cxrstudy.kernels.compiler import jit, tl
-from cxrstudy.kernels.offline import Specimen, compile_offline, compile_report
 
 
 def test_no_kernel_spills():
