@@ -1,1 +1,1 @@
-"""What `benchmarks.kernels` times, with which clock, and where the rows go."""
+"""Evidence for the kernels: checks, compilation without a GPU, prices on a CPU, times on a GPU."""

@@ -5,7 +5,6 @@ from cxrstudy.figures.estimates import intervals_by_group, line_with_marks
 from cxrstudy.figures.gallery import image_gallery
 from cxrstudy.figures.ranges import ranges_by_group
 from cxrstudy.figures.roc import roc_with_raters
-from cxrstudy.figures.roofline import roofline
 from cxrstudy.figures.style import MARKERS, use_book_style
 
 __all__ = [
@@ -16,6 +15,5 @@ __all__ = [
     "line_with_marks",
     "ranges_by_group",
     "roc_with_raters",
-    "roofline",
     "use_book_style",
 ]

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from cxrstudy.kernels.checks import CHECKS, check_table
 
 from cxrstudy.kernels.dispatch import KERNEL, REFERENCE, takes_kernel, watch_paths
 from cxrstudy.paths import project_root
