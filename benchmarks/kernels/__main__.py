@@ -21,9 +21,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from cxrstudy.kernels.checks import check_table
-from cxrstudy.kernels.prices import price_table
-from cxrstudy.kernels.roofline import workloads
 
 from benchmarks.kernels.checks import CHECKS, check_table, interpreted_checks, wrong_checks
 from benchmarks.kernels.offline import compile_report

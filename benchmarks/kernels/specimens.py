@@ -1,15 +1,7 @@
 """Every kernel of the package with the types and block sizes of its launches."""
 
-from cxrstudy.kernels.offline import Specimen
-
-from cxrstudy.kernels import (
-    augment,
-    bce,
-    distill,
-    one_pass,
-    ranking,
-    resample,
-)
+from benchmarks.kernels.offline import Specimen
+from cxrstudy.kernels import augment, bce, distill, one_pass, ranking, resample
 from cxrstudy.kernels.compiler import tl
 
 

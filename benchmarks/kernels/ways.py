@@ -7,7 +7,6 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from cxrstudy.kernels.prices import count_inputs, loss_inputs, score_inputs
 
 from benchmarks.kernels.prices import count_inputs, score_inputs
 from cxrstudy.agreement import accelerators
@@ -25,7 +24,9 @@ from cxrstudy.kernels.augment import (
 )
 from cxrstudy.kernels.bce import masked_bce, masked_bce_reference
 from cxrstudy.kernels.distill import distillation_loss, distillation_loss_reference
-from cxrstudy.kernels.ranking import replicate_rankings
+from cxrstudy.kernels.ranking import ranked_replicates
+from cxrstudy.kernels.replicates import counted_replicates
+from cxrstudy.studies.kernels import loss_inputs
 
 KERNEL_WAY, COMPILED_WAY = "kernel", "torch.compile"
 CPU_WAY = "cxrstudy.agreement on the CPU"

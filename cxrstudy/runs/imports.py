@@ -51,9 +51,10 @@ def study_sources(study: Study) -> list[Path]:
     Returns
     -------
     list of Path
-        The notebook, what it depends on, and the recorded run that its page shows.
+        The notebook, what it depends on, and the recorded tables that its page shows.
     """
     recorded = [path for path in [recorded_path(study.name)] if path.exists()]
+    recorded += sorted(recorded_path(study.name).with_suffix("").glob("*.csv"))
     return [study.notebook_path, *notebook_dependencies(study.notebook_path), *recorded]
 
 

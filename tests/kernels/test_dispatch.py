@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
+from cxrstudy.agreement import accelerators
+from cxrstudy.kernels import ranking, replicates
 from cxrstudy.kernels.dispatch import KERNEL, REFERENCE, takes_kernel, watch_paths
 from cxrstudy.paths import project_root
 
