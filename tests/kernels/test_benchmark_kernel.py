@@ -23,11 +23,10 @@ COLUMNS = {
 @pytest.mark.interpreter
 def test_every_way_is_checked_timed_and_kept(tmp_path, monkeypatch):
     """Checks come first, each kernel itself runs, and earlier rows stay as they were."""
-    from benchmarks.gpu import record
-    from benchmarks.gpu.timing import wall_times
-    from benchmarks.gpu.ways import Sizes
-
     from benchmarks.kernels import __main__ as kernels
+    from benchmarks.kernels import checks, record
+    from benchmarks.kernels.timing import wall_times
+    from benchmarks.kernels.ways import Sizes
 
     order = []
 
