@@ -14,7 +14,6 @@ from cxrstudy.figures import (
     intervals_by_group,
     line_with_marks,
     ranges_by_group,
-    roofline,
     use_book_style,
 )
 
@@ -128,18 +127,3 @@ def test_a_gallery_shows_every_image_with_its_title():
     assert [panel.get_title(loc="left") for panel in shown] == [f"image {i}" for i in range(5)]
     for panel, image in zip(shown, images, strict=True):
         np.testing.assert_array_equal(panel.images[0].get_array(), image)
-
-
-def test_a_roofline_has_ticks_in_plain_numbers():
-    """More than powers of ten, and no exponents."""
-    floors = pd.DataFrame(
-        {"family": ["bce"], "megabytes": [140.0], "million_instructions": [1190.0],
-         "floor_microseconds": [35.6]}
-    )  # fmt: skip
-    axes = roofline(
-        floors, 4.8e12, 3.35e13, pd.DataFrame({"family": ["bce"], "microseconds": [60.0]})
-    )
-    axes.figure.canvas.draw()
-    texts = [tick.get_text() for axis in (axes.xaxis, axes.yaxis) for tick in axis.get_ticklabels()]
-    assert {"1", "2", "5", "10", "500", "1,000"} <= set(texts)
-    assert all(text.replace(",", "").replace(".", "").isdigit() for text in texts)

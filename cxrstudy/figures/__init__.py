@@ -4,7 +4,6 @@ from cxrstudy.figures.curves import curves_with_bands, line_with_marks
 from cxrstudy.figures.estimates import intervals_by_group, ranges_by_group
 from cxrstudy.figures.gallery import image_gallery
 from cxrstudy.figures.roc import roc_with_raters
-from cxrstudy.figures.roofline import roofline
 from cxrstudy.figures.style import MARKERS, use_book_style
 
 __all__ = [
@@ -15,6 +14,5 @@ __all__ = [
     "line_with_marks",
     "ranges_by_group",
     "roc_with_raters",
-    "roofline",
     "use_book_style",
 ]

@@ -9,7 +9,7 @@ repeated from its seed whatever the batch size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -33,37 +33,17 @@ _PIVOT = 0.5
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What varies between two views of one image, and how far; every draw is uniform.
+    """What varies between two views of one image, and how far; every draw is uniform."""
 
-    Attributes
-    ----------
-    size : tuple of int
-        Height and width of a view in pixels.
-    rotation : float
-        Largest angle in degrees, to either side.
-    translation : float
-        Largest shift as a share of the view, in each direction.
-    scale : tuple of float
-        Smallest and largest magnification; at 1 one pixel of a view is one of the image.
-    crop : bool
-        Whether a view smaller than the image lies anywhere in it, or in its middle.
-    flip : float
-        Probability of a mirror image. A mirrored chest has its heart on the wrong side.
-    brightness, contrast : float
-        Largest relative change, to either side. Contrast turns about mid-grey.
-    mean, deviation : float
-        Of grey values from 0 to 1, for the normalisation.
-    """
-
-    size: tuple[int, int] = (224, 224)
-    rotation: float = 10.0
-    translation: float = 0.05
-    scale: tuple[float, float] = (0.9, 1.1)
-    crop: bool = True
-    flip: float = 0.0
-    brightness: float = 0.1
-    contrast: float = 0.1
-    mean: float = 0.5
+    size: tuple[int, int] = (224, 224)  # height and width of a view in pixels
+    rotation: float = 10.0  # largest angle in degrees, to either side
+    translation: float = 0.05  # largest shift as a share of the view, in each direction
+    scale: tuple[float, float] = (0.9, 1.1)  # magnification; at 1 a view's pixel is an image's
+    crop: bool = True  # a view smaller than the image lies anywhere in it, not in its middle
+    flip: float = 0.0  # probability of a mirror image, in which the heart is on the wrong side
+    brightness: float = 0.1  # largest relative change, to either side
+    contrast: float = 0.1  # the same, about mid-grey
+    mean: float = 0.5  # of grey values from 0 to 1, for the normalisation
     deviation: float = 0.25
 
     def __post_init__(self):
@@ -77,12 +57,6 @@ class Augmentation:
         for name in ("flip", "brightness", "contrast"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
-
-    def for_evaluation(self) -> Augmentation:
-        """Return the view without chance: upright, in the middle, at the middle scale."""
-        middle = sum(self.scale) / 2
-        still = dict.fromkeys(("rotation", "translation", "flip", "brightness", "contrast"), 0.0)
-        return replace(self, **still, scale=(middle, middle), crop=False)
 
     def _ranges(self, height: int, width: int) -> tuple[float, ...]:
         """Half-widths of the draws for images of this size, in the order of the kernel."""
@@ -240,19 +214,7 @@ def augment_reference(
     augmentation: Augmentation,
     dtype: torch.dtype = torch.float32,
 ) -> torch.Tensor:
-    """Compute views by torch's affine grid and its bilinear sampling, in the parameters' type.
-
-    Parameters
-    ----------
-    images, index, augmentation, dtype
-        As in `augment_views`.
-    parameters : Tensor, shape (n_views, 8)
-        From `draw_parameters`.
-
-    Returns
-    -------
-    Tensor, shape (n_views, 1, view_height, view_width)
-    """
+    """Compute views by torch's affine grid and bilinear sampling, in the parameters' type."""
     height, width = images.shape[1:]
     view_height, view_width = augmentation.size
     a, b, shift_x, c, d, shift_y, gain, offset = parameters.unbind(1)
@@ -279,22 +241,8 @@ def draw_parameters(
 ) -> torch.Tensor:
     """Draw what `augment_views` applies to views ``first`` to ``first + n_views`` of a stream.
 
-    Parameters
-    ----------
-    n_views : int
-    augmentation : Augmentation
-    image_size : tuple of int
-        Height and width of the images in pixels.
-    seed : int
-        64-bit key of the stream.
-    first : int
-        Number of the first view.
-    device : torch.device or str
-
-    Returns
-    -------
-    Tensor of float32, shape (n_views, 8)
-        Matrix and shift from a view's pixel to the image's, row by row; gain; offset.
+    Returns float32 of shape (n_views, 8): matrix and shift from a view's pixel to the image's,
+    row by row; gain; offset.
     """
     device = torch.device(device)
     ranges, key = augmentation._ranges(*image_size), int(as_key(seed))
@@ -316,33 +264,12 @@ def augment_views(
     first: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> torch.Tensor:
-    """Return one random view of each chosen image.
+    """Return one random view of each chosen image, (n_views, 1, view_height, view_width).
 
     View ``first + i`` of a stream is the same in any batch and on any device, up to rounding.
-
-    Parameters
-    ----------
-    images : Tensor of uint8, shape (n_images, height, width)
-        The whole set, on the device that trains.
-    index : Tensor of int64, shape (n_views,)
-        Image of each view, on the same device. An image that is not there is an IndexError on
-        the CPU; on a GPU, which must not wait for an answer, its view is NaN.
-    augmentation : Augmentation
-    seed : int
-        64-bit key of the stream.
-    first : int
-        Views drawn before, such as ``step * batch_size``.
-    dtype : torch.dtype
-        float32, bfloat16 or float16.
-
-    Returns
-    -------
-    Tensor of ``dtype``, shape (n_views, 1, view_height, view_width)
-
-    Raises
-    ------
-    ValueError
-        If types, shapes or devices do not fit.
+    The whole set lies on the device that trains, as bytes of shape (n_images, height, width).
+    An image that is not there is an IndexError on the CPU; on a GPU, which must not wait for an
+    answer, its view is NaN.
     """
     _check(images, index, dtype)
     n_views, (height, width) = len(index), images.shape[1:]

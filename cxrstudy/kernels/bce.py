@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import partial
 
 import torch
-from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cxrstudy.kernels.compiler import cdiv, jit, tl
@@ -23,13 +22,10 @@ BLOCK = 1024
 COUNT_BLOCK = 8192
 KERNEL_TYPES = (torch.float32, torch.float16, torch.bfloat16)
 
-LEFT_OUT = -2
-"""Integer label of a cell that does not count; among floats NaN does the same."""
-
 
 @jit
 def _answered(labels, IGNORE_UNCERTAIN: tl.constexpr):
-    # A comparison with NaN is false, and integers below -1 stand for it.
+    # A comparison with NaN is false, and integers below -1, such as -2, stand for it.
     return labels > -1.0 if IGNORE_UNCERTAIN else labels >= -1.0
 
 
@@ -88,6 +84,8 @@ def bce_kernel(
     cost = tl.sum(tl.where(answered, cost, 0.0), 0) * share
     tl.store(partial_ptr + tl.program_id(0), cost)
     if WITH_GRADIENT:
+        # The cost is P softplus(-x) + N softplus(x), with softplus(-x) = softplus(x) - x. The slope
+        # of softplus(x) is sigmoid(x), so that of the cost is N sigmoid(x) - P sigmoid(-x).
         # Neither of the two probabilities is one minus the other: no cancellation.
         larger = 1.0 / (1.0 + decay)
         smaller = decay * larger
@@ -157,35 +155,15 @@ def masked_bce(
     policy: str = "zeros",
     smoothing: float = 0.0,
 ) -> torch.Tensor:
-    r"""Return the mean loss over answered cells.
+    r"""Return the mean loss over answered cells, a scalar; 0 where there are none.
 
-    With target :math:`y`, smoothed to :math:`y' = (1 - s) y + s / 2`, one cell costs
+    With target :math:`y`, smoothed to :math:`y' = (1 - s) y + s / 2`, and weight :math:`w` of its
+    observation (the last axis), one cell costs
     :math:`-w y' \log \sigma(x) - (1 - y') \log(1 - \sigma(x))`.
 
-    Parameters
-    ----------
-    logits : Tensor, shape (..., n_observations)
-        Computed on in float32 at least.
-    labels : Tensor, shape of ``logits``
-        Label codes 1, 0 and -1 (uncertain), or probabilities from 0 to 1. NaN, and `LEFT_OUT`
-        among integers, leaves a cell out. A blank that is to count as negative must be 0, as
-        `apply_uncertainty_policy` makes it. Integers of one byte are the fastest.
-    positive_weights : Tensor, shape (n_observations,), optional
-        Weight :math:`w` of the positive part; 1 unless given.
-    policy : {"zeros", "ones", "ignore"}
-        What -1 stands for; see `cxrstudy.observations.UNCERTAINTY_POLICIES`.
-    smoothing : float
-        Label smoothing :math:`s`, 0 to 1.
-
-    Returns
-    -------
-    Tensor, shape ()
-        0 where no cell is answered.
-
-    Raises
-    ------
-    ValueError
-        If shapes, policy or smoothing do not fit.
+    Labels are codes 1, 0 and -1 (uncertain, what the policy says), or probabilities. NaN, and -2
+    among integers, leaves a cell out. A blank that is to count as negative must be 0, as
+    `apply_uncertainty_policy` makes it. Integers of one byte are the fastest.
     """
     _check(logits, labels, positive_weights, policy, smoothing)
     fits = logits.dtype in KERNEL_TYPES and logits.numel() <= MOST_CELLS
@@ -215,29 +193,3 @@ def _check(logits, labels, positive_weights, policy, smoothing) -> None:
             f"positive_weights have shape {tuple(positive_weights.shape)}; "
             f"one weight for each of {logits.shape[-1]} observations is needed"
         )
-
-
-class MaskedBCE(nn.Module):
-    """`masked_bce` as a module; its weights move with the model and are saved with it.
-
-    Parameters
-    ----------
-    positive_weights : Tensor, shape (n_observations,), optional
-    policy : {"zeros", "ones", "ignore"}
-    smoothing : float
-    """
-
-    def __init__(
-        self,
-        positive_weights: torch.Tensor | None = None,
-        policy: str = "zeros",
-        smoothing: float = 0.0,
-    ):
-        super().__init__()
-        self.register_buffer("positive_weights", positive_weights)
-        self.policy = policy
-        self.smoothing = smoothing
-
-    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss; see `masked_bce`."""
-        return masked_bce(logits, labels, self.positive_weights, self.policy, self.smoothing)

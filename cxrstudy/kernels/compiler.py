@@ -17,15 +17,7 @@ HAS_TRITON = triton is not None
 
 
 def jit(function: Callable | None = None, **options):
-    """Compile a kernel with Triton when it is first launched; without Triton leave it alone.
-
-    Parameters
-    ----------
-    function : callable, optional
-        The kernel, when used as a bare decorator.
-    **options
-        Passed to ``triton.jit``, such as ``do_not_specialize``.
-    """
+    """Apply ``triton.jit``, bare or with its options; without Triton leave the kernel alone."""
     if triton is not None:
         return triton.jit(function, **options)
     return function if function is not None else lambda kernel: kernel
@@ -37,7 +29,7 @@ def interpreted() -> bool:
 
 
 def cdiv(numerator: int, denominator: int) -> int:
-    """Divide and round up."""
+    """Divide and round up: 5 / 2 is 3."""
     return -(-numerator // denominator)
 
 

@@ -15,15 +15,10 @@ _watched: ContextVar[list[tuple[str, str]] | None] = ContextVar("watched", defau
 
 @contextmanager
 def watch_paths() -> Iterator[list[tuple[str, str]]]:
-    """Collect which path each call inside the block takes.
+    """Collect each call's family and path, such as ``("bce", "kernel")``, in their order.
 
     A test or a benchmark of a kernel is worth nothing if the reference ran instead, so both
     assert what this yields.
-
-    Yields
-    ------
-    list of (str, str)
-        Family and ``"kernel"`` or ``"reference"``, in the order of the calls.
     """
     paths: list[tuple[str, str]] = []
     token = _watched.set(paths)
@@ -34,22 +29,7 @@ def watch_paths() -> Iterator[list[tuple[str, str]]]:
 
 
 def takes_kernel(family: str, device: torch.device, supported: bool = True) -> bool:
-    """Decide a call's path, and note it for `watch_paths`.
-
-    Parameters
-    ----------
-    family : str
-        Name of the kernel family.
-    device : torch.device
-        Where the call's tensors lie.
-    supported : bool
-        Whether the kernel covers the call's types and sizes.
-
-    Returns
-    -------
-    bool
-        True on a CUDA device with Triton, and on the CPU while Triton interprets.
-    """
+    """Decide a call's path, and note it for `watch_paths`; the interpreter takes CPU tensors."""
     runs = device.type == "cuda" or (device.type == "cpu" and interpreted())
     chosen = HAS_TRITON and runs and supported
     paths = _watched.get()

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import partial
 
 import torch
-from torch import nn
 from torch.nn.functional import log_softmax, one_hot
 
 from cxrstudy.kernels.compiler import cdiv, jit, tl
@@ -97,6 +96,9 @@ def distillation_kernel(
     part = 1.0 / (q0 + q1 + q2)
     q0, q1, q2 = q0 * part, q1 * part, q2 * part
 
+    # All logarithms are to base 2 here; the last factor of the cost makes them natural ones.
+    # With s = z / T and r = softmax(s), log q_c - log r_c is
+    # (log p_c / T - s_c) + log(sum of exp s) - log(sum of p^(1/T)), and the q_c add up to 1.
     cross_entropy = _log2(total) - tl.where(is_first, z0, tl.where(is_second, z1, z2))
     divergence = q0 * (log0 - s0) + q1 * (log1 - s1) + q2 * (log2 - s2)
     divergence += _log2(soft_total * part)
@@ -109,6 +111,8 @@ def distillation_kernel(
     cost = tl.sum(tl.where(answered, cost * weight, 0.0), 0) * (share * 0.6931471805599453)
     tl.store(partial_ptr + tl.program_id(0), cost)
     if WITH_GRADIENT:
+        # By z_c, cross entropy has the slope softmax(z)_c - (1 if c is h else 0), and T^2 times
+        # the divergence T (r_c - q_c).
         weight = weight if SCALE_LATER else weight * share
         hard_part, soft_part = (1.0 - alpha) * weight, alpha * temperature * weight
         by_total, by_soft = hard_part / total, soft_part / soft_total
@@ -176,7 +180,7 @@ def distillation_loss(
     temperature: float,
     class_weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    r"""Return the mean loss over reports and findings.
+    r"""Return the mean loss over reports and findings, both (..., n_findings, n_classes).
 
     With teacher probabilities :math:`p`, its hard label :math:`h = \arg\max p` (the first of equal
     ones) and the student's logits :math:`z`, one report and finding costs
@@ -187,35 +191,9 @@ def distillation_loss(
         + \alpha T^2 \sum_c q_c (\log q_c - \log \mathrm{softmax}(z / T)_c) \right],
         \qquad q_c = p_c^{1/T} / \sum_k p_k^{1/T}.
 
-    The factor :math:`T^2` keeps the two gradients comparable when :math:`T` changes. A teacher
-    that gives hard labels has :math:`q = p` at any temperature.
-
-    Parameters
-    ----------
-    logits : Tensor, shape (n_reports, n_findings, n_classes)
-        Computed on in float32 at least.
-    targets : Tensor, shape (n_reports, n_findings, n_classes)
-        Probabilities of the teacher. A report and finding with any NaN is left out: the mean is
-        over the others, and 0 where there are none. They get no gradient.
-    alpha : float
-        Weight of the softened targets, 0 to 1.
-    temperature : float
-        Above 0.
-    class_weights : Tensor, shape (n_findings, n_classes), optional
-        Weight :math:`w` of a report and finding by its hard label; 1 unless given.
-
-    Returns
-    -------
-    Tensor, shape ()
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit.
-
-    References
-    ----------
-    Hinton et al. 2015, section 2. Wong & Tanaka 2025 (DeBERTa-RAD), the loss of stage 2.
+    The factor :math:`T^2` keeps the two gradients comparable when :math:`T` changes (Hinton et al.
+    2015, section 2). A report and finding with any NaN among its targets is left out and gets no
+    gradient; the loss of none is 0. Class weights :math:`w` have shape (n_findings, n_classes).
     """
     _check(logits, targets, class_weights)
     fits = (
@@ -243,23 +221,3 @@ def _check(logits, targets, class_weights) -> None:
             f"class_weights have shape {tuple(class_weights.shape)}; one weight for each class of "
             f"each finding is needed: {tuple(logits.shape[-2:])}"
         )
-
-
-class DistillationLoss(nn.Module):
-    """`distillation_loss` as a module; its weights move with the model and are saved with it.
-
-    Parameters
-    ----------
-    alpha, temperature : float
-    class_weights : Tensor, shape (n_findings, n_classes), optional
-    """
-
-    def __init__(self, alpha: float, temperature: float, class_weights: torch.Tensor | None = None):
-        super().__init__()
-        self.alpha = alpha
-        self.temperature = temperature
-        self.register_buffer("class_weights", class_weights)
-
-    def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss; see `distillation_loss`."""
-        return distillation_loss(logits, targets, self.alpha, self.temperature, self.class_weights)

@@ -93,18 +93,8 @@ def shared_arguments(
 ) -> dict[str, object]:
     """Allocate what such a kernel writes, and name the arguments that all of them take.
 
-    Parameters
-    ----------
-    logits : Tensor
-    weights : Tensor of float32, optional
-    n_blocks : int
-        Programs of the launch; each writes one part of the loss.
-    with_gradient : bool
-
-    Returns
-    -------
-    dict
-        The logits stand in for a tensor that the kernel will not touch. The count is zero.
+    Each of the ``n_blocks`` programs of the launch writes one part of the loss. The logits stand
+    in for a tensor that the kernel will not touch; the count is zero.
     """
     return {
         "logits_ptr": logits,
@@ -120,19 +110,10 @@ def shared_arguments(
 
 
 def one_pass_loss(logits: torch.Tensor, launch: Launch) -> torch.Tensor:
-    """Apply a kernel that computes a loss and its gradient together.
+    """Apply a kernel that computes a loss and its gradient together; the loss of nothing is 0.
 
-    Parameters
-    ----------
-    logits : Tensor
-        Contiguous, with at most `MOST_CELLS` elements; the loss of none is 0.
-    launch : callable
-        See `Launch`. A gradient in a type whose range would lose a mean's small values is
-        returned unscaled, with the factor that it still needs.
-
-    Returns
-    -------
-    Tensor, shape ()
+    Logits are contiguous, with at most `MOST_CELLS` elements. ``launch`` returns a gradient whose
+    type would lose a mean's small values unscaled, with the factor that it still needs.
     """
     if not logits.numel():
         return logits.sum(dtype=torch.float32)

@@ -10,12 +10,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from cxrstudy.agreement import ranking
 from cxrstudy.agreement.resampling import ResamplingUnits
 from cxrstudy.agreement.visits import Programs
 from cxrstudy.kernels.compiler import cdiv, jit, tl
 from cxrstudy.kernels.dispatch import kernel_device, on_device_of, takes_kernel
-from cxrstudy.kernels.resample import empty_multiplicities, fill_multiplicities, strata_on
+from cxrstudy.kernels.resample import multiplicities
 
 BLOCK_REPLICATES = 256
 WARPS = 2
@@ -134,16 +133,16 @@ def average_precision_kernel(
     tl.store(positives_ptr + out, found.to(tl.float64), wanted)
 
 
-def _averages(
+def with_averages(
     values: torch.Tensor, positives: torch.Tensor, averaged: torch.Tensor, zero_undefined: bool
 ) -> torch.Tensor:
-    """Append the macro and the prevalence-weighted average along the observations (axis 1)."""
-    counted = values[:, averaged]
+    """Append the macro and the prevalence-weighted average along the observations (axis -2)."""
+    counted = values[..., averaged, :]
     if zero_undefined:
         counted = counted.nan_to_num(nan=0.0)
-    weights = positives[:, averaged]
-    weighted = torch.where(weights > 0, weights * counted, 0.0).sum(1) / weights.sum(1)
-    return torch.cat([values, counted.mean(1)[:, None], weighted[:, None]], dim=1)
+    weights = positives[..., averaged, :]
+    weighted = torch.where(weights > 0, weights * counted, 0.0).sum(-2) / weights.sum(-2)
+    return torch.cat([values, counted.mean(-2, keepdim=True), weighted.unsqueeze(-2)], dim=-2)
 
 
 def _accumulator(program: Programs):
@@ -153,9 +152,21 @@ def _accumulator(program: Programs):
     return tl.int32 if program.largest <= _NARROW_LIMIT else tl.int64
 
 
-def _rankings_on(
-    device, program: Programs, units: ResamplingUnits, averaged, zero_undefined, n_replicates, seed
+def ranked_replicates(
+    program: Programs,
+    units: ResamplingUnits,
+    averaged: np.ndarray,
+    zero_undefined: bool,
+    n_replicates: int,
+    seed: int,
 ) -> np.ndarray:
+    """Compute what `cxrstudy.agreement.ranking.replicate_rankings` does, by the kernels.
+
+    AUROC is exact to rounding, average precision to that of float32.
+    """
+    device = kernel_device()
+    if not takes_kernel("ranking", device):
+        raise RuntimeError("the ranking kernels need a GPU and Triton")
     n_metrics, n_methods, n_observations, _ = program.bounds.shape
     n_cells = n_methods * n_observations
     visits, bounds, averaged = (
@@ -164,15 +175,13 @@ def _rankings_on(
     )
     sampled = program.weights.dtype == np.float64
     sampling = torch.from_numpy(program.weights).to(device) if sampled else visits
-    kept = {"dtype": torch.float64, "device": device}
-    values = torch.empty(n_metrics, n_cells, n_replicates, **kept)
+    shape = (n_metrics, n_methods, n_observations, n_replicates)
+    values = torch.empty(shape, dtype=torch.float64, device=device)
     positives = torch.empty_like(values)
-    strata, accumulator = strata_on(units, device), _accumulator(program)
     chunk = max(CHUNK_BYTES // units.n_units // ALIGNED, 1) * ALIGNED
     for first in range(0, n_replicates, chunk):
         stride = min(chunk, cdiv(n_replicates - first, ALIGNED) * ALIGNED)
-        drawn = empty_multiplicities(units.n_units, stride, device)
-        fill_multiplicities(drawn.T, units.n_units, strata, seed, first)
+        drawn = multiplicities(units, stride, seed, first, device, by_unit=True)
         for i, code in enumerate(program.metrics):
             kernel = (auroc_kernel, average_precision_kernel)[code]
             with on_device_of(values):
@@ -187,49 +196,9 @@ def _rankings_on(
                     first,
                     n_replicates,
                     SAMPLED=sampled,
-                    ACCUMULATOR=accumulator,
+                    ACCUMULATOR=_accumulator(program),
                     UNROLLED=UNROLLED,
                     BLOCK_REPLICATES=BLOCK_REPLICATES,
                     num_warps=WARPS,
                 )
-    shape = (n_metrics * n_methods, n_observations, n_replicates)
-    complete = _averages(values.view(shape), positives.view(shape), averaged, zero_undefined)
-    return complete.reshape(n_metrics, n_methods, -1, n_replicates).cpu().numpy()
-
-
-def replicate_rankings(
-    program: Programs,
-    units: ResamplingUnits,
-    averaged: np.ndarray,
-    zero_undefined: bool,
-    n_replicates: int,
-    seed: np.uint64,
-) -> np.ndarray:
-    """Evaluate every ranking metric of every cell, and the averages, in every replicate.
-
-    It takes and returns what `cxrstudy.agreement.ranking.replicate_rankings` does, which is its
-    reference and what runs without a GPU; both draw the same resamples.
-
-    Parameters
-    ----------
-    program : Programs
-        From `cxrstudy.agreement.visits.programs`.
-    units : ResamplingUnits
-    averaged : numpy.ndarray of bool, shape (n_observations,)
-        Observations that enter the averages.
-    zero_undefined : bool
-        Whether an undefined value counts as 0 in an average.
-    n_replicates : int
-    seed : numpy.uint64
-        From `cxrstudy.agreement.philox.as_key`.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (n_metrics, n_methods, n_observations + 2, n_replicates)
-        AUROC is exact to rounding, average precision to float32's.
-    """
-    settings = (program, units, averaged, zero_undefined, n_replicates)
-    device = kernel_device()
-    if not takes_kernel("ranking", device, n_replicates > 0):
-        return ranking.replicate_rankings(*settings, seed)
-    return _rankings_on(device, *settings, int(seed))
+    return with_averages(values, positives, averaged, zero_undefined).cpu().numpy()

@@ -103,8 +103,37 @@ def bins_for(n_units: int) -> int:
     return max(next_power_of_2(n_units), _FEWEST_BINS)
 
 
-def strata_on(units: ResamplingUnits, device: torch.device) -> tuple[torch.Tensor, ...] | None:
-    """Move strata to a device, where there is more than one."""
+def multiplicities(
+    units: ResamplingUnits,
+    n_replicates: int,
+    seed: int,
+    first_replicate: int = 0,
+    device: torch.device | None = None,
+    by_unit: bool = False,
+) -> torch.Tensor:
+    """Count how often each unit is drawn in each replicate: bytes, (n_replicates, n_units).
+
+    The GPU is used where there is one unless a device is given. With ``by_unit`` the replicates of
+    one unit are neighbours in memory, not the units of one replicate.
+    """
+    device, key = kernel_device() if device is None else device, as_key(seed)
+    if not takes_kernel("resample", device, n_replicates > 0):
+        counted = np.zeros((n_replicates, units.n_units), np.uint8)
+        fill_weights(key, first_replicate, units.start, units.size, counted)
+        return torch.from_numpy(counted).to(device)
+    weights = _whole_words(n_replicates * units.n_units, device)
+    shape = (n_replicates, units.n_units)
+    weights = weights.view(shape[::-1]).T if by_unit else weights.view(shape)
+    _fill(weights, _strata_on(units, device), int(key), first_replicate)
+    return weights
+
+
+def _whole_words(size: int, device: torch.device) -> torch.Tensor:
+    """Allocate bytes; `scatter_kernel` adds to the four of a word, so the last word is whole."""
+    return torch.empty(4 * cdiv(size, 4), dtype=torch.uint8, device=device)[:size]
+
+
+def _strata_on(units: ResamplingUnits, device: torch.device) -> tuple[torch.Tensor, ...] | None:
     if len(units.stratum_sizes) == 1:
         return None
     return tuple(
@@ -112,84 +141,21 @@ def strata_on(units: ResamplingUnits, device: torch.device) -> tuple[torch.Tenso
     )
 
 
-def empty_multiplicities(n_rows: int, n_columns: int, device: torch.device) -> torch.Tensor:
-    """Allocate bytes in whole words, which `fill_multiplicities` needs."""
-    size = n_rows * n_columns
-    whole = torch.empty(4 * cdiv(size, 4), dtype=torch.uint8, device=device)
-    return whole[:size].view(n_rows, n_columns)
-
-
-def fill_multiplicities(
-    weights: torch.Tensor,
-    n_units: int,
-    strata: tuple[torch.Tensor, ...] | None,
-    seed: int,
-    first_replicate: int,
-) -> None:
-    """Launch the kernel that suits the number of units; the buffer may be wider than they.
-
-    Parameters
-    ----------
-    weights : Tensor of uint8, shape (n_replicates, n_units or up to a multiple of 64)
-        All or the first rows or columns of what `empty_multiplicities` returns, or that
-        transposed.
-    n_units : int
-    strata : pair of Tensor of int32, shape (n_units,), or None
-        From `strata_on`.
-    seed, first_replicate : int
-    """
-    bounds, n_counters = strata or (weights, weights), cdiv(n_units, WORDS)
+def _fill(weights, strata, seed: int, first_replicate: int) -> None:
+    """Launch the kernel that suits the number of units."""
+    n_replicates, n_units = weights.shape
+    n_counters = cdiv(n_units, WORDS)
     stream = (seed, first_replicate, n_units, n_counters)
     options = {"HAS_STRATA": strata is not None, "STEP": STEP}
+    bounds = strata or (weights, weights)  # any pointers: a kernel without strata reads neither
     with on_device_of(weights):
         if n_units <= MOST_BINS:
-            multiplicities_kernel[(len(weights),)](
-                weights,
-                *bounds,
-                *stream,
-                weights.shape[1],
-                *weights.stride(),
-                BINS=bins_for(n_units),
+            multiplicities_kernel[(n_replicates,)](
+                weights, *bounds, *stream, n_units, *weights.stride(), BINS=bins_for(n_units),
                 **options,
-            )
+            )  # fmt: skip
             return
         weights.zero_()
-        scatter_kernel[(len(weights), cdiv(n_counters, STEP))](
+        scatter_kernel[(n_replicates, cdiv(n_counters, STEP))](
             weights, *bounds, *stream, *weights.stride(), **options
         )
-
-
-def multiplicities(
-    units: ResamplingUnits,
-    n_replicates: int,
-    seed: int,
-    first_replicate: int = 0,
-    device: torch.device | None = None,
-) -> torch.Tensor:
-    """Count how often each unit is drawn in each replicate.
-
-    Parameters
-    ----------
-    units : ResamplingUnits
-    n_replicates : int
-    seed : int
-        64-bit key of the stream.
-    first_replicate : int
-        Number of the first replicate returned.
-    device : torch.device, optional
-        The GPU where there is one unless given.
-
-    Returns
-    -------
-    Tensor of uint8, shape (n_replicates, n_units)
-    """
-    device = kernel_device() if device is None else device
-    key = as_key(seed)
-    if not takes_kernel("resample", device, n_replicates > 0):
-        counted = np.zeros((n_replicates, units.n_units), np.uint8)
-        fill_weights(key, first_replicate, units.start, units.size, counted)
-        return torch.from_numpy(counted).to(device)
-    weights = empty_multiplicities(n_replicates, units.n_units, device)
-    strata = strata_on(units, device)
-    fill_multiplicities(weights, units.n_units, strata, int(key), first_replicate)
-    return weights

@@ -37,6 +37,7 @@ def notebook_dependencies(notebook: str | Path) -> list[Path]:
 def study_sources(study: Study) -> list[Path]:
     """List what can change a study's page: notebook, package files and its recorded run."""
     recorded = [path for path in [recorded_path(study.name)] if path.exists()]
+    recorded += sorted(recorded_path(study.name).with_suffix("").glob("*.csv"))
     return [study.notebook_path, *notebook_dependencies(study.notebook_path), *recorded]
 
 

@@ -23,7 +23,7 @@ def _images() -> torch.Tensor:
 
 def test_without_chance_a_view_is_the_middle_of_the_image():
     images = _images()
-    augmentation = Augmentation(size=(2, 4), scale=(1, 1), mean=0, deviation=1).for_evaluation()
+    augmentation = Augmentation(size=(2, 4), crop=False, **PLAIN)
     views = augment_views(images, torch.tensor([1, 0]), augmentation, seed=0)
     expected = images[[1, 0], 2:4, 2:6][:, None].float() / 255
     torch.testing.assert_close(views, expected)

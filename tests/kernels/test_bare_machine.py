@@ -76,8 +76,9 @@ def test_the_benchmark_is_imported_and_knows_its_commit(monkeypatch):
     pytest.importorskip("triton")
     monkeypatch.setenv("CXRSTUDY_COMMIT", "0123abc")
     done = run_there(
-        "import torch, benchmarks.kernels as kernels\n"
-        "print(kernels.commit(), kernels.versions(torch.device('cpu')), sep='; ')"
+        "import torch, benchmarks.kernels.__main__ as kernels\n"
+        "made = kernels.provenance(torch.device('cpu'))\n"
+        "print(made['commit'], made['versions'], sep='; ')"
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("0123abc; python 3."), done.stdout

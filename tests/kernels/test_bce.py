@@ -17,33 +17,6 @@ from cxrstudy.observations import apply_uncertainty_policy
 LOG1P = getattr(log1p, "fn", log1p)
 
 
-def _log1p_ratio(decay):
-    return np.where(decay == 0, 1.0, np.log1p(decay) / np.where(decay == 0, 1.0, decay))
-
-
-def _best_polynomial(degree, grid):
-    """Find the polynomial with the least relative error to log(1 + x) / x on 0 to 1, by Remez."""
-    extremes = (1 - np.cos(np.pi * np.arange(degree + 2) / (degree + 1))) / 2
-    for _ in range(6):
-        target = _log1p_ratio(extremes)
-        alternating = (-1.0) ** np.arange(degree + 2) * target
-        powers = np.vander(extremes, degree + 1, increasing=True)
-        *coefficients, _ = np.linalg.solve(np.column_stack([powers, alternating]), target)
-        error = np.polynomial.Polynomial(coefficients)(grid) / _log1p_ratio(grid) - 1
-        changes = np.flatnonzero(np.diff(np.sign(error))) + 1
-        # Between two zeros the error has one extreme.
-        stretches = np.split(np.arange(len(grid)), changes)
-        extremes = np.array([grid[part[np.abs(error[part]).argmax()]] for part in stretches])
-    return np.polynomial.Polynomial(coefficients)
-
-
-def test_the_logarithm_is_the_best_polynomial_of_its_degree():
-    """Its coefficients are those that Remez's algorithm finds, to nine digits."""
-    grid = np.linspace(0, 1, 100_001)
-    expected = grid * _best_polynomial(8, grid)(grid)
-    np.testing.assert_allclose(LOG1P(grid), expected, rtol=0, atol=3e-9)
-
-
 def test_the_logarithm_is_as_exact_as_float32():
     """Relative to the exact value, so that it also holds where the logarithm vanishes."""
     decay = np.concatenate([np.geomspace(1e-30, 1e-3, 1000), np.linspace(1e-3, 1, 1_000_001)])

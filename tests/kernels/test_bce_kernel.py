@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from cxrstudy.kernels.bce import MaskedBCE, masked_bce, masked_bce_reference
+from cxrstudy.kernels.bce import masked_bce, masked_bce_reference
 from cxrstudy.kernels.dispatch import KERNEL, REFERENCE, watch_paths
 
 SHAPES = [(1,), (1, 1), (1023,), (1, 14), (257, 14), (3, 7, 256)]
@@ -143,11 +143,3 @@ def test_no_gradient_is_written_unless_wanted(device, poisoned):
     with torch.no_grad():
         loss = masked_bce(logits, labels.to(device), weights.to(device))
     assert not loss.requires_grad and loss.isfinite()
-
-
-def test_module_holds_its_weights(device, poisoned):
-    logits, labels, weights = _case((33, 14))
-    module = MaskedBCE(weights, "ignore", 0.1).to(device)
-    expected = masked_bce_reference(logits, labels, weights, "ignore", 0.1)
-    torch.testing.assert_close(module(logits.to(device), labels.to(device)).cpu(), expected)
-    assert module.state_dict().keys() == {"positive_weights"}

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from cxrstudy import recorded
-from cxrstudy.kernels import checks
 from cxrstudy.kernels.dispatch import takes_kernel
 
 PEERS = {"bce": 1, "distill": 1, "augment": 2, "bootstrap": 2, "ranking": 2}
@@ -24,10 +23,10 @@ COLUMNS = {
 @pytest.mark.interpreter
 def test_every_way_is_checked_timed_and_kept(tmp_path, monkeypatch):
     """Checks come first, each kernel itself runs, and earlier rows stay as they were."""
-    from benchmarks import kernels
-    from benchmarks.gpu import record
-    from benchmarks.gpu.timing import wall_times
-    from benchmarks.gpu.ways import Sizes
+    from benchmarks.kernels import __main__ as kernels
+    from benchmarks.kernels import checks, record
+    from benchmarks.kernels.timing import wall_times
+    from benchmarks.kernels.ways import Sizes
 
     order = []
 
@@ -68,7 +67,7 @@ def test_every_way_is_checked_timed_and_kept(tmp_path, monkeypatch):
 
 @pytest.mark.interpreter
 def test_a_wrong_kernel_is_not_timed(monkeypatch):
-    from benchmarks import kernels
+    from benchmarks.kernels import __main__ as kernels
 
     wrong = {"family": ["bce", "ranking"], "error": [0.0, 1.0], "allowed": 0.5, "path": "kernel"}
     monkeypatch.setattr(kernels, "check_table", lambda: pd.DataFrame(wrong))
@@ -78,7 +77,7 @@ def test_a_wrong_kernel_is_not_timed(monkeypatch):
 
 @pytest.mark.interpreter
 def test_the_kernel_itself_runs_and_a_peer_that_fails_is_left_out(capsys):
-    from benchmarks import kernels
+    from benchmarks.kernels import __main__ as kernels
 
     def fails() -> None:
         raise MemoryError("too large")

@@ -2,26 +2,39 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import torch
 
-from cxrstudy.kernels.checks import CHECKS, check_table
+from cxrstudy.agreement import accelerators
+from cxrstudy.kernels import ranking, replicates
 from cxrstudy.kernels.dispatch import KERNEL, REFERENCE, takes_kernel, watch_paths
 from cxrstudy.paths import project_root
 
 WITHOUT_TRITON = """
 import sys
 sys.modules["triton"] = None
-from cxrstudy.kernels.checks import check_table
-from cxrstudy.kernels import augment, bce, bootstrap, distill, quantiles, ranking, resample
-table = check_table()
-assert set(table["path"]) == {"reference"}, table
-assert (table["error"] <= table["allowed"]).all(), table
+import torch
+from cxrstudy.agreement.resampling import resampling_units
+from cxrstudy.kernels import replicates
+from cxrstudy.kernels.augment import Augmentation, augment_views
+from cxrstudy.kernels.bce import masked_bce
+from cxrstudy.kernels.dispatch import watch_paths
+from cxrstudy.kernels.distill import distillation_loss
+from cxrstudy.kernels.resample import multiplicities
+with watch_paths() as paths:
+    masked_bce(torch.zeros(2, 14), torch.zeros(2, 14))
+    distillation_loss(torch.zeros(2, 13, 3), torch.ones(2, 13, 3) / 3, 0.5, 2.0)
+    augment_views(torch.zeros(1, 8, 8, dtype=torch.uint8), torch.tensor([0]), Augmentation(), 0)
+    assert multiplicities(resampling_units(5), 3, 0).sum() == 15
+assert {family for family, _ in paths} == {"bce", "distill", "augment", "resample"}
+assert {path for _, path in paths} == {"reference"}, paths
 """
 
 
 def test_everything_runs_without_triton():
-    """Every family imports and gives its reference's numbers, in a process without Triton."""
+    """Every family imports and runs its reference, in a process without Triton."""
     command = [sys.executable, "-W", "ignore", "-c", WITHOUT_TRITON]
     done = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -39,8 +52,23 @@ def test_a_gpu_takes_the_kernel_and_a_cpu_the_reference(monkeypatch):
     assert inner == [("d", REFERENCE)]
 
 
-def test_checks_name_each_family_and_its_path():
-    """On this machine's own path; kernels are checked under the interpreter and on a GPU."""
-    table = check_table()
-    assert table["family"].tolist() == list(CHECKS)
-    assert (table["error"] <= table["allowed"]).all()
+def test_agreement_gets_the_kernels_for_large_work_on_a_gpu(monkeypatch):
+    """Here 1,000 units, 4 cells; a replicate draws each unit once for each cell."""
+    monkeypatch.setattr(replicates, "HAS_TRITON", True)
+    units = SimpleNamespace(n_units=1_000)
+    counted = SimpleNamespace(columns=np.zeros((2, 2, 4)))
+    program = SimpleNamespace(bounds=np.zeros((1, 2, 2, 2)))
+    enough = replicates.FEWEST_DRAWS // 4_000
+
+    def offered(n_replicates):
+        common = (units, None, False, n_replicates, 0)
+        return (
+            accelerators.accelerated("replicate_counts", counted, units, [0], *common[1:]),
+            accelerators.accelerated("replicate_rankings", program, *common),
+        )
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert offered(enough) == (replicates.counted_replicates, ranking.ranked_replicates)
+    assert offered(enough - 1) == (None, None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert offered(enough) == (None, None)

@@ -10,13 +10,7 @@ from cxrstudy.agreement.philox import as_key, fill_weights, philox4x32
 from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.kernels.compiler import jit, tl
 from cxrstudy.kernels.dispatch import KERNEL, watch_paths
-from cxrstudy.kernels.resample import (
-    MOST_BINS,
-    empty_multiplicities,
-    fill_multiplicities,
-    multiplicities,
-    strata_on,
-)
+from cxrstudy.kernels.resample import MOST_BINS, multiplicities
 
 N_COUNTERS = 10
 FULL = np.uint64(0xFFFFFFFF)
@@ -98,20 +92,12 @@ def test_strata_keep_their_sizes(device, poisoned):
 
 @pytest.mark.parametrize("n", [90, MOST_BINS + 90])
 @pytest.mark.parametrize("by_unit", [False, True])
-def test_buffers_of_both_orders_wider_than_the_units(device, poisoned, n, by_unit):
-    """Rows of replicates as the intervals take them, rows of units as the rankings do."""
+def test_both_orders_in_memory(device, poisoned, n, by_unit):
+    """Units of one replicate beside each other as products take them, or replicates of one unit."""
     units = resampling_units(n, strata=np.arange(n) % 5 // 3)
-    width = n if by_unit else -(-n // 64) * 64
-    shape = (width, 16) if by_unit else (4, width)
-    buffer = empty_multiplicities(*shape, device).fill_(77)
-    weights = buffer.T[:4] if by_unit else buffer[:3]
-    fill_multiplicities(weights, n, strata_on(units, device), 7, 2**33)
-    expected = _expected(units, len(weights), 7, 2**33)
-    np.testing.assert_array_equal(weights[:, :n].cpu().numpy(), expected)
-    assert not weights[:, n:].any()
-    # What lies beside the chosen replicates keeps its bytes.
-    beside = buffer.T[4:] if by_unit else buffer[3:]
-    assert (beside == 77).all()
+    drawn = multiplicities(units, 16, 7, 2**33, device, by_unit)
+    assert drawn.stride() == ((1, 16) if by_unit else (n, 1))
+    np.testing.assert_array_equal(drawn.cpu().numpy(), _expected(units, 16, 7, 2**33))
 
 
 @pytest.mark.parametrize("n", [1, MOST_BINS + 1])

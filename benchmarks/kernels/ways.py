@@ -3,12 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 import torch
 
-from cxrstudy.agreement import ranking as engine
+from benchmarks.kernels.prices import count_inputs, score_inputs
+from cxrstudy.agreement import accelerators
+from cxrstudy.agreement.counts import replicate_counts
+from cxrstudy.agreement.metrics import COUNT_METRICS
 from cxrstudy.agreement.philox import as_key
+from cxrstudy.agreement.ranking import replicate_rankings
 from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.agreement.visits import programs
 from cxrstudy.kernels.augment import (
@@ -18,14 +23,13 @@ from cxrstudy.kernels.augment import (
     draw_parameters,
 )
 from cxrstudy.kernels.bce import masked_bce, masked_bce_reference
-from cxrstudy.kernels.bootstrap import count_intervals, count_intervals_reference
 from cxrstudy.kernels.distill import distillation_loss, distillation_loss_reference
-from cxrstudy.kernels.prices import count_inputs, loss_inputs, score_inputs
-from cxrstudy.kernels.ranking import replicate_rankings
+from cxrstudy.kernels.ranking import ranked_replicates
+from cxrstudy.kernels.replicates import counted_replicates
+from cxrstudy.studies.kernels import loss_inputs
 
 KERNEL_WAY, COMPILED_WAY = "kernel", "torch.compile"
 CPU_WAY = "cxrstudy.agreement on the CPU"
-CONTRASTS = ((0, 1), (0, 2), (1, 2))
 IMAGE_SIZE = (256, 256)
 
 Ways = dict[str, Callable[[], object]]
@@ -33,29 +37,15 @@ Ways = dict[str, Callable[[], object]]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the workloads are; as they are, those of `cxrstudy.kernels.roofline.workloads`.
+    """How large the workloads are; as they are, those of `workloads.workloads`."""
 
-    Attributes
-    ----------
-    rows : int
-        Of a loss.
-    images, views : int
-        Images on the device, and views of them.
-    replicates, ranked_replicates : int
-        Of W1 and W2.
-    counted : tuple of int
-        Studies, observations and methods of W1.
-    scored : tuple of int
-        Studies, observations and models of W2.
-    """
-
-    rows: int = 1_000_000
-    images: int = 4096
-    views: int = 256
-    replicates: int = 1_000_000
-    ranked_replicates: int = 1_000
-    counted: tuple[int, int, int] = (500, 14, 3)
-    scored: tuple[int, int, int] = (25_000, 14, 10)
+    rows: int = 1_000_000  # of a loss
+    images: int = 4096  # on the device
+    views: int = 256  # of these images
+    replicates: int = 1_000_000  # of W1
+    ranked_replicates: int = 1_000  # of W2
+    counted: tuple[int, int, int] = (500, 14, 3)  # studies, observations and methods of W1
+    scored: tuple[int, int, int] = (25_000, 14, 10)  # studies, observations and models of W2
 
 
 def _gradient_step(loss: Callable, logits: torch.Tensor, *arguments) -> Callable[[], None]:
@@ -120,10 +110,10 @@ def view_ways(device: torch.device, sizes: Sizes) -> Ways:
     }
 
 
-def _torch_intervals(table: torch.Tensor, n: int, n_replicates: int) -> list[torch.Tensor]:
-    """Draw with randint, count with scatter and a product, sort: eager torch on the device.
+def _torch_counts(table: torch.Tensor, n: int, n_replicates: int) -> list[torch.Tensor]:
+    """Draw with randint, count with scatter and a product, in eager torch on the device.
 
-    F1 and kappa of every cell, no averages and no differences.
+    F1 and kappa of every cell, no averages; the values of a chunk go to the CPU.
     """
     parts = []
     for first in range(0, n_replicates, 1 << 16):
@@ -134,26 +124,29 @@ def _torch_intervals(table: torch.Tensor, n: int, n_replicates: int) -> list[tor
         p, q, tp = (weights @ table).float().unflatten(1, (3, -1)).unbind(1)
         f1 = 2 * tp / (p + q)
         kappa = 1 - n * (p + q - 2 * tp) / (p * (n - q) + q * (n - p))
-        parts.append(torch.cat([f1, kappa], dim=1))
-    ranks = [round(share * (n_replicates - 1)) for share in (0.025, 0.975)]
-    return [column.sort().values[ranks] for column in torch.cat(parts).T]
+        parts.append(torch.cat([f1, kappa], dim=1).cpu())
+    return parts
 
 
 def count_ways(device: torch.device, sizes: Sizes) -> Ways:
-    """W1, from arrays on the CPU to limits on the CPU."""
+    """W1, from arrays on the CPU to values on the CPU."""
     truth, methods, counted, units = count_inputs(*sizes.counted)
     averaged = np.ones(truth.shape[1], bool)
-    settings = (counted, units, ("f1", "kappa"), averaged, False, sizes.replicates, 0, CONTRASTS)
+    metrics = np.array([COUNT_METRICS.index(name) for name in ("f1", "kappa")])
+    settings = (counted, units, metrics, averaged, False, sizes.replicates, as_key(0))
     stacked = [np.broadcast_to(truth, methods.shape), methods, methods * truth]
     flat = np.concatenate([part.transpose(1, 0, 2).reshape(len(truth), -1) for part in stacked], 1)
     table = torch.from_numpy(flat).to(device, torch.float16)
     return {
-        KERNEL_WAY: partial(count_intervals, *settings),
-        "eager torch, no averages or differences": partial(
-            _torch_intervals, table, len(truth), sizes.replicates
-        ),
-        CPU_WAY: partial(count_intervals_reference, *settings),
+        KERNEL_WAY: partial(counted_replicates, *settings),
+        "eager torch, no averages": partial(_torch_counts, table, len(truth), sizes.replicates),
+        CPU_WAY: partial(_without_accelerators, replicate_counts, *settings),
     }
+
+
+def _without_accelerators(run: Callable, *arguments) -> object:
+    with patch.dict(accelerators._REGISTERED, clear=True):
+        return run(*arguments)
 
 
 def _torch_auroc(labels: torch.Tensor, orders: torch.Tensor, n_replicates: int) -> torch.Tensor:
@@ -182,7 +175,7 @@ def ranking_ways(device: torch.device, sizes: Sizes) -> Ways:
     labels = torch.from_numpy(truth.T.copy()).to(device).float().repeat(len(scores), 1)
     labels = labels.gather(1, orders)
     return {
-        KERNEL_WAY: partial(replicate_rankings, *settings),
+        KERNEL_WAY: partial(ranked_replicates, *settings),
         "eager torch, ties not corrected": partial(_torch_auroc, labels, orders, n_replicates),
-        CPU_WAY: partial(engine.replicate_rankings, *settings),
+        CPU_WAY: partial(_without_accelerators, replicate_rankings, *settings),
     }

@@ -6,13 +6,14 @@ so the commit may come from the environment and nothing heavy is imported.
 
 import os
 import platform
+import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-from cxrstudy.kernels.prices import processor
 from cxrstudy.paths import project_root
 from cxrstudy.recorded import recorded_path
 from cxrstudy.whole_files import written_whole
@@ -29,7 +30,13 @@ def commit() -> str:
 
 def hardware(device: torch.device) -> str:
     """Name the GPU, or the processor if the device is one."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    listed = Path("/proc/cpuinfo")
+    text = listed.read_text("utf-8", errors="replace") if listed.exists() else ""
+    named = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    name = named[1].strip() if named else platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"
 
 
 def versions(device: torch.device) -> str:
@@ -47,13 +54,31 @@ def versions(device: torch.device) -> str:
     return ", ".join(f"{name} {version}" for name, version in named.items())
 
 
+def provenance(device: torch.device) -> dict[str, str]:
+    """Say where rows come from, in the columns of `cxrstudy.recorded.PROVENANCE`."""
+    return {
+        "set": "benchmark",
+        "hardware": hardware(device),
+        "versions": versions(device),
+        "date": datetime.now(UTC).date().isoformat(),
+        "data": "synthetic",
+        "commit": commit(),
+    }
+
+
 def append(rows: pd.DataFrame) -> Path:
-    """Add rows to the recorded ones, whole or not at all."""
+    """Add measured rows to the recorded ones, whole or not at all."""
     path = recorded_path("kernels")
-    path.parent.mkdir(parents=True, exist_ok=True)
     earlier = [pd.read_csv(path)] if path.exists() else []
+    return write(pd.concat([*earlier, rows]), "kernels")
+
+
+def write(table: pd.DataFrame, name: str) -> Path:
+    """Write a recorded table, whole or not at all."""
+    path = recorded_path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as unfinished:
-        pd.concat([*earlier, rows]).to_csv(unfinished, index=False, lineterminator="\n")
+        table.to_csv(unfinished, index=False, float_format="%.6g", lineterminator="\n")
     return path
 
 

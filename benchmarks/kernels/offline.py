@@ -8,45 +8,30 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 ARCHITECTURE = 90
-"""Compute capability 9.0: H100 and H200."""
+"""Ten times the compute capability 9.0: H100 and H200."""
 
 _THREADS_PER_WARP = 32
 
 
 @dataclass(frozen=True, eq=False)
 class Specimen:
-    """A kernel with the types and block sizes of one of its launches.
+    """A kernel with the types and block sizes of one of its launches."""
 
-    Attributes
-    ----------
-    family : str
-        Module of the kernel.
-    kernel : triton.JITFunction
-    types : mapping of str to str
-        Triton's type of each run-time argument, such as ``"*fp32"`` or ``"i32"``.
-    constants : mapping of str to object
-        Value of each compile-time argument, and of run-time ones that are 1: Triton makes
-        constants of those.
-    divisible : tuple of str
-        Whole-number arguments that Triton sees to be multiples of 16 when it launches.
-    warps : int
-    variant : str
-        What distinguishes it from other specimens of the same kernel.
-    """
-
-    family: str
-    kernel: object
-    types: Mapping[str, str]
+    family: str  # module of the kernel
+    kernel: object  # triton.JITFunction
+    types: Mapping[str, str]  # of each run-time argument, such as "*fp32" or "i32"
+    # Value of each compile-time argument, and of run-time ones that are 1: Triton makes constants
+    # of those.
     constants: Mapping[str, object] = field(default_factory=dict)
-    divisible: tuple[str, ...] = ()
+    divisible: tuple[str, ...] = ()  # whole numbers that Triton sees to be multiples of 16
     warps: int = 4
-    variant: str = ""
+    variant: str = ""  # what distinguishes it from other specimens of the same kernel
 
     @property
     def name(self) -> str:
@@ -56,41 +41,17 @@ class Specimen:
 
 @dataclass(frozen=True)
 class Compiled:
-    """What a compiled kernel takes, per thread unless it says otherwise.
-
-    Attributes
-    ----------
-    registers : int
-    spilled_bytes : int
-        Stored to local memory and loaded from it for want of registers.
-    stack_bytes : int
-        Local memory, which holds what was spilled and arrays of a library function.
-    shared_bytes : int
-        Shared memory of one block.
-    instructions : int
-        Machine instructions in the code, loops counted once.
-    """
+    """What a compiled kernel takes, per thread unless it says otherwise."""
 
     registers: int
-    spilled_bytes: int
-    stack_bytes: int
-    shared_bytes: int
-    instructions: int
+    spilled_bytes: int  # stored to local memory and loaded from it for want of registers
+    stack_bytes: int  # local memory: what was spilled, and arrays of a library function
+    shared_bytes: int  # shared memory of one block
+    instructions: int  # machine instructions in the code, loops counted once
 
 
 def compile_offline(specimen: Specimen, architecture: int = ARCHITECTURE) -> Compiled:
-    """Compile a kernel down to machine code and read its resources.
-
-    Parameters
-    ----------
-    specimen : Specimen
-    architecture : int
-        Ten times the compute capability.
-
-    Returns
-    -------
-    Compiled
-    """
+    """Compile a kernel down to machine code and read its resources."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.backends.nvidia.compiler import get_ptxas
@@ -151,18 +112,7 @@ def _resources(cubin: bytes, cuobjdump: str, spilled: int, shared: int) -> Compi
 
 
 def compile_report(specimens: list[Specimen], architecture: int = ARCHITECTURE) -> pd.DataFrame:
-    """Compile many kernels and list what each takes.
-
-    Parameters
-    ----------
-    specimens : list of Specimen
-    architecture : int
-
-    Returns
-    -------
-    DataFrame
-        Columns family, kernel, warps, and the fields of `Compiled`.
-    """
+    """Compile kernels; columns family, kernel, warps, and the fields of `Compiled`."""
     return pd.DataFrame(
         {
             "family": specimen.family,
@@ -172,61 +122,3 @@ def compile_report(specimens: list[Specimen], architecture: int = ARCHITECTURE) 
         }
         for specimen in specimens
     )
-
-
-def chosen_report(chosen: str = "all") -> pd.DataFrame:
-    """Compile all kernels of the package, or the first of some families.
-
-    Parameters
-    ----------
-    chosen : str
-        ``"all"``, or names of families with blanks between them; empty for none.
-
-    Returns
-    -------
-    DataFrame
-        As `compile_report`; without rows where nothing is chosen or Triton is not installed.
-
-    Raises
-    ------
-    ValueError
-        If there is no such family.
-    """
-    from cxrstudy.kernels.compiler import HAS_TRITON
-
-    if not HAS_TRITON or not chosen:
-        names = [field.name for field in fields(Compiled)]
-        return pd.DataFrame(columns=["family", "kernel", "warps", *names])
-    from cxrstudy.kernels.specimens import specimens
-
-    if chosen == "all":
-        return compile_report(specimens())
-    first = {specimen.family: specimen for specimen in reversed(specimens())}
-    unknown = [name for name in chosen.split() if name not in first]
-    if unknown:
-        raise ValueError(f"no kernel family {unknown[0]!r}; families are: {', '.join(first)}")
-    return compile_report([first[name] for name in chosen.split()])
-
-
-def report_in_words(report: pd.DataFrame) -> str:
-    """Say how much of the package a report of compiled kernels shows.
-
-    Parameters
-    ----------
-    report : DataFrame
-        From `chosen_report`.
-
-    Returns
-    -------
-    str
-    """
-    from cxrstudy.kernels.compiler import HAS_TRITON
-
-    if not HAS_TRITON:
-        return "The table is empty: Triton is not installed."
-    from cxrstudy.kernels.specimens import specimens
-
-    total = len(specimens())
-    if len(report) == total:
-        return f"Shown: all {total} kernels and variants."
-    return f"Shown: {len(report)} of {total} kernels and variants; the set full compiles all."

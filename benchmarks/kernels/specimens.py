@@ -1,34 +1,18 @@
 """Every kernel of the package with the types and block sizes of its launches."""
 
-from cxrstudy.kernels import (
-    augment,
-    bce,
-    bootstrap,
-    distill,
-    one_pass,
-    quantiles,
-    ranking,
-    resample,
-)
+from benchmarks.kernels.offline import Specimen
+from cxrstudy.kernels import augment, bce, distill, one_pass, ranking, resample
 from cxrstudy.kernels.compiler import tl
-from cxrstudy.kernels.offline import Specimen
 
 
 def specimens() -> list[Specimen]:
-    """List what the tests compile: each kernel in the types and branches that differ most.
-
-    Returns
-    -------
-    list of Specimen
-    """
+    """List what is compiled: each kernel in the types and branches that differ most."""
     return [
         *_one_pass(),
         *_bce(),
         *_distill(),
         *_augment(),
         *_resample(),
-        *_bootstrap(),
-        *_quantiles(),
         *_ranking(),
     ]
 
@@ -131,6 +115,7 @@ def _distill() -> list[Specimen]:
             variant=", ".join([logits] + ["weights"] * weighted + ["no gradient"] * (not gradient)),
         )
         for logits, weighted, gradient in [
+            ("fp32", False, True),
             ("fp32", True, True),
             ("bf16", False, True),
             ("fp16", True, False),
@@ -193,7 +178,8 @@ def _resample() -> list[Specimen]:
     draws = {"seed": "i64", "first": "i64", "n_units": "i32", "n_counters": "i32"}
     count, scatter = resample.multiplicities_kernel, resample.scatter_kernel
     bins = {"BINS": resample.bins_for(500)}
-    # Rows of the intervals are replicates, those of the rankings units; entries are neighbours.
+    # Rows of counts are replicates, those of rankings units; entries are neighbours. 16 divides
+    # the rankings' rows, and not 500 units.
     by_replicate, by_unit = ("replicate_stride", "unit_stride"), ("unit_stride", "replicate_stride")
     return [
         Specimen(
@@ -201,7 +187,7 @@ def _resample() -> list[Specimen]:
             kernel,
             {**pointers, **draws, **dict.fromkeys([*whole, row], "i32")},
             {entry: 1, "HAS_STRATA": strata, "STEP": resample.STEP, **counted},
-            divisible=(row, "width") if row == "replicate_stride" else (row,),
+            divisible=(row,) if row == "unit_stride" else (),
             variant=variant + ", strata" * strata,
         )
         for kernel, (row, entry), whole, counted, variant, strata in [
@@ -210,64 +196,6 @@ def _resample() -> list[Specimen]:
             (scatter, by_unit, [], {}, "25,000 units", False),
             (scatter, by_unit, [], {}, "25,000 units", True),
         ]
-    ]
-
-
-def _bootstrap() -> list[Specimen]:
-    return [
-        Specimen(
-            "bootstrap",
-            bootstrap.counts_kernel,
-            {
-                "weights_ptr": "*i8",
-                "table_ptr": "*i8",
-                "averaged_ptr": "*fp64",
-                "values_ptr": "*fp32",
-                "n_chunk": "i32",
-                "first": "i32",
-                "n_replicates": "i32",
-                "width": "i32",
-                "n_methods": "i32",
-            },
-            {
-                "N_OBSERVATIONS": n_observations,
-                "PADDED": bootstrap.padded_observations(n_observations),
-                "CODES": codes,
-                "N_METRICS": n_metrics,
-                "ZERO_UNDEFINED": zero_undefined,
-                "BLOCK_REPLICATES": bootstrap.block_replicates(
-                    bootstrap.padded_observations(n_observations)
-                ),
-                "BLOCK_UNITS": bootstrap.BLOCK_UNITS,
-            },
-            divisible=("n_replicates", "width"),
-            warps=bootstrap.WARPS,
-            variant=f"{n_metrics} metrics of {n_observations} observations",
-        )
-        for n_observations, codes, n_metrics, zero_undefined in [
-            (14, 0x40, 2, False),
-            (32, 0x76543210, 8, True),
-            (64, 0x76543210, 8, True),
-        ]
-    ]
-
-
-def _quantiles() -> list[Specimen]:
-    sources = {
-        "values_ptr": "*fp32",
-        "row_ptr": "*i32",
-        "minus_ptr": "*i32",
-        "low_ptr": "*fp32",
-        "scale_ptr": "*fp32",
-        "histogram_ptr": "*i32",
-        "n_entries": "i32",
-    }
-    sizes = {"BITS": quantiles.BITS, "BLOCK": quantiles.BLOCK, "STRETCH": quantiles.STRETCH}
-    ranked = {**sources, "bin_ptr": "*i32"}, {**sizes, "N_RANKS": 4}
-    return [
-        Specimen("quantiles", quantiles.coarse_kernel, sources, sizes, warps=8),
-        Specimen("quantiles", quantiles.sparse_kernel, *ranked, warps=8),
-        Specimen("quantiles", quantiles.crowded_kernel, *ranked, warps=8),
     ]
 
 

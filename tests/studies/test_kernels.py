@@ -1,28 +1,27 @@
-"""Counted bytes, floors, recorded rows and the choice of what to compile."""
-
-import re
-from dataclasses import replace
+"""Study 13: counted bytes, floors, recorded rows, what the page says of its evidence."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import pytest
 import torch
 
+from benchmarks.kernels.prices import price_table
+from benchmarks.kernels.workloads import workloads
 from cxrstudy import recorded
-from cxrstudy.figures import roofline
-from cxrstudy.kernels.checks import CHECKS, checks_in_words, error_in_words
-from cxrstudy.kernels.offline import chosen_report, report_in_words
-from cxrstudy.kernels.prices import price_table
-from cxrstudy.kernels.roofline import (
+from cxrstudy.recorded import load_recorded
+from cxrstudy.studies.kernels import (
     CARDS,
-    COUNTED_WITH,
+    CHECKS,
+    COMPILED,
+    PRICES,
+    WORKLOADS,
     Card,
-    Work,
+    checks_in_words,
     eager_traffic,
     evidence_table,
     floor_table,
+    loss_traffic,
     measured_on,
-    workloads,
+    roofline,
 )
 
 
@@ -30,16 +29,19 @@ def test_a_floor_is_the_larger_of_two_times():
     """On a card of 100 bytes and 128 x 10 instructions per second."""
     card = Card("toy", bytes_per_second=100.0, multiprocessors=1, hertz=10.0)
     assert card.instructions_per_second == 1280
-    assert Work("a", "", 200.0, 128.0, "", "").floor_seconds(card) == 2.0
-    assert Work("a", "", 1.0, 2560.0, "", "").floor_seconds(card) == 2.0
+    works = pd.DataFrame(
+        {"family": ["a", "b"], "bytes": [200.0, 1.0], "instructions": [128.0, 2560.0]}
+    )
+    floors = floor_table(card, works.assign(counted=""))
+    assert floors["floor_microseconds"].tolist() == [2e6, 2e6]
 
 
 def test_workloads_grow_with_their_sizes():
-    once, twice = workloads(1000, 10, 1000), workloads(2000, 20, 2000)
-    for small, large in zip(once, twice, strict=True):
-        assert large.instructions == 2 * small.instructions
-        assert small.bytes < large.bytes <= 2 * small.bytes
-    assert {work.family for work in once} == {"bce", "distill", "augment", "bootstrap", "ranking"}
+    compiled = load_recorded(COMPILED)
+    once, twice = workloads(compiled, 1000, 10, 1000), workloads(compiled, 2000, 20, 2000)
+    assert (twice["instructions"] == 2 * once["instructions"]).all()
+    assert (once["bytes"] < twice["bytes"]).all() and (twice["bytes"] <= 2 * once["bytes"]).all()
+    assert once["family"].tolist() == ["bce", "distill", "augment", "bootstrap", "ranking"]
 
 
 def test_traffic_of_eager_operations_by_hand():
@@ -50,9 +52,26 @@ def test_traffic_of_eager_operations_by_hand():
     assert traffic.loc["mul", "bytes"] == 800 and traffic.loc["sum", "bytes"] == 404
 
 
+def test_bytes_of_a_logit_in_the_kernels_by_hand():
+    """Bce: labels twice, logit and gradient of float32. Distill: target, logit, gradient."""
+    traffic = loss_traffic(100).set_index("loss")
+    assert traffic["kernel_bytes_per_logit"].to_dict() == {"bce": 10, "distill": 12}
+    assert (traffic["times"] > 10).all()
+
+
+def test_every_recorded_table_has_its_provenance_and_no_check_failed():
+    for name in (CHECKS, COMPILED, PRICES, WORKLOADS):
+        assert set(recorded.PROVENANCE) <= set(load_recorded(name)), name
+    checks = load_recorded(CHECKS)
+    assert (checks["error"] <= checks["allowed"]).all() and (checks["path"] == "kernel").all()
+    words = checks_in_words(pd.DataFrame({"error": [0.0, 1.23e-7], "allowed": 1e-6}))
+    assert words["error"].tolist() == ["0 (exact)", "1.2e-07"]
+
+
 def test_only_rows_of_the_card_count_and_the_latest_of_them(tmp_path, monkeypatch):
     monkeypatch.setattr(recorded, "recorded_folder", lambda: tmp_path)
-    assert measured_on("H200 SXM").empty
+    card = CARDS["H200 SXM"]
+    assert measured_on(card).empty
     rows = pd.DataFrame(
         {
             "family": ["bce", "bce", "bce", "ranking"],
@@ -62,40 +81,41 @@ def test_only_rows_of_the_card_count_and_the_latest_of_them(tmp_path, monkeypatc
         }
     )
     rows.to_csv(tmp_path / "kernels.csv", index=False)
-    found = measured_on("H200 SXM").set_index("family")["microseconds"]
+    found = measured_on(card).set_index("family")["microseconds"]
     assert found.to_dict() == {"bce": 40.0, "ranking": 7.0}
 
 
 def test_the_figure_marks_floors_and_what_was_measured():
+    """The ticks are more than powers of ten, in plain numbers."""
     card = CARDS["H100 SXM"]
-    floors = floor_table(workloads(), card)
+    floors = floor_table(card)
     measured = pd.DataFrame({"family": ["bce"], "microseconds": [60.0]})
-    axes = roofline(floors, card.bytes_per_second, card.instructions_per_second, measured)
+    axes = roofline(floors, card, measured)
     labels = [line.get_label() for line in axes.get_lines()]
     assert sum("floor" in label for label in labels) == len(floors)
     assert [label for label in labels if "measured" in label] == ["bce, measured"]
+    axes.get_figure().canvas.draw()
+    texts = [tick.get_text() for axis in (axes.xaxis, axes.yaxis) for tick in axis.get_ticklabels()]
+    assert {"1", "2", "5", "10", "500", "1,000"} <= set(texts)
+    assert all(text.replace(",", "").replace(".", "").isdigit() for text in texts)
     plt.close(axes.get_figure())
-
-
-def test_an_unknown_choice_of_kernels_is_named():
-    pytest.importorskip("triton")
-    assert chosen_report("").empty
-    with pytest.raises(ValueError, match="no kernel family 'some'"):
-        chosen_report("some")
 
 
 def test_the_evidence_follows_the_records(tmp_path, monkeypatch):
     """Without a recorded GPU the page says so, and names the hardware that records do name."""
     monkeypatch.setattr(recorded, "recorded_folder", lambda: tmp_path)
+    (tmp_path / "kernels").mkdir()
     study = pd.DataFrame({"hardware": ["4 x86_64 cores"] * 2, "date": "2026-01-01"})
-    study.to_csv(tmp_path / "epoch_sweep.csv", index=False)
-    evidence = evidence_table(checked=False).set_index("question")["evidence"]
+    for name in ("epoch_sweep", CHECKS, PRICES):
+        study.to_csv(tmp_path / f"{name}.csv", index=False)
+    evidence = evidence_table().set_index("question")["evidence"]
     assert evidence.iloc[0] == "none: no GPU run has been recorded"
+    assert evidence.iloc[1] == "timed on 4 x86_64 cores, 2026-01-01"
     assert "no recorded run used a GPU" in evidence.iloc[-1]
     assert "here: 4 x86_64 cores" in evidence.iloc[-1]
     study.assign(hardware="NVIDIA H200").to_csv(tmp_path / "kernels.csv", index=False)
     study.assign(hardware="NVIDIA H100").to_csv(tmp_path / "frozen.csv", index=False)
-    evidence = evidence_table(checked=False).set_index("question")["evidence"]
+    evidence = evidence_table().set_index("question")["evidence"]
     assert evidence.iloc[0] == "measured on NVIDIA H200; latest of 2026-01-01"
     assert "kernels where a run names NVIDIA H100" in evidence.iloc[-1]
 
@@ -119,39 +139,3 @@ def test_a_price_is_compared_within_its_family_only():
     pd.testing.assert_series_equal(
         naive["times_this_package"], expected[naive.index], check_names=False
     )
-
-
-def test_words_about_checks_and_compiled_kernels():
-    """How many are shown and hold, and why there are none."""
-    pytest.importorskip("triton")
-    assert error_in_words(0.0) == "0 (exact)" and error_in_words(1.23e-7) == "1.2e-07"
-    checks = pd.DataFrame({"error": [0.0, 1.0], "allowed": [0.0, 0.5]})
-    assert checks_in_words(checks).startswith("1 of 2 are within the allowed error (Triton ")
-    assert "does not interpret" in checks_in_words(checks.iloc[:0])
-    assert all(check.compared and check.size for check in CHECKS.values())
-    report = chosen_report("")
-    assert report_in_words(report).startswith("Shown: 0 of ")
-
-
-def test_counted_instructions_are_those_of_the_compiled_kernels():
-    """A changed kernel has another floor: its counts must change with it."""
-    triton = pytest.importorskip("triton")
-    if triton.__version__ != COUNTED_WITH:
-        pytest.skip(f"instructions were counted with Triton {COUNTED_WITH}")
-    from cxrstudy.kernels.offline import compile_offline
-    from cxrstudy.kernels.specimens import specimens
-
-    listed = {specimen.name: specimen for specimen in specimens()}
-    weighted = listed["distillation_kernel fp32, weights"]
-    plain = {**weighted.constants, "N_FINDINGS": 1, "HAS_WEIGHTS": False}
-    compiled = {
-        "bce": [listed["bce_kernel fp32, i8 labels"], listed["count_kernel"]],
-        "distill": [replace(weighted, constants=plain)],
-        "augment": [listed["augment_kernel bf16"]],
-    }
-    counted = {
-        work.family: [int(part) for part in re.findall(r"\b\d{3,}\b", work.counted)]
-        for work in workloads()
-    }
-    for family, kernels in compiled.items():
-        assert counted[family] == [compile_offline(kernel).instructions for kernel in kernels]

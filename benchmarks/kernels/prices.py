@@ -1,65 +1,34 @@
 """What the naive versions cost on the CPU at hand, beside what this package runs there."""
 
-import platform
-import re
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.metrics import f1_score, roc_auc_score
 
-from cxrstudy.agreement.counts import CountTable, count_table
+from cxrstudy.agreement.counts import CountTable, count_table, replicate_counts
+from cxrstudy.agreement.metrics import COUNT_METRICS
 from cxrstudy.agreement.philox import as_key
+from cxrstudy.agreement.ranking import replicate_rankings
 from cxrstudy.agreement.resampling import ResamplingUnits, resampling_units
 from cxrstudy.agreement.visits import programs
 from cxrstudy.kernels.augment import Augmentation, augment_views
 from cxrstudy.kernels.bce import masked_bce
-from cxrstudy.kernels.bootstrap import count_intervals
-from cxrstudy.kernels.dispatch import watch_paths
 from cxrstudy.kernels.distill import distillation_loss
-from cxrstudy.kernels.ranking import replicate_rankings
+from cxrstudy.studies.kernels import loss_inputs
 from cxrstudy.torch_threads import limited_threads
 
 REPEATS = 3
 SECONDS = 0.3
-
-
-def loss_inputs(
-    n_rows: int, device: str | torch.device = "cpu"
-) -> dict[str, tuple[torch.Tensor, ...]]:
-    """Make logits and labels of the two losses.
-
-    Parameters
-    ----------
-    n_rows : int
-    device : str or torch.device
-
-    Returns
-    -------
-    dict of str to tuple of Tensor
-        ``bce``: logits and labels of one byte, (n_rows, 14). ``distill``: logits and
-        probabilities, (n_rows, 13, 3). Logits require a gradient.
-    """
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(n_rows, 14, generator=generator).to(device).requires_grad_()
-    labels = torch.randint(-1, 2, (n_rows, 14), dtype=torch.int8, generator=generator)
-    student = torch.randn(n_rows, 13, 3, generator=generator).to(device).requires_grad_()
-    teacher = torch.randn(n_rows, 13, 3, generator=generator).softmax(-1)
-    return {"bce": (logits, labels.to(device)), "distill": (student, teacher.to(device))}
+OURS, NAIVE, REFERENCE = "this package", "naive", "reference"
 
 
 def count_inputs(
     n_rows: int = 500, n_observations: int = 14, n_methods: int = 3
 ) -> tuple[np.ndarray, np.ndarray, CountTable, ResamplingUnits]:
-    """Make the labels of W1: rare and common observations, methods with rising error.
-
-    Returns
-    -------
-    truth, methods, counted, units
-    """
+    """Make truth, methods, table and units of W1: rare and common observations, rising error."""
     generator = np.random.default_rng(0)
     prevalence = np.linspace(0.03, 0.55, n_observations)
     truth = (generator.random((n_rows, n_observations)) < prevalence).astype(float)
@@ -74,13 +43,7 @@ def count_inputs(
 def score_inputs(
     n_rows: int = 25_000, n_observations: int = 14, n_models: int = 10
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Make the labels and scores of W2, rounded so that some tie.
-
-    Returns
-    -------
-    truth : numpy.ndarray, shape (n_rows, n_observations)
-    scores : numpy.ndarray, shape (n_models, n_rows, n_observations)
-    """
+    """Make labels (n_rows, n_observations) and scores of W2, rounded so that some tie."""
     generator = np.random.default_rng(1)
     prevalence = np.linspace(0.02, 0.3, n_observations)
     truth = (generator.random((n_rows, n_observations)) < prevalence).astype(float)
@@ -88,31 +51,28 @@ def score_inputs(
 
 
 def _milliseconds(run: Callable[[], object]) -> float:
-    """Fastest of some calls after a first one that compiles; short ones are repeated more often."""
+    """Fastest of some calls after a first one that compiles; short ones are repeated more often.
+
+    Processor time of all threads: other work on the machine would add its own to the wall clock.
+    """
     run()
     spent: list[float] = []
     while len(spent) < REPEATS or sum(spent) < SECONDS:
-        start = time.perf_counter()
+        start = time.process_time()
         run()
-        spent.append(time.perf_counter() - start)
+        spent.append(time.process_time() - start)
     return 1000 * min(spent)
 
 
-def _row(
-    family: str, way: str, size: str, count: int, unit: str, run: Callable[[], object]
-) -> dict:
-    with watch_paths() as paths:
-        spent = _milliseconds(run)
-    taken = sorted({path for name, path in paths if name == family})
+def _row(family: str, way: str, size: str, count: int, unit: str, run: Callable) -> dict:
     return {
         "family": family,
         "way": way,
-        "path": " and ".join(taken) or "naive",
+        "path": REFERENCE if way == OURS else NAIVE,
         "size": size,
         "count": count,
         "unit": unit,
-        "milliseconds": spent,
-        "microseconds_per_unit": 1000 * spent / count,
+        "microseconds_per_unit": 1000 * _milliseconds(run) / count,
     }
 
 
@@ -156,59 +116,29 @@ def _naive_auroc(truth: np.ndarray, scores: np.ndarray, n_replicates: int) -> No
             roc_auc_score(truth[drawn], model[drawn], average=None)
 
 
-def processor() -> str:
-    """Name this machine's processor.
-
-    Returns
-    -------
-    str
-        As the system calls it; its architecture where the system has no name for it.
-    """
-    listed = Path("/proc/cpuinfo")
-    text = listed.read_text("utf-8", errors="replace") if listed.exists() else ""
-    named = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return named[1].strip() if named else platform.processor() or platform.machine()
-
-
 def price_table(
     n_rows: int, n_views: int, n_replicates: int, n_naive_replicates: int
 ) -> pd.DataFrame:
     """Time what this package runs on this machine, and the naive version where it differs.
 
-    Torch has one thread.
-
-    Parameters
-    ----------
-    n_rows : int
-        Rows of the losses.
-    n_views : int
-        Views of 224 x 224 pixels.
-    n_replicates, n_naive_replicates : int
-        Replicates of this package and of the naive loops; compare them by replicate.
-
-    Returns
-    -------
-    DataFrame
-        Columns family, way, path, size, count, unit, milliseconds, microseconds_per_unit and
-        times_this_package: how many times as long as this package a unit takes. The losses have
-        no naive row: without a GPU this package runs the reference, which is the naive version.
+    Torch has one thread. Times compare by unit: ``times_this_package`` is how many times as long
+    as this package a unit takes. The losses have no naive row: without a GPU this package runs the
+    reference, which is the naive version.
     """
     inputs = loss_inputs(n_rows)
     images = torch.randint(0, 256, (n_views, 256, 256), dtype=torch.uint8)
     augmentation, index = Augmentation(), torch.arange(n_views)
     truth, methods, counted, units = count_inputs()
+    f1 = np.array([COUNT_METRICS.index("f1")])
+    counts = (counted, units, f1, np.ones(14, bool), False, n_replicates, as_key(0))
     label, scores = score_inputs(2_000, 5, 2)
     scored = resampling_units(len(label))
     program = programs(label, scores, None, scored, ("auroc",))
-    every, ours = np.ones(14, bool), "this package"
     ranked = (program, scored, np.ones(5, bool), False, n_replicates, as_key(0))
     few = n_naive_replicates
 
     def distill() -> None:
         distillation_loss(*inputs["distill"], 0.5, 2.0).backward()
-
-    def intervals() -> None:
-        count_intervals(counted, units, ("f1",), every, False, n_replicates, 0)
 
     bce, logits, pixels = "14 observations", "13 findings x 3", "224 x 224 pixels"
     w1 = "500 studies x 14 observations x 3 methods"
@@ -216,18 +146,18 @@ def price_table(
     views = (n_views, "view")
     naive, many = (few, "replicate"), (n_replicates, "replicate")
     rows = [
-        ("bce", ours, bce, n_rows, "row", lambda: masked_bce(*inputs["bce"]).backward()),
-        ("distill", ours, logits, n_rows, "row", distill),
+        ("bce", OURS, bce, n_rows, "row", lambda: masked_bce(*inputs["bce"]).backward()),
+        ("distill", OURS, logits, n_rows, "row", distill),
         ("augment", "torchvision", pixels, *views, lambda: _naive_views(images, augmentation)),
-        ("augment", ours, pixels, *views, lambda: augment_views(images, index, augmentation, 0)),
+        ("augment", OURS, pixels, *views, lambda: augment_views(images, index, augmentation, 0)),
         ("bootstrap", "scikit-learn", w1, *naive, lambda: _naive_f1(truth, methods, few)),
-        ("bootstrap", ours, w1, *many, intervals),
+        ("bootstrap", OURS, w1, *many, lambda: replicate_counts(*counts)),
         ("ranking", "scikit-learn", small, *naive, lambda: _naive_auroc(label, scores, few)),
-        ("ranking", ours, small, *many, lambda: replicate_rankings(*ranked)),
+        ("ranking", OURS, small, *many, lambda: replicate_rankings(*ranked)),
     ]
     # On a busy machine torch's threads wait for each other, hundreds of times as long as they work.
     with limited_threads(1):
         table = pd.DataFrame([_row(*row) for row in rows])
-    own = table[table["way"] == ours].set_index("family")["microseconds_per_unit"]
+    own = table[table["way"] == OURS].set_index("family")["microseconds_per_unit"]
     ratio = table["microseconds_per_unit"] / table["family"].map(own)
-    return table.assign(times_this_package=ratio.where(table["way"] != ours))
+    return table.assign(times_this_package=ratio.where(table["way"] != OURS))

@@ -26,20 +26,12 @@ SPREAD = (0.5, 0.2, 0.8)
 
 
 class Times(NamedTuple):
-    """Microseconds of one way.
+    """Microseconds of one way."""
 
-    Attributes
-    ----------
-    middle, low, high : float
-        Median, 20th and 80th percentile.
-    call : float
-        From call to call in a loop, by wall clock.
-    """
-
-    middle: float
-    low: float
-    high: float
-    call: float
+    middle: float  # median
+    low: float  # 20th percentile
+    high: float  # 80th percentile
+    call: float  # from call to call in a loop, by wall clock
 
 
 def _wait() -> None:

@@ -1,1 +1,0 @@
-"""What `benchmarks.kernels` times, with which clock, and where the rows go."""
