@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cxrstudy.data.nih_experts.term_pairs import PNEUMONIA_LIKE
+from cxrstudy.data.nih_experts import PNEUMONIA_LIKE
 
 LUNG_OPACITY = "Lung Opacity"
 """The target that RSNA's experts judge; its text-mined counterpart is any pneumonia-like term."""

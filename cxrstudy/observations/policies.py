@@ -11,8 +11,8 @@ from cxrstudy.observations.definitions import (
     ancestors,
 )
 
+# What an uncertain label becomes under each policy that needs no reference.
 UNCERTAIN_TARGETS: dict[str, float] = {"zeros": 0.0, "ones": 1.0, "ignore": np.nan}
-"""What an uncertain label becomes under each policy that needs no reference."""
 
 
 def apply_uncertainty_policy(
@@ -71,16 +71,6 @@ def close_upward(labels: pd.DataFrame) -> pd.DataFrame:
     upward removes that difference of convention, and nothing else. A positive child makes the
     parent positive; an uncertain child makes a parent that is blank or negative uncertain; a
     negative child says nothing of its parent.
-
-    Parameters
-    ----------
-    labels : DataFrame, shape (n_studies, n_observations)
-        Codes 1, 0, -1 and NaN; any subset of the 14 observations.
-
-    Returns
-    -------
-    DataFrame
-        Same shape; only parents that are among the columns can change.
     """
     closed = labels.astype(float).copy()
     for child in _children_before_parents():

@@ -135,7 +135,7 @@ def test_without_hard_links_the_part_is_moved(large, server, tmp_path, monkeypat
     def refuse(*_):
         raise OSError
 
-    monkeypatch.setattr("cxrstudy.data.resuming_download.os.link", refuse)
+    monkeypatch.setattr("cxrstudy.data.origins.os.link", refuse)
     assert large.path(FILE).read_bytes() == BODY
     assert _kept(tmp_path) == {FILE: len(BODY)}
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxrstudy.data.nih_experts.nih import FINDINGS, NO_FINDING
+from cxrstudy.data.nih_experts import NIH_FINDINGS, NO_FINDING
 from cxrstudy.experiments.targets import NIH_TERMS, text_mined_targets, with_label_noise
 
-TERMS = (*FINDINGS, NO_FINDING)
+TERMS = (*NIH_FINDINGS, NO_FINDING)
 
 
 def label_table(*positive: tuple[str, ...]) -> pd.DataFrame:

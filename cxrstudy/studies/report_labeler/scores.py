@@ -9,7 +9,7 @@ import pandas as pd
 from cxrstudy.agreement import MACRO_AVERAGE, WEIGHTED_AVERAGE, Agreement, Estimate, agree
 from cxrstudy.agreement.derived import mean_estimate
 from cxrstudy.agreement.pooling import pool_observations
-from cxrstudy.data.openi.mesh import NO_FINDING
+from cxrstudy.data.openi import NO_FINDING
 from cxrstudy.observations import apply_uncertainty_policy
 from cxrstudy.studies.report_labeler.coded_reports import MINIMUM_EVENTS
 
