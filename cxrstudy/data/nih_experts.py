@@ -251,4 +251,4 @@ def inverse_sampling_weights(strata: pd.Series, drawn: pd.Index) -> pd.Series:
         Indexed by `drawn`; within each stratum they sum to its size.
     """
     of_drawn = strata.loc[drawn]
-    return of_drawn.map(strata.value_counts() / of_drawn.value_counts())
+    return 1 / of_drawn.map(of_drawn.value_counts() / strata.value_counts())
