@@ -7,39 +7,22 @@ import pandas as pd
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.targets import LUNG_OPACITY, NIH_TERMS
 
+# Expert source to the term that stands for Lung Opacity.
 EXPERT_TERMS: Mapping[str, str] = {"rsna": "Lung Opacity", "google": "Airspace opacity"}
-"""Expert source to the term that stands for Lung Opacity."""
 
+# Whose labels a head learns.
 REPORTS, EXPERTS = "report labels", "RSNA's experts"
-"""Whose labels a head learns."""
 
 
 def report_labels(image_set: ImageSet) -> pd.Series:
-    """Return the report's label of every image: any pneumonia-like term.
-
-    Parameters
-    ----------
-    image_set : ImageSet
-
-    Returns
-    -------
-    Series of float
-    """
+    """Return the report's label of every image: any pneumonia-like term."""
     return image_set.labels["nlp"][list(NIH_TERMS[LUNG_OPACITY])].max(axis=1)
 
 
 def lung_opacity_labels(image_set: ImageSet, experts: str) -> pd.DataFrame:
     """Put an expert source's label of opacity beside the report's, for the images it read.
 
-    Parameters
-    ----------
-    image_set : ImageSet
-    experts : {"rsna", "google"}
-
-    Returns
-    -------
-    DataFrame of float
-        Columns expert, report (any pneumonia-like term), view and patient, indexed by image.
+    ``experts`` is "rsna" or "google"; columns are expert, report, view and patient.
     """
     expert = image_set.labels[experts][EXPERT_TERMS[experts]].dropna()
     labels = pd.DataFrame({"expert": expert, "report": report_labels(image_set)[expert.index]})
@@ -47,17 +30,7 @@ def lung_opacity_labels(image_set: ImageSet, experts: str) -> pd.DataFrame:
 
 
 def training_labels(image_set: ImageSet) -> pd.DataFrame:
-    """Lay out what a head can learn: report labels of all images, experts' of those they read.
-
-    Parameters
-    ----------
-    image_set : ImageSet
-
-    Returns
-    -------
-    DataFrame of float
-        Columns `REPORTS` and `EXPERTS`; NaN where the source says nothing.
-    """
+    """Lay out what a head can learn, `REPORTS` and `EXPERTS`; NaN where the source says nothing."""
     experts = lung_opacity_labels(image_set, "rsna")["expert"]
     return pd.DataFrame(
         {REPORTS: report_labels(image_set), EXPERTS: experts.reindex(image_set.images.index)}

@@ -3,9 +3,8 @@
 import pandas as pd
 
 from cxrstudy.data.images import ImageSet
-from cxrstudy.experiments.opacity_labels import EXPERT_TERMS, lung_opacity_labels
+from cxrstudy.experiments.opacity_labels import lung_opacity_labels
 
-EXPERT_SOURCES: tuple[str, ...] = tuple(EXPERT_TERMS)
 EXPERTS_IN_WORDS: dict[str, str] = {"rsna": "RSNA", "google": "Google"}
 
 
@@ -46,17 +45,8 @@ def study_images(image_set: ImageSet, n_images: int, size: int) -> ImageSet:
 
 
 def read_by_experts(image_set: ImageSet) -> pd.Series:
-    """Mark the images that any expert source labels.
-
-    Parameters
-    ----------
-    image_set : ImageSet
-
-    Returns
-    -------
-    Series of bool
-    """
-    tables = [image_set.labels[source] for source in EXPERT_SOURCES]
+    """Mark the images that any expert source labels."""
+    tables = [image_set.labels[source] for source in EXPERTS_IN_WORDS]
     return pd.concat([table.notna().any(axis=1) for table in tables], axis=1).any(axis=1)
 
 
@@ -74,7 +64,7 @@ def label_counts(image_set: ImageSet) -> pd.DataFrame:
         negative and report label wrong (share).
     """
     rows = []
-    for experts in EXPERT_SOURCES:
+    for experts in EXPERTS_IN_WORDS:
         labels = lung_opacity_labels(image_set, experts)
         for view in ("AP", "PA", "all"):
             part = labels if view == "all" else labels[labels["view"] == view]

@@ -7,9 +7,11 @@ import pandas as pd
 
 from cxrstudy.data.nih_experts import PNEUMONIA_LIKE
 
+# The target that RSNA's experts judge; its text-mined counterpart is any pneumonia-like term.
 LUNG_OPACITY = "Lung Opacity"
-"""The target that RSNA's experts judge; its text-mined counterpart is any pneumonia-like term."""
 
+# Observation to the NIH terms of which any one counts; see the crosswalk for how close they are.
+# The NIH has no term for enlarged cardiomediastinum, fractures and devices.
 NIH_TERMS: Mapping[str, tuple[str, ...]] = {
     "No Finding": ("No Finding",),
     "Cardiomegaly": ("Cardiomegaly",),
@@ -23,10 +25,6 @@ NIH_TERMS: Mapping[str, tuple[str, ...]] = {
     "Pleural Effusion": ("Effusion",),
     "Pleural Other": ("Pleural_Thickening",),
 }
-"""Observation to the NIH terms of which any one counts; see the crosswalk for how close they are.
-
-The NIH has no term for enlarged cardiomediastinum, fractures and devices.
-"""
 
 MINIMUM_POSITIVES = 50
 
@@ -58,20 +56,10 @@ def text_mined_targets(
 
 
 def with_label_noise(targets: pd.DataFrame, rate: float, seed: int = 0) -> pd.DataFrame:
-    """Flip a share of the labels, whatever the image shows.
+    """Flip each label with a probability from 0 to 0.5, whatever the image shows.
 
-    Parameters
-    ----------
-    targets : DataFrame of float32
-        1 and 0.
-    rate : float
-        Probability that a label is flipped, from 0 to 0.5. The flips of a lower rate are among
-        those of a higher one, so that a dose is added and not exchanged.
-    seed : int
-
-    Returns
-    -------
-    DataFrame of float32
+    The flips of a lower rate are among those of a higher one, so that a dose is added and not
+    exchanged.
     """
     if not 0 <= rate <= 0.5:
         raise ValueError(f"rate must be from 0 to 0.5, not {rate}")

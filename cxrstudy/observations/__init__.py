@@ -10,7 +10,6 @@ from cxrstudy.observations.definitions import (
     POSITIVE,
     UNCERTAIN,
     UNCERTAINTY_POLICIES,
-    ancestors,
     crosswalk,
 )
 from cxrstudy.observations.policies import apply_uncertainty_policy, close_upward
@@ -25,7 +24,6 @@ __all__ = [
     "POSITIVE",
     "UNCERTAIN",
     "UNCERTAINTY_POLICIES",
-    "ancestors",
     "apply_uncertainty_policy",
     "close_upward",
     "crosswalk",

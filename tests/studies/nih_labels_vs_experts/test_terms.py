@@ -12,7 +12,8 @@ from cxrstudy.data.nih_experts import (
     inverse_sampling_weights,
     sampling_strata,
 )
-from cxrstudy.observations import PARENTS, ancestors, crosswalk
+from cxrstudy.observations import PARENTS, crosswalk
+from cxrstudy.observations.definitions import ancestors
 from cxrstudy.studies.nih_labels_vs_experts.terms import (
     AIRSPACE,
     TERM_PAIRS,
