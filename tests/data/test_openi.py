@@ -75,18 +75,12 @@ def test_the_collection_has_its_known_size(reports):
     """3,955 reports; how many have each section, both, one or none of the last two."""
     present = reports[["indication", "comparison", "findings", "impression"]] != ""
     assert len(reports) == 3955 and reports.index.is_unique
+    assert reports.index.str.removeprefix("CXR").astype(int).is_monotonic_increasing
     assert present.sum().tolist() == [3865, 3333, 3425, 3921]
     both = pd.crosstab(present["findings"], present["impression"])
     assert both.to_numpy().tolist() == [[28, 502], [6, 3419]]
     assert reports["impression"][present["impression"]].nunique() == 1839
     assert reports["findings"].str.contains("XXXX").sum() == 1486
-
-
-def test_the_reports_are_in_the_order_of_their_numbers(reports):
-    """Natural order, not that of the archive's names."""
-    numbers = reports.index.str.removeprefix("CXR").astype(int)
-    assert numbers.is_monotonic_increasing
-    assert reports.index[:2].tolist() == ["CXR1", "CXR2"]
 
 
 def test_every_report_is_coded(reports):
@@ -181,14 +175,6 @@ def test_no_finding_needs_every_code():
     assert _found("No Indexing") == set()
     assert _found("No Indexing", mapping="broad") == {"No Finding"}
     assert _found() == set()
-
-
-def test_labels_keep_the_reports_index():
-    """One row for each report, columns in CheXpert's order."""
-    labels = mesh_labels(_coded(("normal",), ("Pneumonia",)))
-    assert labels.index.tolist() == ["r0", "r1"]
-    assert tuple(labels.columns) == OBSERVATIONS
-    assert labels.loc["r1", "Pneumonia"] == 1 and labels.loc["r0", "Pneumonia"] == 0
 
 
 def test_an_unknown_mapping_is_refused():
