@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrstudy.data.chexpert_test import released_tables
+from cxrstudy.data.chexpert_test import BENCHMARK_READERS, TRUTH_READERS, released_tables
 from cxrstudy.data.integrity import Block, find_misaligned_blocks, repair
 from cxrstudy.data.integrity.alignment import association_per_row
 from cxrstudy.data.integrity.search import Misalignment
@@ -189,7 +189,7 @@ def _aligned_tables() -> dict[str, pd.DataFrame]:
 @cache
 def _pairs() -> tuple[tuple[str, str], ...]:
     """Return pairs of tables; those with the labeler are one third, being the hardest."""
-    readers = [name for name in _aligned_tables() if name not in ("truth", "labels")]
+    readers = [*BENCHMARK_READERS, *TRUTH_READERS]
     with_truth = [("truth", reader) for reader in readers]
     between = list(itertools.combinations(readers, 2))[:: len(readers) // 2]
     count = len(with_truth) + len(between)
