@@ -14,7 +14,7 @@ from cxrstudy.data.nih_experts import (
     sampling_strata,
 )
 from cxrstudy.experiments import scoring
-from cxrstudy.experiments.opacity_labels import lung_opacity_labels
+from cxrstudy.experiments.image_labels import lung_opacity_labels
 from cxrstudy.experiments.scoring import LabelScores, ranks_within
 
 N_BOOTSTRAP = 200
