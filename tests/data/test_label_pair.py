@@ -81,14 +81,6 @@ def test_studies_with_unknown_truth_are_dropped_and_counted(own, tmp_path):
     assert len(unchanged.truth) == 3 and unchanged.left_out.equals(pair.left_out)
 
 
-def test_markup_in_ids_stays_text(tmp_path):
-    """An id that is HTML is only ever shown as the examples' text."""
-    script = "<script>alert(1)</script>"
-    truth = _write(tmp_path, "truth.csv", TRUTH + f"{script},1,0\n")
-    labels = _write(tmp_path, "labels.csv", LABELS)
-    assert script in load_label_pair(truth, labels).left_out["examples"].iloc[0]
-
-
 def test_as_given_keeps_order(own):
     """For the checks, columns and rows stay as in the files."""
     tables, paths = tables_as_given(*own)

@@ -9,7 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrstudy.data.chexpert_test import BENCHMARK_READERS, TRUTH_READERS, released_tables
+from cxrstudy.data.chexpert_test import (
+    BENCHMARK_READERS,
+    RELEASED_DEFECT,
+    TRUTH_READERS,
+    released_tables,
+)
 from cxrstudy.data.integrity import Block, find_misaligned_blocks, repair
 from cxrstudy.data.integrity.alignment import association_per_row
 from cxrstudy.data.integrity.search import Misalignment
@@ -255,7 +260,7 @@ def test_released_labeler_file_is_found_rotated():
     assert (by_values.block.kind, by_values.block.shift) == ("rotation", -1)
     assert abs(by_values.block.start - 400) <= TOLERANCE_ROWS
     assert abs(by_values.block.stop - 500) <= TOLERANCE_ROWS
-    assert _first_block(truth, labeler).block == Block("rotation", 400, 500, -1)
+    assert _first_block(truth, labeler).block == RELEASED_DEFECT == Block("rotation", 400, 500, -1)
 
 
 def test_repaired_labeler_file_is_aligned_by_row_position():
