@@ -25,7 +25,7 @@ from torchvision.io import ImageReadMode, decode_image, encode_png
 from torchvision.transforms import v2
 
 from cxrstudy.data.images import load_nih_block
-from cxrstudy.experiments.targets import text_mined_targets
+from cxrstudy.experiments.image_labels import text_mined_targets
 from cxrstudy.kernels.augment import Augmentation
 from cxrstudy.runs import record_benchmark, study
 from cxrstudy.vision.classifier import build_classifier

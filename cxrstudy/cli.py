@@ -83,7 +83,7 @@ def audit(
     from cxrstudy.data.label_pair import tables_as_given
 
     tables, paths = tables_as_given(truth, labels)
-    findings = audit_tables(tables, reference="truth", paths=paths)
+    findings = audit_tables(tables, paths)
     for finding in findings.itertuples():
         typer.echo(f"{finding.severity}: {finding.summary} {finding.repair}".rstrip())
     if (findings["severity"] == "error").any():

@@ -117,7 +117,7 @@ def draw_image_set() -> Callable[..., ImageSet]:
     import pandas as pd
 
     from cxrstudy.data.images import ImageSet
-    from cxrstudy.data.nih_experts.nih import FINDINGS, NO_FINDING
+    from cxrstudy.data.nih_experts import NIH_FINDINGS, NO_FINDING
 
     def draw(n: int = 160, size: int = 8, seed: int = 0) -> ImageSet:
         rng = np.random.default_rng(seed)
@@ -125,7 +125,7 @@ def draw_image_set() -> Callable[..., ImageSet]:
         ap = rng.random(n) < 0.5
         opaque = rng.random(n) < np.where(ap, 0.6, 0.3)
         pixels = rng.integers(0, 180, (n, size, size)) + 60 * opaque[:, None, None]
-        nlp = pd.DataFrame(rng.random((n, 15)) < 0.1, index, [*FINDINGS, NO_FINDING], float)
+        nlp = pd.DataFrame(rng.random((n, 15)) < 0.1, index, [*NIH_FINDINGS, NO_FINDING], float)
         nlp["Infiltration"] = np.where(rng.random(n) < 0.25, ~opaque, opaque).astype(float)
         read = {"rsna": rng.random(n) < 0.8, "google": rng.random(n) < 0.4}
         terms = {"rsna": "Lung Opacity", "google": "Airspace opacity"}
@@ -152,3 +152,36 @@ def draw_image_set() -> Callable[..., ImageSet]:
         )
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def nih():
+    """Text-mined labels of all NIH images, or the reason why they are not here."""
+    from cxrstudy.data.nih_experts import load_nih
+
+    return _loaded_or_skipped(load_nih)
+
+
+@pytest.fixture(scope="session")
+def google():
+    """Google's two sets."""
+    from cxrstudy.data.nih_experts import load_google
+
+    return _loaded_or_skipped(load_google)
+
+
+@pytest.fixture(scope="session")
+def rsna(mirror):
+    """RSNA's classes under NIH names."""
+    from cxrstudy.data.nih_experts import load_rsna
+
+    return _loaded_or_skipped(load_rsna)
+
+
+def _loaded_or_skipped(load):
+    from cxrstudy.data.registry import DataNotAvailableError
+
+    try:
+        return load()
+    except DataNotAvailableError as error:
+        pytest.skip(str(error))

@@ -74,7 +74,7 @@ def test_a_bad_table_is_one_line_and_exit_1(tmp_path, monkeypatch, capsys):
 
 def test_audit_of_the_released_tables_finds_the_error(mirror):
     """The displaced block is an error, so the exit code is 1."""
-    result = _call("audit", "chexpert_test", "chexpert_test")
+    result = _call("audit", "chexpert_test_set_labels", "chexpert_test_set_labels")
     assert result.exit_code == 1
     assert "error: " in result.output and "400" in result.output
 

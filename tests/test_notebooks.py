@@ -71,14 +71,17 @@ def test_two_runs_give_the_same_tables(tmp_path):
 
 
 @pytest.mark.usefixtures("mirror")
-def test_own_tables_run_through_the_study(tmp_path):
-    """Two tables with a subset of the observations go through study 02, ids shown as text."""
+def test_own_tables_are_checked_and_scored(tmp_path):
+    """Study 02 on two own tables names their displaced block and says nothing of CheXpert's."""
+    import numpy as np
     import pandas as pd
 
     source = dataset("chexpert_test_set_labels")
     truth = pd.read_csv(source.path("groundtruth.csv"))[["Study", "Edema", "Pleural Effusion"]]
     truth.loc[0, "Study"] = "<script>document.title='owned'</script>"
-    labels = truth.assign(Edema=truth["Edema"].where(truth.index % 7 > 0, 1)).iloc[:400]
+    labels = truth.assign(Edema=truth["Edema"].where(truth.index % 7 > 0, 1)).iloc[:400].copy()
+    # The ids of rows 100 to 199 are pushed down by one row.
+    labels.loc[100:199, "Study"] = np.roll(labels.loc[100:199, "Study"], 1)
     truth.to_csv(tmp_path / "truth.csv", index=False)
     labels.to_parquet(tmp_path / "labels.parquet")
     overrides = {
@@ -88,8 +91,24 @@ def test_own_tables_run_through_the_study(tmp_path):
     }
     study = studies()["report_vs_image_agreement"]
     folders = run_study(study, "test", overrides, build=tmp_path / "build")
-    table4 = pd.read_csv(folders.results / "table4.csv")
-    assert table4["observation"].tolist()[:2] == ["Edema", "Pleural Effusion"]
-    left_out = pd.read_csv(folders.results / "left_out.csv")
-    assert left_out["count"].tolist() == [100]
-    assert "<script>document.title" not in folders.executed.read_text("utf-8")
+    findings = pd.read_csv(folders.results / "integrity.csv").set_index("kind")
+    misaligned = findings.loc["misaligned rows"]
+    assert misaligned["severity"] == "error"
+    assert "rows 100 to 199" in misaligned["summary"]
+    assert "the values 1 row before it" in misaligned["repair"]
+    assert pd.read_csv(folders.results / "left_out.csv")["count"].tolist() == [100]
+    scored = pd.read_csv(folders.results / "table4.csv")["observation"]
+    assert scored.tolist()[:2] == ["Edema", "Pleural Effusion"]
+    of_the_paper = ("table4_", "table1_", "odds_ratios", "reconstructed", "radiologist")
+    names = [path.name for path in folders.results.iterdir()]
+    assert not [name for name in names if name.startswith(of_the_paper)]
+    assert "claims" not in names
+    assert not any("radiologist" in name for name in _columns(folders.results))
+    page = folders.executed.read_text("utf-8")
+    assert page.count('"kind": "note"') == 4
+    assert "<script>document.title" not in page
+
+
+def _columns(results: Path) -> set[str]:
+    tables = results.glob("*.csv")
+    return {name for path in tables for name in path.read_text("utf-8").split("\n")[0].split(",")}

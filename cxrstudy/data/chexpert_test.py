@@ -31,46 +31,25 @@ READER_FILES = {
     **{name: f"radiologists/benchmark_radiologists/{name}.csv" for name in BENCHMARK_READERS},
 }
 
+# Where the labeler file's ids are displaced: joined by id, labels stand one row too early.
 RELEASED_DEFECT = Block.rotation(400, 500, shift=-1)
-"""Where the labeler file's ids are displaced: joined by id, labels stand one row too early."""
 
 _BINARY = frozenset({POSITIVE, NEGATIVE})
 
 
 @dataclass(frozen=True)
 class ChexpertTestLabels:
-    """All label tables of the 500 studies, on one index and in one column order.
+    """All label tables of the 500 studies, on one index and in one column order."""
 
-    Attributes
-    ----------
-    truth : DataFrame of float, shape (500, 14)
-        Majority of the five truth readers.
-    readers : dict of str to DataFrame, each (500, 14)
-        Each radiologist's labels, ``bc1`` to ``bc8``.
-    labeler : DataFrame of float, shape (500, 14)
-        The report labeler's codes 1, 0, -1 and NaN.
-    model_scores : dict of str to DataFrame, each (500, 5)
-        Leaderboard models' scores for the five competition findings.
-    """
-
-    truth: pd.DataFrame
-    readers: dict[str, pd.DataFrame]
-    labeler: pd.DataFrame
-    model_scores: dict[str, pd.DataFrame]
-
-    def tidy(self) -> pd.DataFrame:
-        """Stack every table: columns source, study, observation, value (blanks left out)."""
-        tables = {"truth": self.truth, **self.readers, "labeler": self.labeler, **self.model_scores}
-        stacked = pd.concat(
-            {name: table.stack().dropna() for name, table in tables.items()},
-            names=["source", "study", "observation"],
-        )
-        return stacked.rename("value").reset_index()
+    truth: pd.DataFrame  # (500, 14): 1 and 0, the majority of the five truth readers
+    readers: dict[str, pd.DataFrame]  # each (500, 14): 1 and 0 of radiologists bc1 to bc8
+    labeler: pd.DataFrame  # (500, 14): the report labeler's codes 1, 0, -1 and NaN
+    model_scores: dict[str, pd.DataFrame]  # each (500, 5): leaderboard models' scores
 
 
 @cache
 def load(labeler_alignment: Literal["repaired", "as released"] = "repaired") -> ChexpertTestLabels:
-    """Load and check all tables.
+    """Load and check all label tables of the CheXpert test set.
 
     Parameters
     ----------
@@ -85,13 +64,13 @@ def load(labeler_alignment: Literal["repaired", "as released"] = "repaired") -> 
     Raises
     ------
     DataNotAvailableError, CorruptDataError
-        See `cxrstudy.data.registry`.
+        If a file is nowhere, or its bytes are not the pinned ones.
     LabelTableError
         If a file is not what its schema says.
     """
-    truth = read(TRUTH_FILE, _BINARY)
-    readers = {name: read(file, _BINARY) for name, file in READER_FILES.items()}
-    labeler = read(LABELER_FILES[0]).loc[truth.index]
+    truth = _read(TRUTH_FILE, _BINARY)
+    readers = {name: _read(READER_FILES[name], _BINARY) for name in sorted(READER_FILES)}
+    labeler = _read(LABELER_FILES[0]).loc[truth.index]
     if labeler_alignment == "repaired":
         order = RELEASED_DEFECT.permutation(len(labeler))
         labeler = labeler.iloc[order].set_axis(labeler.index)
@@ -101,72 +80,37 @@ def load(labeler_alignment: Literal["repaired", "as released"] = "repaired") -> 
         )  # fmt: skip
     return ChexpertTestLabels(
         truth=truth,
-        readers={name: readers[name].loc[truth.index] for name in sorted(readers)},
+        readers={name: table.loc[truth.index] for name, table in readers.items()},
         labeler=labeler,
         model_scores={name: read_scores(name).loc[truth.index] for name in model_names()},
     )
 
 
-def read(file: str, codes: frozenset[int] | None = None, **options) -> pd.DataFrame:
-    """Read one released label table as it is, indexed by its printed study ids.
-
-    Parameters
-    ----------
-    file : str
-        Path inside the data set.
-    codes : frozenset of int, optional
-        Codes that are allowed besides blank.
-    **options
-        Passed on to `cxrstudy.data.tables.read_label_table`.
-
-    Returns
-    -------
-    DataFrame of float
-    """
-    return read_label_table(dataset(NAME).path(file), codes, **options)
-
-
 def released_tables() -> tuple[dict[str, pd.DataFrame], list[Path]]:
-    """Read every released label table without repair, for the integrity checks.
+    """Read truth, labeler ("labels") and readers in file order and unrepaired, for the checks.
 
-    Returns
-    -------
-    tables : dict of str to DataFrame
-        ``truth``, ``labels`` (the labeler) and the eight readers, rows and columns in file order.
-    paths : list of Path
-        The files behind them and the second labeler file.
+    The paths are those of their files and, last, of the second labeler file.
     """
     named = {"truth": TRUTH_FILE, "labels": LABELER_FILES[0], **READER_FILES}
-    tables = {name: read(file, keep_column_order=True) for name, file in named.items()}
+    tables = {name: _read(file, keep_column_order=True) for name, file in named.items()}
     return tables, [dataset(NAME).path(file) for file in (*named.values(), LABELER_FILES[1])]
 
 
 def model_names() -> list[str]:
-    """Names of the leaderboard models whose scores were released."""
+    """List the leaderboard models whose scores were released."""
     folder = "example_models/predictions/standard/"
     files = [file for file in dataset(NAME).files if file.startswith(folder)]
     return [file.removeprefix(folder).removesuffix("_predictions.csv") for file in files]
 
 
 def read_scores(model: str) -> pd.DataFrame:
-    """Read one leaderboard model's scores, in file order.
-
-    Parameters
-    ----------
-    model : str
-        One of `model_names`.
-
-    Returns
-    -------
-    DataFrame of float, shape (500, 5)
-
-    Raises
-    ------
-    LabelTableError
-        If a finding or a score is missing.
-    """
+    """Read one leaderboard model's scores of the five findings, in file order."""
     path = dataset(NAME).path(f"example_models/predictions/standard/{model}_predictions.csv")
     scores = pd.read_csv(path, index_col="Study").rename_axis("study")
     if set(scores) != set(COMPETITION_OBSERVATIONS) or scores.isna().any(axis=None):
         raise LabelTableError(f"{path}: needs a score for each of the five findings in every row")
     return scores[list(COMPETITION_OBSERVATIONS)].astype(float)
+
+
+def _read(file: str, codes: frozenset[int] | None = None, **options) -> pd.DataFrame:
+    return read_label_table(dataset(NAME).path(file), codes, **options)

@@ -9,9 +9,8 @@ from typing import Protocol
 
 import pooch
 
-from cxrstudy.data.resuming_download import ResumingDownloader
-
 CACHE_VARIABLE = "CXRSTUDY_DATA_DIR"
+_CHUNK_BYTES = 2**16
 
 
 class DataNotAvailableError(RuntimeError):
@@ -25,10 +24,11 @@ class CorruptDataError(RuntimeError):
 class Origin(Protocol):
     """How a data set's files get to this machine."""
 
-    def command(self, name: str) -> str:
-        """Return the one command that brings the data set ``name`` to this machine."""
+    @property
+    def command(self) -> str:
+        """The one command that brings the data set to this machine."""
 
-    def locate(self, name: str, folder: str, file: str, known_hash: str) -> Path:
+    def locate(self, folder: str, file: str, known_hash: str) -> Path:
         """Return a verified file, or raise `CorruptDataError` or `DataNotAvailableError`."""
 
 
@@ -39,39 +39,18 @@ def cache_folder() -> Path:
 
 @dataclass(frozen=True)
 class Download:
-    """Files below one address, kept in a cache folder.
+    """Files below one address that is pinned to a commit, kept in a cache folder."""
 
-    Attributes
-    ----------
-    base_url : str
-        Address that each file's path is appended to; pinned to a commit.
-    """
+    name: str  # of the data set
+    url: str
 
-    base_url: str
+    @property
+    def command(self) -> str:
+        """The command that downloads every file."""
+        return f"cxrstudy data fetch {self.name}"
 
-    def command(self, name: str) -> str:
-        """Return the command that downloads every file."""
-        return f"cxrstudy data fetch {name}"
-
-    def locate(self, name: str, folder: str, file: str, known_hash: str) -> Path:
-        """Find a file in the cache, or download it there.
-
-        Parameters
-        ----------
-        name, folder, file, known_hash : str
-            Data set, its folder in the cache, path below it and below the address, expected hash.
-
-        Returns
-        -------
-        Path
-
-        Raises
-        ------
-        CorruptDataError
-            If other bytes were delivered; they are not kept.
-        DataNotAvailableError
-            If the network does not deliver the file.
-        """
+    def locate(self, folder: str, file: str, known_hash: str) -> Path:
+        """Find a file in the cache, or download it there; wrong bytes are not kept."""
         address = self._address(file)
         store = pooch.create(
             path=cache_folder(),
@@ -85,41 +64,34 @@ class Download:
         except ValueError as error:
             raise CorruptDataError(
                 f"{address} delivered other bytes than the registry pins; nothing "
-                f"was kept. Try `{self.command(name)}` again later. ({error})"
+                f"was kept. Try `{self.command}` again later. ({error})"
             ) from error
         except OSError as error:
             raise DataNotAvailableError(
                 f"{file} is in no mirror folder, not in the cache, and the network did not "
-                f"deliver it. With a network, run `{self.command(name)}` ({type(error).__name__})"
+                f"deliver it. With a network, run `{self.command}` ({type(error).__name__})"
             ) from None
 
     def _address(self, file: str) -> str:
-        return self.base_url + file
+        return self.url + file
 
     def _fetch(self, store: pooch.Pooch, file: str) -> Path:
         progress = pooch.HTTPDownloader(progressbar=os.isatty(2), timeout=30)
         return Path(store.fetch(file, downloader=progress))
 
 
-@dataclass(frozen=True)
 class LargeDownload(Download):
-    """One file of gigabytes behind an address of its own; a download that stopped goes on.
-
-    Attributes
-    ----------
-    base_url : str
-        The whole address, whatever the file is called here.
-    """
+    """One file of gigabytes behind an address of its own; a download that stopped goes on."""
 
     def _address(self, file: str) -> str:
-        return self.base_url
+        return self.url
 
     def _fetch(self, store: pooch.Pooch, file: str) -> Path:
         target = store.abspath / file
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{target.name}.unfinished")
         try:
-            store.fetch(file, downloader=ResumingDownloader(unfinished))
+            store.fetch(file, downloader=_ResumingDownloader(unfinished))
         except ValueError:
             unfinished.unlink(missing_ok=True)
             raise
@@ -129,86 +101,35 @@ class LargeDownload(Download):
 
 @dataclass(frozen=True)
 class NoAddress:
-    """Files that no public address holds: a mirror or the cache has them, or a command helps.
+    """Files that no public address holds: a mirror or the cache has them, or a command helps."""
 
-    Attributes
-    ----------
-    instead : str
-        The command that makes the files, or gets what they were made of.
-    """
+    command: str  # makes the files, or gets what they were made of
 
-    instead: str
-
-    def command(self, name: str) -> str:
-        """Return that command."""
-        return self.instead
-
-    def locate(self, name: str, folder: str, file: str, known_hash: str) -> Path:
-        """Find a file in the cache.
-
-        Parameters
-        ----------
-        name, folder, file, known_hash : str
-            Data set (its name plays no role here), its folder in the cache, path below it,
-            expected hash.
-
-        Returns
-        -------
-        Path
-
-        Raises
-        ------
-        CorruptDataError
-            If the file has other bytes.
-        DataNotAvailableError
-            If the cache does not hold the file.
-        """
+    def locate(self, folder: str, file: str, known_hash: str) -> Path:
+        """Find a file in the cache."""
         path = cache_folder() / folder / file
         if not path.is_file():
             raise DataNotAvailableError(
                 f"{file} is in no mirror folder, not in the cache, and no public address holds "
-                f"it. Run `{self.instead}`"
+                f"it. Run `{self.command}`"
             )
-        check_hash(path, known_hash, remedy=f"remove it, then run `{self.instead}`")
+        check_hash(path, known_hash, remedy=f"remove it, then run `{self.command}`")
         return path
 
 
 @dataclass(frozen=True)
 class InstalledPackage:
-    """Files that ship inside a Python package; the package itself is never imported.
+    """Files that ship inside a Python package; the package itself is never imported."""
 
-    Attributes
-    ----------
-    requirement : str
-        Package and version, such as ``"torchxrayvision==1.5.7"``.
-    """
+    requirement: str  # such as "torchxrayvision==1.5.7"
 
-    requirement: str
-
-    def command(self, name: str) -> str:
-        """Return the command that installs the package."""
+    @property
+    def command(self) -> str:
+        """The command that installs the package."""
         return f"pip install {self.requirement}"
 
-    def locate(self, name: str, folder: str, file: str, known_hash: str) -> Path:
-        """Find a file inside the installed package.
-
-        Parameters
-        ----------
-        name, folder, file, known_hash : str
-            Data set (its name and folder play no role here), path below the package, expected
-            hash.
-
-        Returns
-        -------
-        Path
-
-        Raises
-        ------
-        CorruptDataError
-            If the installed package ships other bytes, as another version may.
-        DataNotAvailableError
-            If the package is not installed or lacks the file.
-        """
+    def locate(self, folder: str, file: str, known_hash: str) -> Path:
+        """Find a file inside the installed package; another version may ship other bytes."""
         package = self.requirement.partition("==")[0]
         spec = find_spec(package)
         roots = spec.submodule_search_locations if spec else None
@@ -216,13 +137,10 @@ class InstalledPackage:
         if not paths:
             raise DataNotAvailableError(
                 f"{file} is in no mirror folder, and package {package} ({_installed(package)}) "
-                f"does not hold it. Run `{self.command(name)}`"
+                f"does not hold it. Run `{self.command}`"
             )
-        check_hash(
-            paths[0],
-            known_hash,
-            remedy=f"{package} is {_installed(package)}; run `{self.command(name)}`",
-        )
+        remedy = f"{package} is {_installed(package)}; run `{self.command}`"
+        check_hash(paths[0], known_hash, remedy)
         return paths[0]
 
 
@@ -246,3 +164,45 @@ def _installed(package: str) -> str:
         return f"version {version(package)} installed"
     except PackageNotFoundError:
         return "not installed"
+
+
+class _ResumingDownloader:
+    """A downloader for pooch that keeps what arrived when the connection or the process ends.
+
+    Whoever fetches removes the unfinished part afterwards: only then is it known whether the whole
+    had the right bytes.
+    """
+
+    def __init__(self, unfinished: Path) -> None:
+        self.unfinished = unfinished
+
+    def __call__(self, url: str, output_file: str, _store: pooch.Pooch) -> None:
+        """Ask for the missing end, append it, and put the whole in place of the output file."""
+        # Imported late, as pooch does.
+        import requests
+
+        with self.unfinished.open("ab") as file:
+
+            def drop_what_is_sent_again(response: requests.Response, **_) -> None:
+                if response.status_code == requests.codes.ok:
+                    file.truncate(0)
+
+            download = pooch.HTTPDownloader(
+                progressbar=os.isatty(2),
+                chunk_size=_CHUNK_BYTES,
+                timeout=60,
+                headers={"Range": f"bytes={file.tell()}-", "Accept-Encoding": "identity"},
+                hooks={"response": drop_what_is_sent_again},
+            )
+            try:
+                download(url, file, _store)
+            except requests.HTTPError as error:
+                # Nothing is missing if there is no such range.
+                if error.response.status_code != requests.codes.requested_range_not_satisfiable:
+                    raise
+        Path(output_file).unlink()
+        try:
+            # With a second name, a kill while the whole is verified loses nothing.
+            os.link(self.unfinished, output_file)
+        except OSError:
+            self.unfinished.replace(output_file)

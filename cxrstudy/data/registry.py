@@ -45,51 +45,26 @@ class TermsNotAcceptedError(DataNotAvailableError):
 
 @dataclass(frozen=True)
 class Dataset:
-    """One data set of the registry: its files, terms and citation.
+    """One data set of the registry: its files, terms and citation."""
 
-    Attributes
-    ----------
-    name, title, content : str
-        Key in the registry, display name, one sentence on what it holds.
-    tier : int
-        0 ships inside a package, 1 is fetched without login, 2 is credentialed.
-    licence, citation, homepage : str
-        Terms in words, key in the bibliography, where to read more.
-    files : mapping of str to str
-        Relative path to sha256, or to another hash with its name: ``"md5:..."``. Empty if the data
-        set is read in place from a folder that its user names.
-    base_url : str
-        Address that each file's path is appended to, pinned to a commit; or empty.
-    package : str
-        Package and version that the files ship in, such as ``"torchxrayvision==1.5.7"``; or empty.
-    archive_url : str
-        Whole address of the one large file; or empty.
-    instead : str
-        Where no public address holds the files: the command that makes them or gets what they were
-        made of; or empty.
-    stand_in : str
-        Another data set of the registry that serves as well if it is at hand; or empty.
-    folder : str
-        Its folder in a mirror and in the cache; its name unless told.
-    agreement : bool
-        Whether the data set stays off until its user accepts its terms.
-    """
-
-    name: str
+    name: str  # key in the registry
     title: str
-    content: str
-    tier: int
+    content: str  # one sentence on what it holds
+    tier: int  # 0 ships inside a package, 1 is fetched without login, 2 is credentialed
     licence: str
-    citation: str
+    citation: str  # key in the bibliography
     homepage: str
+    # Relative path to sha256, or to another hash with its name: "md5:...". Empty if the data set is
+    # read in place from a folder that its user names.
     files: Mapping[str, str]
-    base_url: str = ""
-    package: str = ""
-    archive_url: str = ""
-    instead: str = ""
-    stand_in: str = ""
-    folder: str = ""
-    agreement: bool = False
+    # Exactly one of four origins.
+    base_url: str = ""  # each file's path is appended to it; pinned to a commit
+    package: str = ""  # the files ship in it: "torchxrayvision==1.5.7"
+    archive_url: str = ""  # whole address of the one large file
+    instead: str = ""  # the command that makes the files, or gets what they were made of
+    stand_in: str = ""  # another data set that serves as well if it is at hand
+    folder: str = ""  # in a mirror and in the cache; the name unless told
+    agreement: bool = False  # off until its user accepts its terms
 
     def __post_init__(self) -> None:
         """Refuse an entry that says not exactly one way to get its files."""
@@ -105,38 +80,20 @@ class Dataset:
         if self.package:
             return InstalledPackage(self.package)
         if self.archive_url:
-            return LargeDownload(self.archive_url)
-        return NoAddress(self.instead) if self.instead else Download(self.base_url)
+            return LargeDownload(self.name, self.archive_url)
+        return NoAddress(self.instead) if self.instead else Download(self.name, self.base_url)
 
     @property
     def fetch_command(self) -> str:
         """The one command that brings this data set to this machine."""
         accept = f"export {TERMS_VARIABLE}={self.name} && " if self.agreement else ""
-        return accept + self.origin.command(self.name)
+        return accept + self.origin.command
 
     def path(self, file: str) -> Path:
-        """Locate one file: mirror first, then where it comes from.
+        """Locate one of `files`: mirror first, then where it comes from.
 
-        Parameters
-        ----------
-        file : str
-            A relative path among `files`.
-
-        Returns
-        -------
-        Path
-            A file whose sha256 is the pinned one.
-
-        Raises
-        ------
-        KeyError
-            If the data set has no such file.
-        TermsNotAcceptedError
-            If the data set carries an agreement that was not accepted.
-        CorruptDataError
-            If the file has other bytes than the registry pins.
-        DataNotAvailableError
-            If the file is nowhere and cannot be had.
+        Its bytes are the pinned ones. Raises `TermsNotAcceptedError`, `CorruptDataError` or
+        `DataNotAvailableError`.
         """
         expected = self.files[file]
         self._check_terms()
@@ -145,7 +102,7 @@ class Dataset:
             check_hash(mirrored, expected, remedy=f"replace it, or unset {MIRROR_VARIABLE}")
             return mirrored
         try:
-            return self.origin.locate(self.name, self._folder, file, expected)
+            return self.origin.locate(self._folder, file, expected)
         except DataNotAvailableError as error:
             raise DataNotAvailableError(
                 f"{self.title}: {error}; or name a folder that holds {self._folder}/{file} in "
@@ -180,25 +137,13 @@ class Dataset:
 
 @cache
 def datasets() -> Mapping[str, Dataset]:
-    """Load the registry.
-
-    Returns
-    -------
-    mapping of str to Dataset
-        In the order in which the data page lists them.
-    """
+    """Load the registry, in the order in which the data page lists its data sets."""
     entries = yaml.safe_load(files("cxrstudy.data").joinpath("registry.yaml").read_text("utf-8"))
     return {name: Dataset(name=name, **entry) for name, entry in entries["datasets"].items()}
 
 
 def dataset(name: str) -> Dataset:
-    """Look one data set up by name.
-
-    Raises
-    ------
-    KeyError
-        If the registry has no such data set; the message lists those it has.
-    """
+    """Look one data set up by name."""
     try:
         return datasets()[name]
     except KeyError:
@@ -207,23 +152,9 @@ def dataset(name: str) -> Dataset:
 
 
 def fetch(name: str) -> list[Path]:
-    """Bring every file of a data set to this machine.
+    """Bring every file of a data set to this machine, verified, in registry order.
 
-    Parameters
-    ----------
-    name : str
-        Key in the registry.
-
-    Returns
-    -------
-    list of Path
-        In registry order, each verified against its hash; those of the data set that stands in
-        for it, if only that one is at hand.
-
-    Raises
-    ------
-    DataNotAvailableError
-        If the data set is read in place, or a file cannot be had.
+    If only the data set that stands in for it is at hand, its files are returned.
     """
     entry = dataset(name)
     if not entry.files:

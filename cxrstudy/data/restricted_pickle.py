@@ -12,12 +12,12 @@ import numpy as np
 
 _scalar = np.float64(0).__reduce__()[0]
 
+# All that a pickle may name, under numpy 1's and numpy 2's module names.
 ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): np.dtype,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy._core.multiarray", "scalar"): _scalar,
 }
-"""All that a pickle may name, under numpy 1's and numpy 2's module names."""
 
 
 class UnsafePickleError(ValueError):
@@ -34,23 +34,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
 
 
 def load_restricted_pickle(path: str | Path) -> Any:
-    """Load a pickle of dicts, lists, text, numbers and numpy scalars.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    object
-        What the pickle describes.
-
-    Raises
-    ------
-    UnsafePickleError
-        If it names anything besides numpy's dtype and scalar; it is refused at that point, before
-        the named thing is imported or called.
-    """
+    """Load a pickle of dicts, lists, text, numbers and numpy scalars, and refuse any other."""
     try:
         with Path(path).open("rb") as file:
             return _RestrictedUnpickler(file).load()

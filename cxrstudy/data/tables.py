@@ -9,8 +9,8 @@ import pandas as pd
 
 from cxrstudy.observations import LABEL_CODES, OBSERVATIONS
 
+# Accepted names of the id column, in any case.
 ID_COLUMNS: tuple[str, ...] = ("study", "study_id", "id")
-"""Accepted names of the id column, in any case."""
 
 _BLANKS = {"", "nan", "na", "n/a", "null", "none"}
 _CODES = {code for code in LABEL_CODES if code is not None}
@@ -26,31 +26,12 @@ def read_label_table(
     *,
     keep_column_order: bool = False,
 ) -> pd.DataFrame:
-    """Read a CSV or Parquet table of labels and check every cell.
+    """Read a CSV or Parquet table with an id column and any of the 14 observations.
 
-    One wrong cell in a label table shifts every figure that is computed from it, so nothing is
-    guessed: the first thing that is not understood stops the reading, with its place.
-
-    Parameters
-    ----------
-    path : str or Path
-        A UTF-8 CSV file or a ``.parquet`` file with one id column (``study``, ``study_id`` or
-        ``id``) and any subset of the 14 observations.
-    codes : frozenset of int, optional
-        Codes that are allowed besides blank; all of 1, 0, -1 unless told otherwise.
-    keep_column_order : bool
-        Leave the columns as in the file, for checks of the file itself.
-
-    Returns
-    -------
-    DataFrame of float64, shape (n_studies, n_observations)
-        Indexed by study id (str), columns in CheXpert's order, blank as NaN.
-
-    Raises
-    ------
-    LabelTableError
-        If the file is missing, empty, not UTF-8, ragged, has unknown or repeated columns,
-        empty or repeated ids, or a value outside the code.
+    The result is indexed by study id (text), columns in CheXpert's order unless the file's is kept,
+    blank as NaN. ``codes`` are allowed besides blank: 1, 0 and -1 unless told otherwise. One wrong
+    cell in a label table shifts every figure that is computed from it, so nothing is guessed: the
+    first thing that is not understood stops the reading, with its place.
     """
     path = Path(path)
     cells = _read_cells(path)

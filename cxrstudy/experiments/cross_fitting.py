@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cxrstudy.data.images import ImageSet
-from cxrstudy.experiments.targets import LUNG_OPACITY, text_mined_targets, with_label_noise
+from cxrstudy.experiments.image_labels import LUNG_OPACITY, text_mined_targets, with_label_noise
 from cxrstudy.vision.training import Job, KeptTraining, TrainingConfig, train_many
 
 N_HALVES = 2

@@ -15,7 +15,7 @@ from cxrstudy.data.nih_experts import (
     load_rsna,
     sampling_strata,
 )
-from cxrstudy.experiments.opacity_labels import lung_opacity_labels
+from cxrstudy.experiments.image_labels import lung_opacity_labels
 from cxrstudy.studies.nlp_to_expert_gap.label_gap import auroc_under_nondifferential_error
 
 VIEWS: tuple[str, ...] = ("AP", "PA")

@@ -1,6 +1,5 @@
 """The 14 CheXpert observations: names, hierarchy, label codes, policies, crosswalk."""
 
-from cxrstudy.observations.crosswalk import RELATIONS, crosswalk, terms_for
 from cxrstudy.observations.definitions import (
     COMPETITION_OBSERVATIONS,
     DEFINITIONS,
@@ -11,7 +10,7 @@ from cxrstudy.observations.definitions import (
     POSITIVE,
     UNCERTAIN,
     UNCERTAINTY_POLICIES,
-    ancestors,
+    crosswalk,
 )
 from cxrstudy.observations.policies import apply_uncertainty_policy, close_upward
 
@@ -23,12 +22,9 @@ __all__ = [
     "OBSERVATIONS",
     "PARENTS",
     "POSITIVE",
-    "RELATIONS",
     "UNCERTAIN",
     "UNCERTAINTY_POLICIES",
-    "ancestors",
     "apply_uncertainty_policy",
     "close_upward",
     "crosswalk",
-    "terms_for",
 ]

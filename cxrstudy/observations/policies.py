@@ -11,8 +11,8 @@ from cxrstudy.observations.definitions import (
     ancestors,
 )
 
+# What an uncertain label becomes under each policy that needs no reference.
 UNCERTAIN_TARGETS: dict[str, float] = {"zeros": 0.0, "ones": 1.0, "ignore": np.nan}
-"""What an uncertain label becomes under each policy that needs no reference."""
 
 
 def apply_uncertainty_policy(
@@ -21,14 +21,15 @@ def apply_uncertainty_policy(
     """Turn label codes into 1, 0 and (under ``ignore``) missing.
 
     A report that does not mention a finding is taken to deny it, as the papers do: blank
-    becomes 0 under every policy. The policies differ only in what they do with -1.
+    becomes 0 under every policy. The policies differ only in what they do with -1 (Irvin et al.
+    2019, section 4; optimistic and pessimistic: Jain et al. 2021, section 4.1.1).
 
     Parameters
     ----------
     labels : DataFrame, shape (n_studies, n_observations)
         Codes 1, 0, -1 and NaN.
     policy : {"zeros", "ones", "ignore", "optimistic", "pessimistic"}
-        See `UNCERTAINTY_POLICIES`.
+        What an uncertain label becomes.
     reference : DataFrame, optional
         Labels 1 and 0 with the same index and columns; ``optimistic`` and ``pessimistic``
         look the answer up there.
@@ -42,11 +43,6 @@ def apply_uncertainty_policy(
     ------
     ValueError
         If the policy is unknown, or needs a reference and has none.
-
-    References
-    ----------
-    Irvin et al. 2019, section 4 (U-Zeros, U-Ones, U-Ignore); Jain et al. 2021, section 4.1.1
-    (the optimistic and pessimistic mapping behind Table 1).
     """
     if policy not in UNCERTAINTY_POLICIES:
         known = ", ".join(UNCERTAINTY_POLICIES)
@@ -71,19 +67,10 @@ def close_upward(labels: pd.DataFrame) -> pd.DataFrame:
     upward removes that difference of convention, and nothing else. A positive child makes the
     parent positive; an uncertain child makes a parent that is blank or negative uncertain; a
     negative child says nothing of its parent.
-
-    Parameters
-    ----------
-    labels : DataFrame, shape (n_studies, n_observations)
-        Codes 1, 0, -1 and NaN; any subset of the 14 observations.
-
-    Returns
-    -------
-    DataFrame
-        Same shape; only parents that are among the columns can change.
     """
     closed = labels.astype(float).copy()
-    for child in _children_before_parents():
+    # From the bottom up, so that a label passes through every level.
+    for child in sorted(PARENTS, key=lambda name: -len(ancestors(name))):
         parent = PARENTS[child]
         if child not in closed or parent not in closed:
             continue
@@ -92,8 +79,3 @@ def close_upward(labels: pd.DataFrame) -> pd.DataFrame:
         )
         closed[parent] = closed[parent].mask(closed[child] == POSITIVE, POSITIVE)
     return closed
-
-
-def _children_before_parents() -> list[str]:
-    """Order children from the bottom up, so that a label passes through every level."""
-    return sorted(PARENTS, key=lambda name: -len(ancestors(name)))

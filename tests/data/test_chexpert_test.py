@@ -8,8 +8,8 @@ import pytest
 
 from cxrstudy.data import chexpert_test
 from cxrstudy.data.chexpert_test import BENCHMARK_READERS, LABELER_FILES, TRUTH_READERS
-from cxrstudy.data.integrity import find_misaligned_block
-from cxrstudy.data.tables import LabelTableError
+from cxrstudy.data.registry import dataset
+from cxrstudy.data.tables import LabelTableError, read_label_table
 from cxrstudy.observations import COMPETITION_OBSERVATIONS, OBSERVATIONS
 
 # Jain et al. 2021, Table 1; the last six are below the paper's rule of 50 and counted here once.
@@ -59,27 +59,12 @@ def test_codes_of_each_table(chexpert):
     assert chexpert.labeler.isna().any(axis=None)
 
 
-def test_the_repair_is_the_alignment_by_row_position(chexpert):
-    """Repaired, row k of the labeler file belongs to row k of the truth file."""
-    by_position = chexpert_test.read(LABELER_FILES[0])
+def test_the_repair_is_the_alignment_by_row_position(chexpert, chexpert_as_released):
+    """Repaired, row k of the labeler file belongs to row k of the truth file; 400 rows were so."""
+    by_position = read_label_table(dataset(chexpert_test.NAME).path(LABELER_FILES[0]))
     np.testing.assert_array_equal(chexpert.labeler.to_numpy(), by_position.to_numpy())
-
-
-def test_the_repair_touches_rows_400_to_499_only(chexpert, chexpert_as_released):
-    """Outside the block nothing moves; inside, each row takes the next one's labels."""
-    repaired, released = chexpert.labeler, chexpert_as_released.labeler
-    pd.testing.assert_frame_equal(repaired.iloc[:400], released.iloc[:400])
-    moved = np.roll(released.iloc[400:].to_numpy(), 1, axis=0)
-    np.testing.assert_array_equal(repaired.iloc[400:].to_numpy(), moved)
-    assert not repaired.iloc[400:].equals(released.iloc[400:])
-
-
-def test_the_declared_defect_is_what_the_search_finds_untold(chexpert, chexpert_as_released):
-    """The detector, told nothing, names the block that the loader repairs."""
-    found = find_misaligned_block(chexpert.truth, chexpert_as_released.labeler, use_id_order=False)
-    assert found is not None
-    assert found.block == chexpert_test.RELEASED_DEFECT
-    assert find_misaligned_block(chexpert.truth, chexpert.labeler) is None
+    pd.testing.assert_frame_equal(chexpert.labeler[:400], chexpert_as_released.labeler[:400])
+    assert not chexpert.labeler[400:].equals(chexpert_as_released.labeler[400:])
 
 
 def test_the_repair_is_logged(mirror, caplog):
@@ -87,16 +72,6 @@ def test_the_repair_is_logged(mirror, caplog):
     with caplog.at_level(logging.INFO, logger="cxrstudy.data.chexpert_test"):
         chexpert_test.load.__wrapped__()
     assert "labeler/chexpert_labels.csv: rows 400 to 499 moved" in caplog.text
-
-
-def test_tidy_stacks_every_known_value(chexpert):
-    """The long table holds each non-blank cell of every table once."""
-    tidy = chexpert.tidy()
-    assert list(tidy) == ["source", "study", "observation", "value"]
-    counts = tidy["source"].value_counts()
-    assert counts["truth"] == 7000 and counts["bc1"] == 7000 and counts["drnet"] == 2500
-    assert counts["labeler"] == chexpert.labeler.count().sum()
-    assert not tidy.duplicated(["source", "study", "observation"]).any()
 
 
 def test_released_tables_keep_ids_and_columns_as_printed(mirror):

@@ -10,10 +10,10 @@ from cxrstudy.data.openi import (
     findings_and_impression,
     load_reports,
     mesh_labels,
+    mesh_rules,
     not_indexed,
+    read_archive,
 )
-from cxrstudy.data.openi.mesh import mesh_rules
-from cxrstudy.data.openi.reports import read_archive
 from cxrstudy.data.registry import DataNotAvailableError
 from cxrstudy.observations import OBSERVATIONS
 
@@ -56,7 +56,7 @@ def _archive(path, contents: dict[str, str]):
 
 
 def test_an_archive_is_read_in_the_order_of_numbers(tmp_path):
-    """Sections, codes and images of each report; CXR10 follows CXR2; nothing is unpacked."""
+    """Sections and codes of each report; CXR10 follows CXR2; nothing is unpacked."""
     mesh = "<major>Nodule/lung</major><major>normal</major><automatic>nodule</automatic>"
     texts = {f"x/{n}.xml": REPORT.format(id=f"CXR{n}", mesh=mesh) for n in (10, 2)}
     reports = read_archive(_archive(tmp_path / "r.tgz", texts))
@@ -67,8 +67,6 @@ def test_an_archive_is_read_in_the_order_of_numbers(tmp_path):
         "findings": "Heart < normal.",
         "impression": "CXR10 clear.",
         "mesh_major": ("Nodule/lung", "normal"),
-        "mesh_automatic": ("nodule",),
-        "n_images": 2,
     }
     assert [path.name for path in tmp_path.iterdir()] == ["r.tgz"]
 
@@ -77,6 +75,7 @@ def test_the_collection_has_its_known_size(reports):
     """3,955 reports; how many have each section, both, one or none of the last two."""
     present = reports[["indication", "comparison", "findings", "impression"]] != ""
     assert len(reports) == 3955 and reports.index.is_unique
+    assert reports.index.str.removeprefix("CXR").astype(int).is_monotonic_increasing
     assert present.sum().tolist() == [3865, 3333, 3425, 3921]
     both = pd.crosstab(present["findings"], present["impression"])
     assert both.to_numpy().tolist() == [[28, 502], [6, 3419]]
@@ -84,19 +83,11 @@ def test_the_collection_has_its_known_size(reports):
     assert reports["findings"].str.contains("XXXX").sum() == 1486
 
 
-def test_the_reports_are_in_the_order_of_their_numbers(reports):
-    """Natural order, not that of the archive's names."""
-    numbers = reports.index.str.removeprefix("CXR").astype(int)
-    assert numbers.is_monotonic_increasing
-    assert reports.index[:2].tolist() == ["CXR1", "CXR2"]
-
-
 def test_every_report_is_coded(reports):
-    """8,298 codes, 1,719 of them distinct; 1,391 reports are normal; 104 have no image."""
+    """8,298 codes, 1,719 of them distinct; 1,391 reports are normal."""
     codes = reports["mesh_major"].explode()
     assert len(codes) == 8298 and codes.nunique() == 1719
     assert (codes == "normal").sum() == 1391
-    assert (reports["n_images"] == 0).sum() == 104
 
 
 def test_95_reports_are_not_indexed(reports):
@@ -184,14 +175,6 @@ def test_no_finding_needs_every_code():
     assert _found("No Indexing") == set()
     assert _found("No Indexing", mapping="broad") == {"No Finding"}
     assert _found() == set()
-
-
-def test_labels_keep_the_reports_index():
-    """One row for each report, columns in CheXpert's order."""
-    labels = mesh_labels(_coded(("normal",), ("Pneumonia",)))
-    assert labels.index.tolist() == ["r0", "r1"]
-    assert tuple(labels.columns) == OBSERVATIONS
-    assert labels.loc["r1", "Pneumonia"] == 1 and labels.loc["r0", "Pneumonia"] == 0
 
 
 def test_an_unknown_mapping_is_refused():

@@ -1,4 +1,4 @@
-"""Where files come from: packages, folders of a mirror, and agreements that keep a data set off."""
+"""Where files come from: the network whole or in parts, the cache, and installed packages."""
 
 import hashlib
 import sys
@@ -6,133 +6,209 @@ import sys
 import pytest
 
 from cxrstudy.data.registry import (
-    CACHE_VARIABLE,
     MIRROR_VARIABLE,
-    TERMS_VARIABLE,
     CorruptDataError,
     DataNotAvailableError,
     Dataset,
-    TermsNotAcceptedError,
-    dataset,
-    datasets,
 )
 
-GOOD = b"a,b\n1,2\n"
-WITH_AGREEMENT = [name for name, entry in datasets().items() if entry.agreement]
+GOOD = b"study,Edema\np1,1\n" * 100
+FILE = "labels/own.csv"
+CHUNK = 2**16
+LARGE_BODY = bytes(range(256)) * 2560  # ten chunks
+LARGE = "large.tar.gz"
 
 
-def _entry(**fields) -> Dataset:
-    stated = {
-        "name": "own", "title": "Own labels", "content": "x", "tier": 0, "licence": "own terms",
-        "citation": "x", "homepage": "https://own.example", "package": "own_package==1.0",
-        "files": {"data/own.csv": hashlib.sha256(GOOD).hexdigest()},
-    }  # fmt: skip
-    return Dataset(**(stated | fields))
+def _dataset(file: str, known_hash: str, **origin) -> Dataset:
+    return Dataset(
+        name="own", title="Own labels", content="x", tier=1, licence="none", citation="x",
+        homepage="x", files={file: known_hash}, **origin,
+    )  # fmt: skip
+
+
+def _kept(tmp_path) -> dict[str, int]:
+    files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    return {path.name: path.stat().st_size for path in files}
+
+
+# Small files
+
+
+@pytest.fixture
+def own(server) -> Dataset:
+    """A data set of one file that the server has."""
+    server.body = GOOD
+    return _dataset(FILE, hashlib.sha256(GOOD).hexdigest(), base_url=server.url)
+
+
+def test_a_download_is_verified_and_kept(own, server, tmp_path):
+    """The second call reads the cache and does not ask the network."""
+    assert own.path(FILE) == own.path(FILE) == tmp_path / "cache" / "own" / FILE
+    assert len(server.starts) == 1
+
+
+def test_a_corrupt_download_never_enters_the_cache(own, server, tmp_path):
+    """Other bytes than the pinned ones are refused after retries, and nothing stays."""
+    server.body = GOOD.replace(b"1", b"0")
+    with pytest.raises(CorruptDataError, match="other bytes than the registry pins") as caught:
+        own.path(FILE)
+    assert "cxrstudy data fetch own" in str(caught.value)
+    assert len(server.starts) == 3 and not _kept(tmp_path)
+
+
+@pytest.mark.parametrize("announced", [None, len(GOOD)])
+def test_a_truncated_download_never_enters_the_cache(own, server, tmp_path, announced):
+    """Half a file, with or without its announced length, leaves the cache empty."""
+    server.body, server.announced = GOOD[: len(GOOD) // 2], announced
+    with pytest.raises((CorruptDataError, DataNotAvailableError), match="cxrstudy data fetch own"):
+        own.path(FILE)
+    assert not _kept(tmp_path)
+
+
+def test_a_damaged_cache_is_mended(own, server):
+    """A cached file that was changed on disk is fetched again."""
+    own.path(FILE).write_bytes(b"half")
+    assert own.path(FILE).read_bytes() == GOOD
+    assert len(server.starts) == 2
+
+
+def test_a_server_that_says_no(own, server, tmp_path):
+    """An HTTP error is an unavailable data set, not a file with the error page in it."""
+    server.status, server.body = 404, b"<html>not found</html>"
+    with pytest.raises(DataNotAvailableError, match="cxrstudy data fetch own"):
+        own.path(FILE)
+    assert not _kept(tmp_path)
+
+
+def test_without_network_and_mirror_the_message_names_one_command(own, server):
+    """What is missing, the one command that gets it, and the way without a network."""
+    server.http.server_close()
+    with pytest.raises(DataNotAvailableError) as caught:
+        own.path(FILE)
+    message = str(caught.value)
+    assert message.count("`cxrstudy data fetch own`") == 1
+    assert "Own labels" in message and f"own/{FILE}" in message and MIRROR_VARIABLE in message
+
+
+# Large files: what arrived is kept and asked for no more
+
+
+@pytest.fixture
+def large(server) -> Dataset:
+    """A data set of one file that is pinned by its md5 sum."""
+    server.body = LARGE_BODY
+    md5 = hashlib.md5(LARGE_BODY).hexdigest()
+    return _dataset(LARGE, f"md5:{md5}", archive_url=f"{server.url}static/abc.gz")
+
+
+def _leave_part(tmp_path, content: bytes) -> None:
+    (tmp_path / "cache" / "own").mkdir(parents=True)
+    (tmp_path / "cache" / "own" / f".{LARGE}.unfinished").write_bytes(content)
+
+
+def test_a_whole_download_leaves_one_file(large, server, tmp_path):
+    """The file lies under its own name, whatever its address ends in, and is fetched once."""
+    assert large.path(LARGE).read_bytes() == large.path(LARGE).read_bytes() == LARGE_BODY
+    assert _kept(tmp_path) == {LARGE: len(LARGE_BODY)} and server.starts == [0]
+
+
+def test_a_download_that_breaks_off_goes_on(large, server, tmp_path):
+    """Three tries bring three parts; the next command asks for the rest only."""
+    server.breaks_after = 2 * CHUNK + 100
+    with pytest.raises(DataNotAvailableError, match="cxrstudy data fetch own"):
+        large.path(LARGE)
+    assert server.starts == [0, 2 * CHUNK, 4 * CHUNK]
+    assert _kept(tmp_path) == {f".{LARGE}.unfinished": 6 * CHUNK}
+    server.breaks_after = None
+    assert large.path(LARGE).read_bytes() == LARGE_BODY
+    assert server.starts[3:] == [6 * CHUNK] and _kept(tmp_path) == {LARGE: len(LARGE_BODY)}
+
+
+def test_a_process_that_ended_before_the_check_loses_nothing(large, server, tmp_path):
+    """A part that is already whole is verified and used."""
+    _leave_part(tmp_path, LARGE_BODY)
+    assert large.path(LARGE).read_bytes() == LARGE_BODY
+    assert server.starts == [len(LARGE_BODY)] and _kept(tmp_path) == {LARGE: len(LARGE_BODY)}
+
+
+def test_a_server_without_ranges_sends_everything_again(large, server, tmp_path):
+    """Its answer replaces the part; nothing is appended twice."""
+    _leave_part(tmp_path, LARGE_BODY[:700])
+    server.knows_ranges = False
+    assert large.path(LARGE).read_bytes() == LARGE_BODY
+    assert server.starts == [700]
+
+
+def test_other_bytes_are_not_kept(large, tmp_path):
+    """A part that became a wrong whole is removed, so that the next command starts anew."""
+    _leave_part(tmp_path, b"other")
+    with pytest.raises(CorruptDataError, match="other bytes than the registry pins"):
+        large.path(LARGE)
+    assert _kept(tmp_path) == {}
+    assert large.path(LARGE).read_bytes() == LARGE_BODY
+
+
+def test_without_hard_links_the_part_is_moved(large, monkeypatch):
+    """File systems without hard links get the file as well."""
+
+    def refuse(*_):
+        raise OSError
+
+    monkeypatch.setattr("cxrstudy.data.origins.os.link", refuse)
+    assert large.path(LARGE).read_bytes() == LARGE_BODY
+
+
+def test_a_file_without_an_address_comes_from_the_cache(server, tmp_path):
+    """What no address holds is looked for in the cache; if it is not there, a command is named."""
+    made = _dataset(FILE, hashlib.sha256(GOOD).hexdigest(), instead="python scripts/make_it.py")
+    assert made.fetch_command == "python scripts/make_it.py" and not made.is_at_hand()
+    with pytest.raises(DataNotAvailableError, match=r"Run `python scripts/make_it.py`.*own/labels"):
+        made.path(FILE)
+    path = tmp_path / "cache" / "own" / FILE
+    path.parent.mkdir(parents=True)
+    path.write_bytes(GOOD)
+    assert made.path(FILE) == path and made.is_at_hand()
+    path.write_bytes(GOOD[1:])
+    with pytest.raises(CorruptDataError, match="has sha256 .* remove it, then run"):
+        made.path(FILE)
+
+
+# Packages
 
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """The data file of an importable package that fails if it is ever imported."""
+    """The folder of an importable package that fails if it is ever imported."""
     monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
-    monkeypatch.delenv(TERMS_VARIABLE, raising=False)
     folder = tmp_path / "site" / "own_package"
-    (folder / "data").mkdir(parents=True)
+    (folder / "labels").mkdir(parents=True)
     (folder / "__init__.py").write_text("raise RuntimeError('imported')")
-    (folder / "data" / "own.csv").write_bytes(GOOD)
+    (folder / FILE).write_bytes(GOOD)
     monkeypatch.syspath_prepend(str(folder.parent))
     return folder
 
 
+def _packaged(requirement: str = "own_package==1.0") -> Dataset:
+    return _dataset(FILE, hashlib.sha256(GOOD).hexdigest(), package=requirement)
+
+
 def test_a_file_is_found_inside_the_package_without_importing_it(package):
     """The file is used where the package lies; importing may be slow, so it never happens."""
-    assert _entry().path("data/own.csv") == package / "data" / "own.csv"
+    assert _packaged().path(FILE) == package / FILE
     assert "own_package" not in sys.modules
-
-
-def test_the_mirror_comes_before_the_package(package, tmp_path, monkeypatch):
-    """A mirror without the package's file is passed over; one that has it is used."""
-    monkeypatch.setenv(MIRROR_VARIABLE, str(tmp_path / "mirror"))
-    assert _entry().path("data/own.csv").is_relative_to(package)
-    copy = tmp_path / "mirror" / "own" / "data" / "own.csv"
-    copy.parent.mkdir(parents=True)
-    copy.write_bytes(GOOD)
-    assert _entry().path("data/own.csv") == copy
 
 
 def test_other_bytes_in_the_package_are_refused(package):
     """Another version of the package may ship another table."""
-    (package / "data" / "own.csv").write_bytes(GOOD + b"3,4\n")
+    (package / FILE).write_bytes(GOOD + b"p3,4\n")
     with pytest.raises(CorruptDataError, match="run `pip install own_package==1.0`"):
-        _entry().path("data/own.csv")
+        _packaged().path(FILE)
 
 
 def test_a_package_without_the_file_says_what_to_install(package):
-    """A package that lacks the file is named with the command that mends it."""
-    (package / "data" / "own.csv").unlink()
+    """A package that lacks the file, or is not installed, is named with one command."""
+    (package / FILE).unlink()
     with pytest.raises(DataNotAvailableError, match="pip install own_package.*_MIRROR"):
-        _entry().path("data/own.csv")
-
-
-def test_a_package_that_is_not_installed_says_so():
-    """No package: one command."""
+        _packaged().path(FILE)
     with pytest.raises(DataNotAvailableError, match="not installed.*pip install no_such==2"):
-        _entry(package="no_such==2").path("data/own.csv")
-
-
-def test_a_data_set_may_name_its_mirror_folder(tmp_path, monkeypatch):
-    """Two data sets can share a folder of the mirror."""
-    path = tmp_path / "shared" / "data" / "own.csv"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(GOOD)
-    monkeypatch.setenv(MIRROR_VARIABLE, str(tmp_path))
-    assert _entry(folder="shared").path("data/own.csv") == path
-
-
-@pytest.mark.parametrize("origins", [{}, {"package": "p==1", "base_url": "https://own.example/"}])
-def test_an_entry_names_exactly_one_origin(origins):
-    """An entry without an origin, or with two, is refused when the registry is read."""
-    with pytest.raises(ValueError, match="own: give either base_url or package"):
-        _entry(**({"package": "", "base_url": ""} | origins))
-
-
-@pytest.mark.parametrize("accepted", [None, "", "other", "own_labels", "OWN"])
-def test_an_agreement_keeps_a_data_set_off(package, monkeypatch, accepted):
-    """Although the file is here, nothing is read before its name is accepted."""
-    if accepted is not None:
-        monkeypatch.setenv(TERMS_VARIABLE, accepted)
-    with pytest.raises(TermsNotAcceptedError) as caught:
-        _entry(agreement=True).path("data/own.csv")
-    message = str(caught.value)
-    assert f"{TERMS_VARIABLE}=own" in message
-    assert "own terms" in message and "https://own.example" in message
-
-
-@pytest.mark.parametrize("accepted", ["own", "other, own", "own,other"])
-def test_accepting_by_name_turns_it_on(package, monkeypatch, accepted):
-    """Names stand in one variable with commas between them."""
-    monkeypatch.setenv(TERMS_VARIABLE, accepted)
-    assert _entry(agreement=True).path("data/own.csv").read_bytes() == GOOD
-
-
-def test_the_tables_with_agreements_are_off(monkeypatch):
-    """VinBigData, PadChest and CheXpert's training labels ask for acceptance, in one error."""
-    monkeypatch.delenv(TERMS_VARIABLE, raising=False)
-    assert set(WITH_AGREEMENT) == {
-        "vinbigdata_train_labels", "padchest_labels", "chexpert_train_labels"
-    }  # fmt: skip
-    for name in WITH_AGREEMENT:
-        entry = dataset(name)
-        assert "ggregates only" in entry.content and entry.tier == 2
-        assert entry.fetch_command.startswith(f"export {TERMS_VARIABLE}={name} && ")
-        with pytest.raises(TermsNotAcceptedError, match=f"{TERMS_VARIABLE}={name}"):
-            entry.path(next(iter(entry.files)))
-
-
-def test_nothing_else_asks_for_acceptance(monkeypatch, tmp_path):
-    """A data set without an agreement never raises that error."""
-    monkeypatch.delenv(TERMS_VARIABLE, raising=False)
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    monkeypatch.setenv(MIRROR_VARIABLE, str(tmp_path))
-    with pytest.raises(DataNotAvailableError) as caught:
-        _entry(package="no_such==2").path("data/own.csv")
-    assert not isinstance(caught.value, TermsNotAcceptedError)
+        _packaged("no_such==2").path(FILE)

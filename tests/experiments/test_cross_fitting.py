@@ -13,7 +13,7 @@ from cxrstudy.experiments.cross_fitting import (
     final_scores,
     logged_epochs,
 )
-from cxrstudy.experiments.targets import text_mined_targets
+from cxrstudy.experiments.image_labels import text_mined_targets
 from cxrstudy.vision.training import KeptTraining, TrainingConfig
 
 ARMS = [

@@ -8,11 +8,14 @@ import pytest
 from sklearn.metrics import precision_score, roc_auc_score
 
 from cxrstudy.agreement import Resampling
-from cxrstudy.data.nih_experts import inverse_sampling_weights, sampling_strata
-from cxrstudy.data.nih_experts.nih import NihLabels
-from cxrstudy.data.nih_experts.rsna import RsnaLabels
+from cxrstudy.data.nih_experts import (
+    NihLabels,
+    RsnaLabels,
+    inverse_sampling_weights,
+    sampling_strata,
+)
 from cxrstudy.experiments import scoring
-from cxrstudy.experiments.opacity_labels import lung_opacity_labels
+from cxrstudy.experiments.image_labels import lung_opacity_labels
 from cxrstudy.experiments.scoring import LabelScores, ranks_within
 
 N_BOOTSTRAP = 200

@@ -9,8 +9,8 @@ from cxrstudy.observations import (
     OBSERVATIONS,
     PARENTS,
     UNCERTAINTY_POLICIES,
-    ancestors,
 )
+from cxrstudy.observations.definitions import ancestors
 
 
 def test_the_names_in_chexperts_column_order():

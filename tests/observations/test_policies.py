@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import f1_score
 
-from cxrstudy.agreement import count_metric
 from cxrstudy.observations import (
     OBSERVATIONS,
     PARENTS,
-    UNCERTAINTY_POLICIES,
     apply_uncertainty_policy,
     close_upward,
 )
@@ -74,11 +73,7 @@ def _f1(pairs, policy) -> float:
     truth, codes = (np.array(column) for column in zip(*pairs, strict=True))
     reference, labels = pd.DataFrame({"Edema": truth}), pd.DataFrame({"Edema": codes})
     answered = apply_uncertainty_policy(labels, policy, reference)["Edema"].to_numpy()
-    return float(
-        count_metric(
-            "f1", len(pairs), truth.sum(), answered.sum(), (truth * answered).sum(), "zero"
-        )
-    )
+    return f1_score(truth, answered, zero_division=0)
 
 
 @given(PAIRS)
@@ -170,9 +165,3 @@ def test_a_closed_parent_is_at_least_as_strong_as_its_children(labels):
     for child, parent in PARENTS.items():
         assert (closed[parent][closed[child] == 1] == 1).all()
         assert closed[parent][closed[child] == -1].isin([1, -1]).all()
-
-
-def test_policies_listed_are_all_implemented():
-    """Every policy of the definitions can be applied."""
-    for policy in UNCERTAINTY_POLICIES:
-        assert apply_uncertainty_policy(LABELS, policy, REFERENCE).shape == LABELS.shape

@@ -23,7 +23,6 @@ def test_a_module_brings_what_it_imports_and_its_data(tmp_path):
     """Observations depend on their modules and YAML files and on nothing else."""
     assert _dependencies(tmp_path, "from cxrstudy.observations import PARENTS") == {
         "observations/__init__.py",
-        "observations/crosswalk.py",
         "observations/crosswalk.yaml",
         "observations/definitions.py",
         "observations/observations.yaml",

@@ -11,7 +11,7 @@ import pandas as pd
 from cxrstudy.data.images.building import EXCLUDED_COLUMNS, NamedImage, build_pixels
 from cxrstudy.data.images.image_set import ImageSet
 from cxrstudy.data.images.nih_tables import nih_tables
-from cxrstudy.data.nih_experts.nih import load_nih
+from cxrstudy.data.nih_experts import load_nih
 from cxrstudy.data.registry import dataset
 
 BUILDS: tuple[str, ...] = ("auto", "prebuilt", "archive")

@@ -2,9 +2,7 @@
 
 import pandas as pd
 
-from cxrstudy.data.nih_experts.google import load_google
-from cxrstudy.data.nih_experts.nih import load_nih
-from cxrstudy.data.nih_experts.rsna import load_rsna
+from cxrstudy.data.nih_experts import load_google, load_nih, load_rsna
 
 
 def nih_tables(images: pd.Index) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
@@ -35,7 +33,7 @@ def nih_tables(images: pd.Index) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]
     unknown = images.difference(nih.images.index)
     if len(unknown):
         raise KeyError(f"the NIH's table has no image {unknown[0]!r} ({len(unknown)} such images)")
-    google = pd.concat(load_google().labels.values())
+    google = pd.concat(load_google().values())
     return nih.images.loc[images], {
         "nlp": nih.labels.loc[images],
         "rsna": load_rsna().labels.reindex(images),

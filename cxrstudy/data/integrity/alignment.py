@@ -1,113 +1,108 @@
 """Search, description and repair of rows that describe other studies than their ids say."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 from cxrstudy.data.integrity.association import pair_observations, pair_scores
-from cxrstudy.data.integrity.blocks import Block
-from cxrstudy.data.integrity.id_order import blocks_of_permutation, id_order_permutation, shared_ids
+from cxrstudy.data.integrity.blocks import (
+    Block,
+    blocks_of_permutation,
+    id_order_permutation,
+    shared_ids,
+)
 from cxrstudy.data.integrity.search import Misalignment, search_block
 
 logger = logging.getLogger(__name__)
 
-#: The search is cubic in the number of rows: 0.3 s for 500, up to a minute for this many.
+# The search is cubic in the number of rows: 0.3 s for 500, up to a minute for this many.
 MAX_ROWS = 2000
+# Shortest block considered.
 MIN_ROWS = 20
-_MAX_BLOCKS = 5
-
-
-def find_misaligned_block(
-    reference: pd.DataFrame,
-    table: pd.DataFrame,
-    *,
-    min_rows: int = MIN_ROWS,
-    alpha: float = 0.01,
-    use_id_order: bool = True,
-) -> Misalignment | None:
-    """Find the block of rows whose values were rotated or reversed against the ids, if any.
-
-    Every block and every rotation or reversal of it competes; nothing about the place, the length
-    or the shift need be known. Association between the tables is measured per observation over
-    label values as categories, and refitted on the repaired rows until the block no longer changes.
-
-    Parameters
-    ----------
-    reference, table : pandas.DataFrame
-        Label tables indexed by study id, with observations in common. They are joined by id.
-    min_rows : int
-        Shortest block considered.
-    alpha : float
-        Largest accepted probability of a false alarm (a union bound, hence conservative).
-    use_id_order : bool
-        Settle the limits by the table's row order when it differs from the reference's by just
-        such a block as the values support. False: the values alone decide.
-
-    Returns
-    -------
-    Misalignment or None
-        None means that no block was found, which for unrelated tables says nothing: see
-        :func:`association_per_row`.
-
-    Raises
-    ------
-    ValueError
-        If ids are duplicated, no column or too few ids are shared, or there are too many rows.
-    """
-    return next(_misalignments(reference, table, min_rows, alpha, use_id_order), None)
+# Largest accepted probability of a false alarm (a union bound, hence conservative).
+ALPHA = 0.01
 
 
 def find_misaligned_blocks(
     reference: pd.DataFrame,
     table: pd.DataFrame,
     *,
-    min_rows: int = MIN_ROWS,
-    alpha: float = 0.01,
+    max_blocks: int = 5,
     use_id_order: bool = True,
-) -> tuple[Misalignment, ...]:
-    """Find several blocks: repair the table for each block found and search again.
+) -> list[Misalignment]:
+    """Find the blocks of rows whose values were rotated or reversed against the ids.
 
-    Parameters and errors are those of :func:`find_misaligned_block`.
+    Every block of at least 20 rows and every rotation or reversal of it competes; nothing about
+    the place, the length or the shift need be known. Association between the tables is measured
+    per observation over label values as categories, and refitted on the repaired rows until the
+    block no longer changes. After each block the table is repaired and searched again.
+
+    Parameters
+    ----------
+    reference, table : DataFrame
+        Label tables indexed by study id, with observations in common. They are joined by id.
+    max_blocks : int
+        When to stop searching.
+    use_id_order : bool
+        Settle the limits by the table's row order when it differs from the reference's by just
+        such a block as the values support. False: the values alone decide.
 
     Returns
     -------
-    tuple of Misalignment
-        In the order found, which is the order in which :func:`repair` applies them; at most five.
+    list of Misalignment
+        In the order found, which is the order in which `repair` applies them. Empty if no block
+        was found, which for unrelated tables says nothing.
+
+    Raises
+    ------
+    ValueError
+        If ids are duplicated, no column or too few ids are shared, or there are too many rows.
     """
-    return tuple(_misalignments(reference, table, min_rows, alpha, use_id_order))
+    ids = shared_ids(reference, table)
+    _check_size(len(ids))
+    id_order = id_order_permutation(reference, table) if use_id_order else np.arange(len(ids))
+    reference, values = reference.loc[ids], table.loc[ids]
+    blocks: list[Misalignment] = []
+    while len(blocks) < max_blocks:
+        observations = pair_observations(reference, values)
+        found = search_block(observations, ids, MIN_ROWS, blocks_of_permutation(id_order))
+        if found.log_p_value > np.log(ALPHA):
+            break
+        blocks.append(found)
+        values = _apply(values, found.block)
+        id_order = np.argsort(found.block.permutation(len(ids)))[id_order]
+    return blocks
 
 
 def repair(
     reference: pd.DataFrame, table: pd.DataFrame, misalignments: Iterable[Misalignment]
 ) -> pd.DataFrame:
-    """Return the table with the values of misaligned blocks given back to their studies.
+    """Give the values of misaligned blocks back to their studies; each repair is logged.
 
     Parameters
     ----------
-    reference, table : pandas.DataFrame
+    reference, table : DataFrame
         The tables in which the misalignments were found.
     misalignments : iterable of Misalignment
         Applied in their order.
 
     Returns
     -------
-    pandas.DataFrame
-        Shared ids in the reference's order, then the table's other rows, unchanged. Each repair
-        is logged at level INFO.
+    DataFrame
+        Shared ids in the reference's order, then the table's other rows, unchanged.
     """
     ids = shared_ids(reference, table)
-    others = table.loc[~table.index.isin(ids)]
     repaired = table.loc[ids]
     for misalignment in misalignments:
         repaired = _apply(repaired, misalignment.block)
         logger.info("repaired: %s", describe(misalignment))
-    return pd.concat([repaired, others])
+    return pd.concat([repaired, table.loc[~table.index.isin(ids)]])
 
 
 def describe(misalignment: Misalignment) -> str:
-    """Return one sentence saying where and how the values of a block are misplaced."""
+    """Say in one sentence where and how the values of a block are misplaced."""
     block = misalignment.block
     how = "in reverse order"
     if block.kind == "rotation":
@@ -125,16 +120,6 @@ def association_per_row(reference: pd.DataFrame, table: pd.DataFrame) -> float:
 
     Near zero, the values cannot tell whether rows are aligned. Scores are fitted on odd rows and
     measured on even ones, and the reverse.
-
-    Parameters
-    ----------
-    reference, table : pandas.DataFrame
-        Label tables indexed by study id; joined by id.
-
-    Returns
-    -------
-    float
-        Mean score of matched rows minus mean score of all other pairs.
     """
     ids = shared_ids(reference, table)
     observations = pair_observations(reference.loc[ids], table.loc[ids])
@@ -148,27 +133,10 @@ def association_per_row(reference: pd.DataFrame, table: pd.DataFrame) -> float:
     return float(np.mean(differences))
 
 
-def _misalignments(
-    reference: pd.DataFrame, table: pd.DataFrame, min_rows: int, alpha: float, use_id_order: bool
-) -> Iterator[Misalignment]:
-    ids = shared_ids(reference, table)
-    _check_size(len(ids), min_rows)
-    reference_values, values = reference.loc[ids], table.loc[ids]
-    id_order = id_order_permutation(reference, table) if use_id_order else np.arange(len(ids))
-    for _ in range(_MAX_BLOCKS):
-        observations = pair_observations(reference_values, values)
-        found = search_block(observations, ids, min_rows, blocks_of_permutation(id_order))
-        if found.log_p_value > np.log(alpha):
-            return
-        yield found
-        values = _apply(values, found.block)
-        id_order = np.argsort(found.block.permutation(len(ids)))[id_order]
-
-
-def _check_size(n_rows: int, min_rows: int) -> None:
-    if n_rows < 2 * min_rows:
+def _check_size(n_rows: int) -> None:
+    if n_rows < 2 * MIN_ROWS:
         raise ValueError(
-            f"the tables share {n_rows} ids; at least {2 * min_rows} are needed to compare rows"
+            f"the tables share {n_rows} ids; at least {2 * MIN_ROWS} are needed to compare rows"
         )
     if n_rows > MAX_ROWS:
         raise ValueError(

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-#: Agreement (a kappa, scaled to its maximum) assumed before any rows are seen, and its weight in
-#: rows. It lets the search start on tables whose rows are misaligned from first to last.
+# Agreement (a kappa, scaled to its maximum) assumed before any rows are seen, and its weight in
+# rows. It lets the search start on tables whose rows are misaligned from first to last.
 ASSUMED_AGREEMENT = 0.4
 ASSUMED_ROWS = 20.0
-#: A column with more distinct values than this (probabilities, say) is cut at its quantiles.
+# A column with more distinct values than this (probabilities, say) is cut at its quantiles.
 MAX_CATEGORIES = 10
 QUANTILE_BINS = 5
 _SMOOTHING = 0.5
@@ -23,47 +23,22 @@ _SMOOTHING = 0.5
 
 @dataclass(frozen=True)
 class PairedObservation:
-    """One observation in two tables, as category codes.
-
-    Attributes
-    ----------
-    name : str
-        The observation.
-    reference, table : ndarray of int, shape (n_rows,)
-        Category codes of either table's rows, in one id order.
-    assumed : ndarray of float, shape (n_reference_categories, n_table_categories)
-        Joint probabilities assumed before any rows are seen, from the marginals and
-        :data:`ASSUMED_AGREEMENT`.
-    independent : ndarray of float, shape (n_reference_categories, n_table_categories)
-        Joint probabilities if the tables were independent.
-    """
+    """One observation in two tables, as category codes in one id order."""
 
     name: str
-    reference: NDArray[np.intp]
-    table: NDArray[np.intp]
+    reference: NDArray[np.intp]  # (n_rows,)
+    table: NDArray[np.intp]  # (n_rows,)
+    # Joint probabilities before any rows are seen, reference categories by table categories: from
+    # the marginals and ASSUMED_AGREEMENT, and if the tables were independent.
     assumed: NDArray[np.float64]
     independent: NDArray[np.float64]
 
 
-def pair_observations(
-    reference: pd.DataFrame, table: pd.DataFrame
-) -> tuple[PairedObservation, ...]:
-    """Encode the observations that two tables share, joined by name.
+def pair_observations(reference: pd.DataFrame, table: pd.DataFrame) -> list[PairedObservation]:
+    """Encode the observations that two tables in one id order share.
 
-    Parameters
-    ----------
-    reference, table : pandas.DataFrame, n_rows each
-        Label tables in one id order. Values may be codes (1, 0, -1, blank as NaN), any other
-        categories, or numbers such as probabilities.
-
-    Returns
-    -------
-    tuple of PairedObservation
-
-    Raises
-    ------
-    ValueError
-        If the tables share no column.
+    Values may be codes (1, 0, -1, blank as NaN), other categories, or numbers such as
+    probabilities.
     """
     shared = [column for column in reference.columns if column in table.columns]
     if not shared:
@@ -71,28 +46,18 @@ def pair_observations(
             "the tables share no column, so their rows cannot be compared; "
             "rename the observations of one table to those of the other"
         )
-    return tuple(_pair(name, reference[name], table[name]) for name in shared)
+    return [_pair(name, reference[name], table[name]) for name in shared]
 
 
 def pair_scores(
-    observations: tuple[PairedObservation, ...],
+    observations: list[PairedObservation],
     reference_rows: NDArray[np.intp],
     table_rows: NDArray[np.intp],
 ) -> NDArray[np.float64]:
-    """Score every pair of rows, with the association fitted on some matched pairs.
+    """Score every pair of rows in nats, shape (n_rows, n_rows): reference rows by table rows.
 
-    Parameters
-    ----------
-    observations : tuple of PairedObservation
-        The encoded tables.
-    reference_rows, table_rows : ndarray of int, shape (n_pairs,)
-        Row ``reference_rows[k]`` is taken to describe the same study as row ``table_rows[k]``. No
-        pairs: scores rest on the assumed association alone.
-
-    Returns
-    -------
-    ndarray of float, shape (n_rows, n_rows)
-        Log-likelihood ratios in nats, reference rows by table rows.
+    The association is fitted on the pairs of ``reference_rows[k]`` and ``table_rows[k]``, taken to
+    be the same studies. Without pairs, scores rest on the assumed association alone.
     """
     n_rows = len(observations[0].reference)
     scores = np.zeros((n_rows, n_rows))

@@ -1,10 +1,11 @@
-"""Blocks of rows that were rotated or reversed, and the search for the best one."""
+"""Blocks of rows that were rotated or reversed: in the order of ids, and best by row scores."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cxrstudy.compiled import numba
@@ -12,25 +13,17 @@ from cxrstudy.compiled import numba
 
 @dataclass(frozen=True)
 class Block:
-    """A contiguous block of rows and the permutation that repairs it.
+    """A contiguous block of rows, rotated or reversed, and the permutation that repairs it.
 
-    Attributes
-    ----------
-    kind : {"rotation", "reversal"}
-        How the block was permuted.
-    start, stop : int
-        Rows, 0-based and half-open.
-    shift : int
-        For a rotation: the values of row i stand ``shift`` rows further down (cyclically in the
-        block), in the range ``-length / 2 < shift <= length / 2``. If the ids of the block were
-        pushed down by k rows in the file, values joined by id stand k rows too early:
-        ``shift == -k``. Zero for a reversal.
+    Shift 1: the values of row i stand one row further down, those of the last row at the block's
+    beginning. If the ids of the block were pushed down by k rows in the file, values joined by id
+    stand k rows too early: ``shift == -k``.
     """
 
     kind: Literal["rotation", "reversal"]
-    start: int
+    start: int  # rows count from 0; half-open, so 400 to 500 are rows 400 to 499
     stop: int
-    shift: int = 0
+    shift: int = 0  # of a rotation: -length / 2 < shift <= length / 2
 
     @classmethod
     def rotation(cls, start: int, stop: int, shift: int) -> "Block":
@@ -41,7 +34,7 @@ class Block:
 
     @property
     def length(self) -> int:
-        """Return the number of rows."""
+        """The number of rows."""
         return self.stop - self.start
 
     def sources(self) -> NDArray[np.intp]:
@@ -56,23 +49,52 @@ class Block:
         return permutation
 
 
+def shared_ids(reference: pd.DataFrame, table: pd.DataFrame) -> pd.Index:
+    """Return the ids that two tables share, in the reference's order; a repeated id is an error."""
+    for name, frame in (("reference", reference), ("table", table)):
+        if not frame.index.is_unique:
+            first = frame.index[frame.index.duplicated()][0]
+            raise ValueError(
+                f"the {name} has more than one row for id {first!r}; keep one row per study"
+            )
+    return reference.index[reference.index.isin(table.index)]
+
+
+def id_order_permutation(reference: pd.DataFrame, table: pd.DataFrame) -> NDArray[np.intp]:
+    """Return the repair that would hold if the tables' rows, not their ids, corresponded."""
+    ids = shared_ids(reference, table)
+    return ids.get_indexer(table.index[table.index.isin(ids)])
+
+
+def blocks_of_permutation(permutation: NDArray[np.intp]) -> list[Block]:
+    """Return the rotated and reversed blocks of which a permutation of rows consists.
+
+    Repaired row i takes the values of row ``permutation[i]``. Parts that are permuted in any other
+    way are left out.
+    """
+    # A part ends wherever all rows seen so far have been mapped among themselves.
+    rows = np.arange(len(permutation))
+    stops = np.flatnonzero(np.maximum.accumulate(permutation) == rows) + 1
+    starts = np.r_[0, stops[:-1]]
+    blocks = (
+        _block_of_part(permutation[start:stop], int(start), int(stop))
+        for start, stop in zip(starts, stops, strict=True)
+        if stop - start > 1
+    )
+    return [block for block in blocks if block is not None]
+
+
+def _block_of_part(sources: NDArray[np.intp], start: int, stop: int) -> Block | None:
+    rotation = Block.rotation(start, stop, int(sources[0]) - start)
+    candidates = rotation, Block("reversal", start, stop)
+    return next((block for block in candidates if np.array_equal(block.sources(), sources)), None)
+
+
 def best_block(scores: NDArray[np.float64], min_rows: int) -> Block:
-    """Return the block whose repair raises the sum of matched scores most.
+    """Return the block of at least ``min_rows`` rows whose repair raises matched scores most.
 
-    The search is exhaustive over rotations and reversals of every block of at least ``min_rows``
-    rows: cumulative sums along the diagonals of the score matrix make each candidate O(1).
-
-    Parameters
-    ----------
-    scores : ndarray of float, shape (n_rows, n_rows)
-        Scores of reference rows with table rows.
-    min_rows : int
-        Shortest block considered.
-
-    Returns
-    -------
-    Block
-        Its gain may be negative.
+    ``scores`` holds reference rows by table rows. The search is exhaustive over rotations and
+    reversals; cumulative sums along the diagonals make each candidate O(1).
     """
     start, stop, shift, rotation_gain = _best_rotation(_diagonal_sums(scores), min_rows)
     rotation = Block.rotation(start, stop, shift)
@@ -87,7 +109,7 @@ def block_gain(scores: NDArray[np.float64], block: Block) -> float:
 
 
 def n_candidates(n_rows: int, min_rows: int) -> int:
-    """Return the number of rotations and reversals that :func:`best_block` compares."""
+    """Return the number of rotations and reversals that `best_block` compares."""
     lengths = np.arange(min_rows, n_rows + 1)
     return int(np.sum((n_rows - lengths + 1) * lengths))
 

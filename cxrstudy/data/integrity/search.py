@@ -1,19 +1,32 @@
-"""Search for the block whose repair the label values support best, and judge it."""
+"""Search for the block whose repair the label values support best, and its false-alarm bound.
 
-from collections.abc import Collection
+The search compares millions of blocks, so chance alone yields some gain. Its probability is
+bounded under both ways in which no block may be misaligned: rows match by id, or the tables are
+not related at all. All bounds are Chernoff bounds over the observed scores, times the number of
+blocks compared.
+"""
+
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import brentq, minimize_scalar
 
 from cxrstudy.data.integrity.association import PairedObservation, pair_scores
-from cxrstudy.data.integrity.blocks import Block, best_block, block_gain, similar_blocks
-from cxrstudy.data.integrity.significance import log_p_value, tail_rate
+from cxrstudy.data.integrity.blocks import (
+    Block,
+    best_block,
+    block_gain,
+    n_candidates,
+    similar_blocks,
+)
 
 _MAX_REFITS = 8
-#: Limits whose likelihood is at least this share of the best one's count as plausible.
+# Limits whose likelihood is at least this share of the best one's count as plausible.
 _PLAUSIBLE_LIKELIHOOD_RATIO = 0.01
+_LARGEST_RATE = 3.0
 
 
 @dataclass(frozen=True)
@@ -21,58 +34,32 @@ class Misalignment:
     """A block of rows whose values belong to other studies of the same block.
 
     Rows are those of the ids that both tables share, in the reference's order.
-
-    Attributes
-    ----------
-    block : Block
-        Kind, limits and shift.
-    first_id, last_id : object
-        Study ids of the first and the last row of the block.
-    gain : float
-        Log-likelihood ratio (nats) of the repaired against the given alignment, with the
-        association between the tables fitted on the rows outside the block.
-    log_p_value : float
-        Natural logarithm of an upper bound of the probability of such a gain, anywhere in the
-        search, for tables without a misaligned block.
-    plausible_start, plausible_stop : tuple of int
-        Range (first, last) of limits that the values cannot tell from the best.
-    limits_from : {"values", "values and id order"}
-        Whether the table's own row order settled the limits within the plausible range.
     """
 
     block: Block
     first_id: object
     last_id: object
+    # Log-likelihood ratio (nats) of the repaired against the given alignment, with the association
+    # between the tables fitted on the rows outside the block.
     gain: float
+    # Upper bound of the probability of such a gain, anywhere in the search, without such a block.
     log_p_value: float
+    # First and last of the limits that the values cannot tell from the best.
     plausible_start: tuple[int, int]
     plausible_stop: tuple[int, int]
-    limits_from: str = "values"
+    limits_from: str = "values"  # or "values and id order", if the row order settled the limits
 
 
 def search_block(
-    observations: tuple[PairedObservation, ...],
+    observations: list[PairedObservation],
     ids: pd.Index,
     min_rows: int,
     id_order_blocks: Collection[Block] = (),
 ) -> Misalignment:
     """Return the block whose repair is supported best, significant or not.
 
-    Parameters
-    ----------
-    observations : tuple of PairedObservation
-        The encoded tables.
-    ids : pandas.Index
-        Study ids of their rows.
-    min_rows : int
-        Shortest block considered.
-    id_order_blocks : collection of Block
-        Blocks suggested by the table's row order; one of them is preferred to the best block if
-        the values cannot tell the two apart.
-
-    Returns
-    -------
-    Misalignment
+    A block that the table's row order suggests is preferred to the best one if the values cannot
+    tell the two apart.
     """
     rows = np.arange(len(ids))
     # Fitting on the given alignment fails if most rows are misaligned; assuming moderate agreement
@@ -84,14 +71,13 @@ def search_block(
 
 
 def _refit_until_stable(
-    observations: tuple[PairedObservation, ...], min_rows: int, start: NDArray[np.intp]
+    observations: list[PairedObservation], min_rows: int, start: NDArray[np.intp]
 ) -> Block:
     """Alternate between fitting the association and searching the block, from some rows on."""
     rows = np.arange(len(observations[0].reference))
     block = best_block(pair_scores(observations, start, start), min_rows)
     for _ in range(_MAX_REFITS):
-        repaired = block.permutation(len(rows))
-        scores = pair_scores(observations, rows, repaired)
+        scores = pair_scores(observations, rows, block.permutation(len(rows)))
         previous, block = block, best_block(scores, min_rows)
         if block == previous:
             break
@@ -99,7 +85,7 @@ def _refit_until_stable(
 
 
 def _judge(
-    observations: tuple[PairedObservation, ...],
+    observations: list[PairedObservation],
     ids: pd.Index,
     min_rows: int,
     block: Block,
@@ -123,7 +109,7 @@ def _judge(
     )
 
 
-def _plausible_blocks(observations: tuple[PairedObservation, ...], block: Block) -> set[Block]:
+def _plausible_blocks(observations: list[PairedObservation], block: Block) -> set[Block]:
     """Return the blocks, the best one included, that the values can hardly tell from it."""
     rows = np.arange(len(observations[0].reference))
     repaired = block.permutation(len(rows))
@@ -134,3 +120,91 @@ def _plausible_blocks(observations: tuple[PairedObservation, ...], block: Block)
     enough = block_gain(scores, block) + np.log(_PLAUSIBLE_LIKELIHOOD_RATIO) / rate
     near = similar_blocks(block, len(rows))
     return {block} | {other for other in near if block_gain(scores, other) >= enough}
+
+
+def log_p_value(
+    observations: list[PairedObservation],
+    block: Block,
+    min_rows: int,
+    scores: NDArray[np.float64],
+) -> float:
+    """Return the logarithm of a bound of the false-alarm probability of a search's best block.
+
+    ``scores`` are fitted on the rows outside the block. Either the gain is improbable even for
+    unrelated tables; or the rows outside the block are demonstrably related, and the gain is
+    improbable for rows matched as those are.
+
+    The tail of a maximal segment score is exponential, with the positive root of
+    E exp(rate * score) = 1 as its rate: Karlin and Altschul 1990, PNAS 87:2264-2268.
+    """
+    rows = np.arange(block.start, block.stop)
+    repaired = scores[np.ix_(rows, block.sources())]
+    gain = np.trace(repaired) - scores[rows, rows].sum()
+    outside = np.r_[: block.start, block.stop : len(scores)]
+    halves = _cross_fitted(observations, outside)
+    if_unrelated = _log_tail_of_difference(repaired, gain)
+    if_matched = max(-tail_rate(halves) * gain, _log_tail_of_matching(halves))
+    either_test = np.log(2.0)
+    compared = np.log(n_candidates(len(scores), min_rows))
+    return float(min(0.0, either_test + compared + min(if_unrelated, if_matched)))
+
+
+def tail_rate(matched: list[NDArray[np.float64]]) -> float:
+    """Return r such that the gain of a wrong repair exceeds g with probability below exp(-r g).
+
+    Matched pairs stand on the diagonals of the score matrices. For an exact likelihood ratio r is
+    1; summing over correlated observations overstates the evidence and makes r smaller; without
+    evidence it is 0.
+    """
+    # Change of score when a matched row is given the values of another study.
+    changes = [
+        (scores - np.diag(scores)[:, None])[~np.eye(len(scores), dtype=bool)] for scores in matched
+    ]
+    change = np.concatenate(changes)
+    if not len(change) or change.mean() >= 0:
+        return 0.0
+
+    def log_moment(rate: float) -> float:
+        return float(np.log(np.exp(rate * change).mean()))
+
+    return 1.0 if log_moment(1.0) <= 0 else brentq(log_moment, 1e-6, 1.0)
+
+
+def _cross_fitted(
+    observations: list[PairedObservation], rows: NDArray[np.intp]
+) -> list[NDArray[np.float64]]:
+    """Return scores among either half of some rows, fitted on the other half."""
+    halves = rows[::2], rows[1::2]
+    return [
+        pair_scores(observations, fitted, fitted)[np.ix_(scored, scored)]
+        for fitted, scored in (halves, halves[::-1])
+    ]
+
+
+def _log_tail_of_matching(matched: list[NDArray[np.float64]]) -> float:
+    """Return a bound of the log probability that random pairs score as high as the matched."""
+    centred = [_centre(scores) for scores in matched if len(scores)]
+    total = sum(np.trace(scores) for scores in centred)
+    return _chernoff(lambda rate: sum(_log_moments(scores, rate) for scores in centred), total)
+
+
+def _log_tail_of_difference(repaired: NDArray[np.float64], gain: float) -> float:
+    """Return a bound of the log probability that two random matchings differ by the gain."""
+    centred = _centre(repaired)
+    return _chernoff(lambda r: _log_moments(centred, r) + _log_moments(centred, -r), gain)
+
+
+def _centre(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Remove row and column means, which are the same for every matching."""
+    return scores - scores.mean(axis=0) - scores.mean(axis=1, keepdims=True) + scores.mean()
+
+
+def _log_moments(scores: NDArray[np.float64], rate: float) -> float:
+    return float(np.log(np.exp(rate * scores).mean(axis=1)).sum())
+
+
+def _chernoff(cumulant: Callable[[float], float], total: float) -> float:
+    result = minimize_scalar(
+        lambda rate: cumulant(rate) - rate * total, bounds=(0.0, _LARGEST_RATE), method="bounded"
+    )
+    return min(0.0, float(result.fun))

@@ -9,7 +9,7 @@ from cxrstudy.agreement import DEFAULT_RESAMPLING, Estimate, Resampling, agree
 from cxrstudy.agreement.result import LIMITS, average_over_seeds
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.cross_fitting import N_HALVES, CrossFitted
-from cxrstudy.experiments.opacity_labels import lung_opacity_labels
+from cxrstudy.experiments.image_labels import lung_opacity_labels
 
 PARTS: tuple[str, ...] = ("in training", "held out")
 LABEL_KINDS: tuple[str, ...] = ("wrong", "right")

@@ -16,7 +16,7 @@ from cxrstudy.experiments.cross_fitting import (
     epochs_in_words,
     logged_epochs,
 )
-from cxrstudy.experiments.opacity_labels import EXPERT_TERMS
+from cxrstudy.experiments.image_labels import EXPERT_TERMS
 from cxrstudy.experiments.scoring import POOLED, LabelScores
 from cxrstudy.studies.epoch_sweep.memorisation import PARTS, Memorisation
 from cxrstudy.vision.training import TrainingConfig

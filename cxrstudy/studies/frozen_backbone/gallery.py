@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cxrstudy.experiments.targets import LUNG_OPACITY
+from cxrstudy.experiments.image_labels import LUNG_OPACITY
 from cxrstudy.studies.frozen_backbone.saliency import occlusion_saliency
 from cxrstudy.vision.stored_classifier import StoredClassifier
 

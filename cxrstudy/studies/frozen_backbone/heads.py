@@ -10,7 +10,7 @@ from cxrstudy.agreement.result import LIMITS
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.contrasts import Contrast
 from cxrstudy.experiments.cross_fitting import N_HALVES, Arm, epochs_in_words
-from cxrstudy.experiments.opacity_labels import REPORTS, training_labels
+from cxrstudy.experiments.image_labels import REPORTS, training_labels
 from cxrstudy.experiments.penalties import INVERSE_PENALTIES
 from cxrstudy.experiments.scoring import LabelScores
 from cxrstudy.vision.backbones import BackboneName

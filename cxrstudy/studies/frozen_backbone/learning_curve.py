@@ -7,7 +7,7 @@ import pandas as pd
 
 from cxrstudy.agreement.result import LIMITS
 from cxrstudy.data.images import ImageSet
-from cxrstudy.experiments.opacity_labels import EXPERTS, REPORTS, training_labels
+from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
 from cxrstudy.experiments.penalties import FIXED_INVERSE_PENALTY
 from cxrstudy.experiments.scoring import LabelScores
 from cxrstudy.vision.probes import cross_fit

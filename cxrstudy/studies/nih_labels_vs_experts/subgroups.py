@@ -8,27 +8,17 @@ import pandas as pd
 from cxrstudy.agreement.compare import agree
 from cxrstudy.agreement.result import Agreement, Estimate
 
-ALL_ROWS = "all"
-"""Name of the group, and of its one level, that holds every row."""
+ALL_ROWS = "all"  # name of the group, and of its one level, that holds every row
 
-Cell = tuple[str, str, str]
-"""Observation, group and level."""
+Cell = tuple[str, str, str]  # observation, group and level
 
 
 @dataclass(frozen=True, eq=False)
 class SubgroupAgreement:
-    """Estimates for each observation and level of each group.
+    """Estimates for each observation and level of each group."""
 
-    Attributes
-    ----------
-    agreement : Agreement
-        With one observation for each cell.
-    cells : dict of str to (str, str, str)
-        Name of that observation to observation, group and level.
-    """
-
-    agreement: Agreement
-    cells: dict[str, Cell]
+    agreement: Agreement  # with one observation for each cell
+    cells: dict[str, Cell]  # name of that observation to its cell
 
     def estimate(
         self,
@@ -38,19 +28,7 @@ class SubgroupAgreement:
         group: str = ALL_ROWS,
         level: str = ALL_ROWS,
     ) -> Estimate:
-        """Return one estimate.
-
-        Parameters
-        ----------
-        method, observation, metric : str
-        group, level : str
-            All rows by default.
-
-        Returns
-        -------
-        Estimate
-            Estimates of two levels may be subtracted: they share their resamples.
-        """
+        """Return one estimate; those of two levels may be subtracted, as they share resamples."""
         return self.agreement.estimate(method, _name(observation, group, level), metric)
 
     def table(self) -> pd.DataFrame:
@@ -64,19 +42,9 @@ class SubgroupAgreement:
         return pd.concat([cells, table.drop(columns="observation")], axis=1)
 
     def differences(self, method: str, levels: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
-        """Tidy table of differences between two levels of a group.
+        """Tabulate differences between two levels of a group, first minus second.
 
-        Parameters
-        ----------
-        method : str
-        levels : mapping of str to (str, str)
-            For each group the level and the one subtracted from it.
-
-        Returns
-        -------
-        DataFrame
-            Columns observation, group, level, metric, estimate, low, high, n, positives and
-            too_few, which holds where either side has too few positives or negatives.
+        ``too_few`` holds where either side has too few positives or negatives.
         """
         observations = dict.fromkeys(observation for observation, _, _ in self.cells.values())
         return self._paired_table(
@@ -91,18 +59,9 @@ class SubgroupAgreement:
         )
 
     def change_from(self, other: "SubgroupAgreement", method: str) -> pd.DataFrame:
-        """Tidy table of these estimates minus those of another agreement, cell by cell.
+        """Tabulate these estimates minus those of another agreement, cell by cell.
 
-        Parameters
-        ----------
-        other : SubgroupAgreement
-            On the same rows, cells and resamples, such as without weights.
-        method : str
-
-        Returns
-        -------
-        DataFrame
-            As `differences` returns it.
+        The other one has the same rows, cells and resamples, such as without weights.
         """
         return self._paired_table(
             method,

@@ -9,7 +9,7 @@ from cxrstudy.agreement.result import LIMITS
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.contrasts import Contrast
 from cxrstudy.experiments.cross_fitting import N_HALVES
-from cxrstudy.experiments.opacity_labels import EXPERTS, REPORTS, training_labels
+from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
 from cxrstudy.experiments.penalties import (
     FIXED_INVERSE_PENALTY,
     INVERSE_PENALTIES,

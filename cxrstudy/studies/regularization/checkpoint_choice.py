@@ -10,8 +10,8 @@ from scipy.special import expit
 from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.cross_fitting import N_HALVES, CrossFitted, logged_epochs
+from cxrstudy.experiments.image_labels import lung_opacity_labels
 from cxrstudy.experiments.model_selection import choose_by_criteria, set_thresholds
-from cxrstudy.experiments.opacity_labels import lung_opacity_labels
 from cxrstudy.studies.regularization.metric_optimisation import column_aurocs
 
 CHOOSERS: tuple[str, ...] = ("expert labels", "report labels", "training loss")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.cross_fitting import N_HALVES
-from cxrstudy.experiments.opacity_labels import EXPERTS, training_labels
+from cxrstudy.experiments.image_labels import EXPERTS, training_labels
 
 
 @dataclass(frozen=True, eq=False)

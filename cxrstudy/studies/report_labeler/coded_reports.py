@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.data import openi
-from cxrstudy.data.openi.mesh import NO_FINDING
+from cxrstudy.data.openi import NO_FINDING
 from cxrstudy.data.tables import LabelTableError, read_label_table
 from cxrstudy.labeler.files import read_reports
 from cxrstudy.labeler.sections import split_sections

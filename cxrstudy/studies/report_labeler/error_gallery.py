@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from cxrstudy.data.openi.mesh import NO_FINDING, mesh_rules
+from cxrstudy.data.openi import NO_FINDING, mesh_rules
 from cxrstudy.labeler import Mention, explain_report
 from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN
 from cxrstudy.studies.report_labeler.coded_reports import CodedReports

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement.compare import agree
+from cxrstudy.agreement import agree
 from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.agreement.result import (
     MACRO_AVERAGE,
@@ -15,7 +15,7 @@ from cxrstudy.agreement.result import (
     Estimate,
     mean_estimate,
 )
-from cxrstudy.data.openi.mesh import NO_FINDING
+from cxrstudy.data.openi import NO_FINDING
 from cxrstudy.observations import apply_uncertainty_policy
 from cxrstudy.studies.report_labeler.coded_reports import MINIMUM_EVENTS
 

@@ -10,7 +10,7 @@ import pytest
 
 from cxrstudy.data.images import nih_block
 from cxrstudy.data.images.nih_block import block_images, load_nih_block, read_archive
-from cxrstudy.data.nih_experts.nih import read_findings
+from cxrstudy.data.nih_experts import read_findings
 from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE, DataNotAvailableError, dataset
 
 AIRSPACE = ["Pneumonia", "Consolidation", "Infiltration"]

@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from cxrstudy.agreement import Resampling
-from cxrstudy.experiments.opacity_labels import EXPERTS, REPORTS, training_labels
+from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
 from cxrstudy.experiments.penalties import INVERSE_PENALTIES
 from cxrstudy.experiments.scoring import LabelScores
 from cxrstudy.studies.frozen_backbone import heads as frozen

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cxrstudy.agreement import Resampling
-from cxrstudy.experiments.opacity_labels import EXPERTS, REPORTS, training_labels
+from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
 from cxrstudy.experiments.scoring import LabelScores
 from cxrstudy.studies.frozen_backbone.learning_curve import (
     N_FOLDS,

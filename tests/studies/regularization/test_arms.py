@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cxrstudy.agreement import Resampling
-from cxrstudy.experiments.opacity_labels import EXPERTS, training_labels
+from cxrstudy.experiments.image_labels import EXPERTS, training_labels
 from cxrstudy.experiments.scoring import LabelScores
 from cxrstudy.studies.regularization import arms as regularization
 from cxrstudy.studies.regularization.validation_draws import draw_table, draw_validation

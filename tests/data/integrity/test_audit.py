@@ -1,16 +1,17 @@
-"""Duplicate files, columns, ids, and the table of findings."""
+"""Duplicate files, columns, ids, what cannot be checked, and all checks at once."""
+
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from cxrstudy.data.integrity import (
-    Finding,
-    audit_tables,
-    check_alignment,
+from cxrstudy.data.chexpert_test import released_tables
+from cxrstudy.data.integrity import audit_tables
+from cxrstudy.data.integrity.audit import check_alignment
+from cxrstudy.data.integrity.table_checks import (
     compare_columns,
     compare_ids,
     find_duplicate_files,
-    findings_to_frame,
     group_by_id_sequence,
 )
 
@@ -19,23 +20,19 @@ def _table(ids: str, columns: tuple[str, ...] = ("Edema", "Fracture")) -> pd.Dat
     return pd.DataFrame(0, index=list(ids), columns=list(columns))
 
 
-def _kinds(findings: tuple[Finding, ...]) -> list[str]:
-    return [finding.kind for finding in findings]
-
-
 def test_identical_bytes_are_found_under_other_names(tmp_path):
     """Two files of the same bytes are one finding; a third that differs is not part of it."""
     for name, text in {"a": "1,2\n", "b": "1,2\n", "c": "1,2"}.items():
         (tmp_path / name).write_text(text)
     (finding,) = find_duplicate_files(tmp_path.iterdir())
-    assert finding.subjects == (f"{tmp_path.name}/a", f"{tmp_path.name}/b")
-    assert finding.evidence["bytes"] == 4
+    assert finding.severity == "error"
+    assert finding.summary == "2 files hold the same bytes: a, b."
 
 
 def test_one_path_given_twice_is_no_duplicate(tmp_path):
     """A file is not a duplicate of itself."""
     (tmp_path / "a").write_text("x")
-    assert find_duplicate_files([tmp_path / "a", str(tmp_path / "a")]) == ()
+    assert find_duplicate_files([tmp_path / "a", str(tmp_path / "a")]) == []
 
 
 def test_absent_file_is_an_error(tmp_path):
@@ -48,74 +45,51 @@ def test_column_order_names_the_moved_columns():
     """Swapped columns are reported by name, and not as missing or unknown."""
     tables = {"a": _table("xy", ("A", "B", "C")), "b": _table("xy", ("A", "C", "B"))}
     (finding,) = compare_columns(tables)
-    assert (finding.kind, finding.subjects) == ("column order", ("b",))
+    assert finding.kind == "column order"
     assert finding.summary == "b: same columns, other order: C, B."
 
 
 def test_missing_unknown_and_duplicated_columns_are_distinguished():
     """Each column problem has its own kind."""
-    found = compare_columns({"t": _table("xy", ("A", "A", "Z"))}, ["A", "B"])
-    assert _kinds(found) == ["duplicated columns", "missing columns", "unknown columns"]
+    found = compare_columns({"a": _table("xy", ("A", "B")), "t": _table("xy", ("A", "A", "Z"))})
+    assert [(finding.kind, finding.summary) for finding in found] == [
+        ("duplicated columns", "t: duplicated columns A."),
+        ("missing columns", "t: missing columns B."),
+        ("unknown columns", "t: unknown columns Z."),
+    ]
 
 
 def test_equal_tables_have_no_id_findings():
     """The same ids in the same order raise nothing."""
-    assert compare_ids({"a": _table("xyz"), "b": _table("xyz")}) == ()
+    assert compare_ids({"a": _table("xyz"), "b": _table("xyz")}) == []
 
 
-def test_missing_and_unknown_ids_are_located():
-    """Ids on one side only are counted and located in the table that holds them."""
-    missing_or_unknown = compare_ids({"a": _table("vwxyz"), "b": _table("vxyzq")})
-    unknown, missing = missing_or_unknown
-    assert (unknown.kind, unknown.subjects, unknown.start, unknown.first_id) == (
-        "unknown ids",
-        ("a", "b"),
-        4,
-        "q",
-    )
-    assert (missing.kind, missing.subjects, missing.start, missing.first_id) == (
-        "missing ids",
-        ("b", "a"),
-        1,
-        "w",
-    )
+def test_missing_and_unknown_ids_are_counted_and_named():
+    """Ids on one side only are counted in the table that holds them."""
+    unknown, missing = compare_ids({"a": _table("vwxyz"), "b": _table("vxyzq")})
+    assert unknown.summary == "1 ids of b absent from a, the first q."
+    assert missing.summary == "1 ids of a absent from b, the first w."
 
 
 def test_duplicated_ids_are_counted():
     """Every row of a duplicated id counts."""
     (finding,) = compare_ids({"a": _table("xyxx")})
-    assert finding.kind == "duplicated ids"
-    assert finding.evidence == {"ids": 1, "rows": 3}
+    assert finding[:3] == ("duplicated ids", "error", "a: 1 ids stand on 3 rows.")
 
 
 def test_id_order_is_located_in_the_deviating_table():
     """The last id of the block standing first is reported with the rows it displaces."""
     (finding,) = compare_ids({"a": _table("pqrstu"), "b": _table("pqtrsu")})
     assert finding.kind == "id order"
-    assert (finding.start, finding.stop) == (2, 5)
-    assert (finding.first_id, finding.last_id) == ("t", "s")
+    assert finding.summary == (
+        "b: 3 of 6 shared ids stand in another order than in a, rows 2 to 4."
+    )
 
 
 def test_tables_are_grouped_by_id_sequence():
     """Tables share a group only if their ids agree in order as well."""
     tables = {"a": _table("xyz"), "b": _table("xzy"), "c": _table("xyz")}
-    assert group_by_id_sequence(tables) == (("a", "c"), ("b",))
-
-
-def test_findings_become_one_tidy_row_each():
-    """Rows that have no place stay missing; evidence is readable text."""
-    finding = Finding("k", ("a", "b"), "info", "s", evidence={"n": 3, "p": 0.25})
-    row = findings_to_frame([finding, Finding("k", ("c",), "info", "s", start=2, stop=4)]).iloc[0]
-    assert row["evidence"] == "n 3; p 0.25"
-    assert row["subjects"] == "a; b"
-    assert pd.isna(row["start"])
-
-
-def test_no_findings_make_an_empty_table_with_columns():
-    """A page can show the table even if nothing was found."""
-    frame = findings_to_frame([])
-    assert frame.empty
-    assert {"kind", "severity", "summary", "repair"} <= set(frame.columns)
+    assert group_by_id_sequence(tables) == [["a", "c"], ["b"]]
 
 
 @pytest.mark.parametrize(
@@ -138,11 +112,32 @@ def test_audit_reports_every_kind_at_once(tmp_path):
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("same")
     tables = {"a": _table("xyz"), "b": _table("xyz"), "c": _table("xzy", ("Fracture", "Edema"))}
-    kinds = set(audit_tables(tables, paths=tmp_path.glob("*.csv"))["kind"])
-    assert kinds == {
+    found = audit_tables(tables, tmp_path.glob("*.csv"))
+    assert list(found) == ["kind", "severity", "summary", "repair"]
+    assert set(found["kind"]) == {
         "duplicate files",
         "column order",
         "id order",
         "shared order",
         "alignment not checked",
     }
+
+
+def test_nothing_to_find_is_a_table_with_columns():
+    """A page can show the table even if nothing was found."""
+    found = audit_tables({"a": _table("xyz")})
+    assert found.empty and "repair" in found
+
+
+def test_audit_of_the_released_tables_finds_both_defects(mirror):
+    """The audit names the copied file and the rotated rows, and one order shared by the rest."""
+    tables, paths = released_tables()
+    tables = {name: tables[name] for name in ("truth", "bc4", "labels")}
+    found = audit_tables(tables, paths).set_index("kind")["summary"]
+    assert all(Path(name).name in found["duplicate files"] for name in paths[1:2] + paths[-1:])
+    assert found["misaligned rows"].startswith(
+        "labels: joined by id, the values of rows 400 to 499"
+    )
+    assert found["shared order"].startswith("2 of 3 tables")
+    repairs = audit_tables(tables).set_index("kind")["repair"]
+    assert "the values 1 row before it, cyclically" in repairs["misaligned rows"]

@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxrstudy.data.integrity.blocks import Block, best_block, block_gain, n_candidates
-from cxrstudy.data.integrity.id_order import blocks_of_permutation, id_order_permutation
+from cxrstudy.data.integrity.blocks import (
+    Block,
+    best_block,
+    block_gain,
+    blocks_of_permutation,
+    id_order_permutation,
+    n_candidates,
+)
 
 
 def _all_blocks(n_rows: int, min_rows: int) -> list[Block]:
@@ -56,7 +62,7 @@ def test_rotated_ids_and_rotated_values_are_opposite():
     file_ids = list("abhcdefg")
     reference, table = pd.DataFrame(index=ids), pd.DataFrame(index=file_ids)
     permutation = id_order_permutation(reference, table)
-    assert blocks_of_permutation(permutation) == (Block("rotation", 2, 8, -1),)
+    assert blocks_of_permutation(permutation) == [Block("rotation", 2, 8, -1)]
 
 
 @given(st.integers(0, 9), st.integers(3, 9), st.integers(1, 8), st.booleans(), st.integers(0, 6))
@@ -68,9 +74,9 @@ def test_blocks_are_read_off_a_permutation(start, length, shift, reverse, gap):
     second = second if reverse and length > 2 else Block.rotation(begin, begin + length, 1)
     n_rows = second.stop + 3
     permutation = first.permutation(n_rows)[second.permutation(n_rows)]
-    assert blocks_of_permutation(permutation) == (first, second)
+    assert blocks_of_permutation(permutation) == [first, second]
 
 
 def test_other_permutations_are_no_blocks():
     """A part that is neither rotated nor reversed yields no block."""
-    assert blocks_of_permutation(np.array([0, 2, 4, 1, 3])) == ()
+    assert blocks_of_permutation(np.array([0, 2, 4, 1, 3])) == []

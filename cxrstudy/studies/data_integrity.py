@@ -1,0 +1,245 @@
+"""Study 01: what the integrity checks find in released label tables, and the evidence for it."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cxrstudy.data import chexpert_test
+from cxrstudy.data.integrity import Block
+from cxrstudy.data.integrity.association import pair_observations, pair_scores
+from cxrstudy.data.integrity.blocks import shared_ids
+from cxrstudy.data.integrity.search import Misalignment
+from cxrstudy.data.integrity.table_checks import group_by_id_sequence
+from cxrstudy.data.label_pair import is_chexpert_test, tables_as_given
+
+
+def misalignment_table(misalignments: Iterable[Misalignment]) -> pd.DataFrame:
+    """Tabulate misaligned blocks.
+
+    Parameters
+    ----------
+    misalignments : iterable of Misalignment
+
+    Returns
+    -------
+    DataFrame
+        One row for each block: kind, first_row, last_row (0-based, inclusive), first_id, last_id,
+        shift, gain (nats), ln_p (bound over the whole search), first_row_between and
+        last_row_between (limits that the values cannot tell apart), limits_from.
+    """
+    columns = [
+        "kind", "first_row", "last_row", "first_id", "last_id", "shift", "gain", "ln_p",
+        "first_row_between", "last_row_between", "limits_from",
+    ]  # fmt: skip
+    rows = [
+        (
+            found.block.kind,
+            found.block.start,
+            found.block.stop - 1,
+            found.first_id,
+            found.last_id,
+            found.block.shift,
+            found.gain,
+            found.log_p_value,
+            "{} and {}".format(*found.plausible_start),
+            "{} and {}".format(*(stop - 1 for stop in found.plausible_stop)),
+            found.limits_from,
+        )
+        for found in misalignments
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def evidence_of_blocks(
+    reference: pd.DataFrame, table: pd.DataFrame, misalignments: Iterable[Misalignment]
+) -> pd.DataFrame:
+    """Compare agreement inside and outside each block under every shift of its rows.
+
+    If a block is misaligned, the repair raises agreement inside to what it is outside, and the
+    same arrangement applied outside destroys it. The association behind the log-likelihood ratio
+    is fitted on rows outside the block, so that the block does not vouch for its own repair.
+
+    Parameters
+    ----------
+    reference, table : DataFrame
+        Label tables indexed by study id.
+    misalignments : iterable of Misalignment
+        Blocks found in these tables.
+
+    Returns
+    -------
+    DataFrame
+        One row per block, ``region`` ("inside", "outside") and ``arrangement`` ("by id",
+        "repaired", "other shift", "reversal") of its rows: ``shift`` (missing for a reversal),
+        ``n_rows``, ``log_likelihood_ratio`` per row (nats), and ``kappa``, the mean Cohen kappa
+        of value 1 against any other over the observations that vary in both tables. Outside, rows
+        before and after the block count as one sequence, and only two arrangements are compared.
+    """
+    columns = ["block", "region", "arrangement", "shift", "n_rows", "log_likelihood_ratio", "kappa"]
+    parts = [_evidence(reference, table, found.block) for found in misalignments]
+    return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def shift_comparison_table(
+    reference: pd.DataFrame,
+    table: pd.DataFrame,
+    misalignments: Iterable[Misalignment],
+    *,
+    n_permutations: int = 9999,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Test whether each repair stands out among all other arrangements of its block's rows.
+
+    Parameters
+    ----------
+    reference, table : DataFrame
+        Label tables indexed by study id.
+    misalignments : iterable of Misalignment
+        Blocks found in these tables.
+    n_permutations, seed : int
+        Number of random arrangements, and their seed.
+
+    Returns
+    -------
+    DataFrame
+        One row for each block: rank (1 if neither the alignment by id, nor another rotation, nor
+        the reversal scores as high), other_arrangements (how many), z (distance of the repair's
+        score from theirs in standard deviations), permutation_p (share of random arrangements
+        that score as high, the repair counted once) and permutations.
+    """
+    columns = ["block", "rank", "other_arrangements", "z", "permutation_p", "permutations"]
+    rows = []
+    for block in (found.block for found in misalignments):
+        _, _, _, scores = _held_out(reference, table, block)
+        inside = np.arange(block.start, block.stop)
+        score = scores[inside, block.sources()].sum()
+        others = np.array(
+            [
+                scores[inside, other.sources()].sum()
+                for other in _arrangements(block)
+                if not np.array_equal(other.sources(), block.sources())
+            ]
+        )
+        rng = np.random.default_rng(seed)
+        drawn = [scores[inside, rng.permutation(inside)].sum() for _ in range(n_permutations)]
+        rank = 1 + int((others >= score).sum())
+        z = (score - others.mean()) / others.std(ddof=1)
+        p = (1 + (np.array(drawn) >= score).sum()) / (1 + n_permutations)
+        rows.append((_rows_in_words(block), rank, len(others), z, p, n_permutations))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def study_orders(truth: str, labels: str) -> dict[str, pd.DataFrame]:
+    """Read the order of study ids in every file at hand, models' scores included.
+
+    Parameters
+    ----------
+    truth, labels : str
+        As for `tables_as_given`.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        Tables without columns, indexed by study id in file order.
+    """
+    tables, _ = tables_as_given(truth, labels)
+    if is_chexpert_test(truth, labels):
+        tables |= {name: chexpert_test.read_scores(name) for name in chexpert_test.model_names()}
+    return {name: table[[]] for name, table in tables.items()}
+
+
+def id_order_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Tabulate which tables list their studies in one order.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        Indexed by study id, rows in file order.
+
+    Returns
+    -------
+    DataFrame
+        One row for each order, most common first: tables, names, first_departure (row, 0-based,
+        from the most common order) and id_there.
+    """
+    groups = group_by_id_sequence(tables)
+    common = tables[groups[0][0]].index
+    rows = []
+    for names in groups:
+        ids = tables[names[0]].index
+        shared = min(len(ids), len(common))
+        departures = np.flatnonzero(ids[:shared] != common[:shared])
+        row = departures[0] if len(departures) else None
+        there = "" if row is None else str(ids[row])
+        rows.append((len(names), ", ".join(names), row, there))
+    columns = ["tables", "names", "first_departure", "id_there"]
+    return pd.DataFrame(rows, columns=columns).astype({"first_departure": "Int64"})
+
+
+def _evidence(reference: pd.DataFrame, table: pd.DataFrame, block: Block) -> pd.DataFrame:
+    reference, table, outside, scores = _held_out(reference, table, block)
+    inside = np.arange(block.start, block.stop)
+    moved = outside[::-1] if block.kind == "reversal" else np.roll(outside, -block.shift)
+    arrangements = [
+        *(("inside", inside, other, other.sources()) for other in _arrangements(block)),
+        ("outside", outside, Block.rotation(block.start, block.stop, 0), outside),
+        ("outside", outside, block, moved),
+    ]
+    return pd.DataFrame(
+        {
+            "block": _rows_in_words(block),
+            "region": region,
+            "arrangement": _name(arrangement, block),
+            "shift": arrangement.shift if arrangement.kind == "rotation" else pd.NA,
+            "n_rows": len(rows),
+            "log_likelihood_ratio": scores[rows, sources].mean() if len(rows) else np.nan,
+            "kappa": _mean_kappa(reference.iloc[rows], table.iloc[sources]),
+        }
+        for region, rows, arrangement, sources in arrangements
+    ).astype({"shift": "Int64"})
+
+
+def _held_out(
+    reference: pd.DataFrame, table: pd.DataFrame, block: Block
+) -> tuple[pd.DataFrame, pd.DataFrame, NDArray[np.intp], NDArray[np.float64]]:
+    """Return the joined tables, the rows outside the block, and scores fitted on those rows."""
+    ids = shared_ids(reference, table)
+    reference, table = reference.loc[ids], table.loc[ids]
+    outside = np.r_[: block.start, block.stop : len(ids)]
+    scores = pair_scores(pair_observations(reference, table), outside, outside)
+    return reference, table, outside, scores
+
+
+def _arrangements(block: Block) -> list[Block]:
+    """List every rotation of the block's rows, the one by id first, and the reversal."""
+    start, stop = block.start, block.stop
+    rotations = [Block.rotation(start, stop, shift) for shift in range(block.length)]
+    return [*rotations, Block("reversal", start, stop)]
+
+
+def _name(arrangement: Block, block: Block) -> str:
+    if arrangement == block:
+        return "repaired"
+    if arrangement.kind == "reversal":
+        return "reversal"
+    return "by id" if arrangement.shift == 0 else "other shift"
+
+
+def _rows_in_words(block: Block) -> str:
+    return f"{block.start}-{block.stop - 1}"
+
+
+def _mean_kappa(reference: pd.DataFrame, table: pd.DataFrame) -> float:
+    shared = [column for column in reference.columns if column in table.columns]
+    if reference.empty:
+        return np.nan
+    x, y = (reference[shared] == 1).to_numpy(), (table[shared] == 1).to_numpy()
+    p, q = x.mean(axis=0), y.mean(axis=0)
+    varies = (p > 0) & (p < 1) & (q > 0) & (q < 1)
+    if not varies.any():
+        return np.nan
+    chance = (p * q + (1 - p) * (1 - q))[varies]
+    observed = (x == y).mean(axis=0)[varies]
+    return float(np.mean((observed - chance) / (1 - chance)))
