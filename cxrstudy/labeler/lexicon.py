@@ -222,7 +222,7 @@ def _expand(pattern: str, section: str, name: str) -> Iterable[tuple[str, ...]]:
 
 def _check_ignored(phrases: Mapping[tuple[str, ...], Meaning], name: str) -> None:
     for words, meaning in phrases.items():
-        if Role.NEUTRAL in meaning.role and meaning.role != Role.NEUTRAL:
+        if meaning.role & Role.NEUTRAL and meaning.role != Role.NEUTRAL:
             raise LexiconError(
                 f"{name}: {' '.join(words)!r} is ignored and also plays a part "
                 f"({(meaning.role & ~Role.NEUTRAL).name}); take it out of one of the sections"
