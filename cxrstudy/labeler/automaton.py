@@ -150,10 +150,13 @@ def _hash_table(
 @numba.njit(cache=True)
 def find_phrases(words, start, end, automaton, phrases):
     """Fill in the phrases of a sentence, each the longest that begins at its word; count them."""
+    keys, values, n_words = automaton.phrase_keys, automaton.phrase_values, automaton.n_words
+    roles, mentions = automaton.roles, automaton.mentions
+    anatomy, hints = automaton.anatomy, automaton.hints
     n = 0
     i = start
     while i < end:
-        state, phrase_end = _longest_phrase(words, i, end, automaton)
+        state, phrase_end = _longest_phrase(words, i, end, keys, values, n_words, roles)
         if state == 0:
             i += 1
             continue
@@ -161,32 +164,31 @@ def find_phrases(words, start, end, automaton, phrases):
         phrase.place = n
         phrase.start = i
         phrase.end = phrase_end
-        phrase.role = automaton.roles[state]
-        phrase.mentions = automaton.mentions[state]
-        phrase.anatomy = automaton.anatomy[state]
-        phrase.hints = automaton.hints[state]
+        phrase.role = roles[state]
+        phrase.mentions = mentions[state]
+        phrase.anatomy = anatomy[state]
+        phrase.hints = hints[state]
         n += 1
         i = phrase_end
     return n
 
 
 @numba.njit(cache=True)
-def _longest_phrase(words, start, end, automaton):
+def _longest_phrase(words, start, end, keys, values, n_words, roles):
     """Find the state and the end of the longest phrase that begins at a word; state 0 for none."""
-    keys = automaton.phrase_keys
     mask = len(keys) - 1
     state = 0
     longest, longest_end = 0, start
     for i in range(start, end):
         if words[i] == UNKNOWN_WORD:
             break
-        key = state * automaton.n_words + words[i]
+        key = state * n_words + words[i]
         slot = ((numba.uint64(key) * numba.uint64(_HASH_FACTOR)) >> numba.uint64(32)) & mask
         while keys[slot] != key and keys[slot] != _FREE:
             slot = (slot + 1) & mask
         if keys[slot] == _FREE:
             break
-        state = automaton.phrase_values[slot]
-        if automaton.roles[state] != 0:
+        state = values[slot]
+        if roles[state] != 0:
             longest, longest_end = state, i + 1
     return longest, longest_end

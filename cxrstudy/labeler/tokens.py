@@ -104,13 +104,17 @@ def split_words(text, automaton, words, spans):
     The text is a batch of reports as uint8, each closed by a zero byte; words and spans have room
     for two entries for each byte and two more.
     """
+    letter_next, word_exact = automaton.letter_next, automaton.word_exact
+    word_prefix, abbreviations = automaton.word_prefix, automaton.abbreviations
     n = i = 0
     expected = 1  # next number of a list that writes its numbers without a full stop
     fresh = True  # nothing but white space and marks since the report or the sentence began
     while i < len(text):
         kind = _CLASSES[text[i]]
         if kind < _WORD:
-            number, end, following, n_digits = _read_word(text, i, automaton)
+            number, end, following, n_digits = _read_word(
+                text, i, letter_next, word_exact, word_prefix
+            )
             item_end = _item_end(text, i, end, n_digits, expected, fresh)
             if item_end > 0:  # "2. Heart is normal": the number ends what came before
                 n = _end_sentence(words, spans, n, i, item_end)
@@ -123,7 +127,7 @@ def split_words(text, automaton, words, spans):
                 fresh = False
             continue
         if kind == _STOP:
-            if not _belongs_to_word(text, i, automaton.abbreviations, words, spans, n):
+            if not _belongs_to_word(text, i, abbreviations, words, spans, n):
                 n = _end_sentence(words, spans, n, i, i + 1)
                 fresh = True
         elif kind == _END:
@@ -133,11 +137,13 @@ def split_words(text, automaton, words, spans):
                 words[n - 1] = REPORT_END
                 expected = 1
         elif kind == _HYPHEN:
-            if _is_space(text, i - 1) and _is_space(text, i + 1):  # in "left-sided" it is a blank
+            if (
+                _class_at(text, i - 1) == _class_at(text, i + 1) == _SPACE
+            ):  # in "left-sided" it is a blank
                 n = _write_word(words, spans, n, _HYPHEN_WORD, i, i + 1)
         elif kind >= _MARK:
             n = _write_word(words, spans, n, kind - _MARK + 1, i, i + 1)
-            glued = i + 1 < len(text) and _CLASSES[text[i + 1]] < _WORD  # "?effusion"
+            glued = _class_at(text, i + 1) < _WORD  # "?effusion"
             if kind == _QUESTION_CLASS and not glued and not fresh:  # "effusion? "
                 n = _end_sentence(words, spans, n, i + 1, i + 1)
                 fresh = True
@@ -146,7 +152,7 @@ def split_words(text, automaton, words, spans):
 
 
 @numba.njit(cache=True)
-def _read_word(text, start, automaton):
+def _read_word(text, start, letter_next, word_exact, word_prefix):
     """Return a word's number, its end, where the next may start, and its digits if all are."""
     state = prefix = 0
     alive = True  # the letters so far begin a word of the lexicon
@@ -155,39 +161,40 @@ def _read_word(text, start, automaton):
     i = start
     while i < len(text):
         kind = _CLASSES[text[i]]
-        following = _CLASSES[text[i + 1]] if i + 1 < len(text) else _END
         if kind < _WORD:
             letters += 1
             digits += kind >= _DIGIT
             if alive:
-                state = automaton.letter_next[state, kind]
+                state = letter_next[state, kind]
                 alive = state != 0
-                if alive and automaton.word_prefix[state] != 0:
-                    prefix = automaton.word_prefix[state]
+                if alive and word_prefix[state] != 0:
+                    prefix = word_prefix[state]
             i += 1
-        elif kind == _APOSTROPHE and following < _WORD:  # "isn't"
+        elif kind == _APOSTROPHE and _class_at(text, i + 1) < _WORD:  # "isn't"
             i += 1
         elif kind == _HYPHEN and broken_at == 0:  # "pneumo-\nthorax"
             resumed = _after_broken_line(text, i)
             if resumed == 0:
                 break
-            number_at_break = _word_number(automaton, state, alive, prefix)
+            number_at_break = _word_number(word_exact, state, alive, prefix)
             broken_at, resumed_at = i, resumed
             i = resumed
-        elif kind == _STOP and digits == letters and _DIGIT <= following < _WORD:  # "1.5"
+        elif (
+            kind == _STOP and digits == letters and _DIGIT <= _class_at(text, i + 1) < _WORD
+        ):  # "1.5"
             i += 1
         else:
             break
-    number = _word_number(automaton, state, alive, prefix)
+    number = _word_number(word_exact, state, alive, prefix)
     if number == UNKNOWN_WORD and broken_at > 0:  # "left-\nsided" is two words
         return number_at_break, broken_at, resumed_at, 0
     return number, i, i, digits if digits == letters else 0
 
 
 @numba.njit(cache=True)
-def _word_number(automaton, state, alive, prefix):
+def _word_number(word_exact, state, alive, prefix):
     """Prefer the whole word to its longest known beginning ("atelecta*")."""
-    return automaton.word_exact[state] if alive and automaton.word_exact[state] else prefix
+    return word_exact[state] if alive and word_exact[state] else prefix
 
 
 @numba.njit(cache=True)
@@ -198,7 +205,7 @@ def _after_broken_line(text, hyphen):
     while i < len(text) and _CLASSES[text[i]] == _SPACE:
         broken = broken or text[i] == ord("\n") or text[i] == ord("\r")
         i += 1
-    return i if broken and i < len(text) and _CLASSES[text[i]] < _DIGIT else 0
+    return i if broken and _class_at(text, i) < _DIGIT else 0
 
 
 @numba.njit(cache=True)
@@ -226,10 +233,10 @@ def _value(text, start, end):
 def _opens_item(text, number_end):
     """Say whether a bare number may open a list item: a blank and then "no" or a long word."""
     start = number_end
-    while _is_space(text, start) and start < len(text):
+    while start < len(text) and _CLASSES[text[start]] == _SPACE:
         start += 1
     end = start
-    while end < len(text) and _CLASSES[text[end]] < _DIGIT:
+    while _class_at(text, end) < _DIGIT:
         end += 1
     no = (
         end - start == 2
@@ -244,16 +251,17 @@ def _belongs_to_word(text, stop, abbreviations, words, spans, n):
     """Say whether a full stop is part of "vs." or "p.a."."""
     if n == 0 or words[n - 1] < 0 or spans[n - 1, 1] != stop:
         return False
-    if (abbreviations == words[n - 1]).any():
-        return True
+    for abbreviation in abbreviations:
+        if words[n - 1] == abbreviation:
+            return True
     one_letter = spans[n - 1, 1] - spans[n - 1, 0] == 1
-    return one_letter and stop + 1 < len(text) and _CLASSES[text[stop + 1]] < _DIGIT
+    return one_letter and _class_at(text, stop + 1) < _DIGIT
 
 
 @numba.njit(cache=True)
-def _is_space(text, i):
-    """Say whether a byte is white space; so is what lies before and after the text."""
-    return i < 0 or i >= len(text) or _CLASSES[text[i]] == _SPACE
+def _class_at(text, i):
+    """Return a byte's class; what lies before and after the text is white space."""
+    return _CLASSES[text[i]] if 0 <= i < len(text) else _SPACE
 
 
 @numba.njit(cache=True)
