@@ -16,7 +16,7 @@ from cxrstudy.runs import study
 from cxrstudy.runs.keep import keep_benchmark
 from cxrstudy.studies.distillation.scores import openi_for_distillation
 from cxrstudy.text.students import StudentConfig, predict, train_student
-from cxrstudy.text.teachers import RuleTeacher
+from cxrstudy.text.teachers.rules import RuleTeacher
 
 CONFIGURATIONS = {
     "DeBERTa, base": StudentConfig(size="base", epochs=1),
