@@ -1,6 +1,5 @@
 """Label a file of reports of any size, piece by piece, and write a table of labels."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from cxrstudy.observations import LABEL_CODES, OBSERVATIONS
 from cxrstudy.whole_files import written_whole
 
 _CODES = [code for code in LABEL_CODES if code is not None]
-_CELLS = np.array([str(code) for code in _CODES] + [""], dtype=object)
 
 
 def label_file(
@@ -38,11 +36,10 @@ def label_file(
         unfinished.open("w", encoding="utf-8", newline="") as file,
         tqdm(unit=" reports", desc=source.name, disable=None, delay=1) as progress,
     ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["id", *OBSERVATIONS])
         for chunk in chunks:
-            places = _code_places(label_texts(chunk["report"].tolist()), len(chunk))
-            writer.writerows(zip(chunk["id"], *_CELLS[places.T].tolist(), strict=True))
+            labels = _checked(label_texts(chunk["report"].tolist()), len(chunk))
+            labels.insert(0, "id", chunk["id"].to_numpy())
+            labels.to_csv(file, header=n_reports == 0, index=False, lineterminator="\n")
             progress.update(len(chunk))
             n_reports += len(chunk)
     return n_reports
@@ -61,18 +58,15 @@ def _check_destination(source: Path, destination: Path) -> None:
         )
 
 
-def _code_places(labels: pd.DataFrame, n_reports: int) -> np.ndarray:
-    """Return for each label the place of its code in `_CELLS`; the last one is blank."""
+def _checked(labels: pd.DataFrame, n_reports: int) -> pd.DataFrame:
+    """Hold a labeler to its contract, so that no label moves to another report."""
     if tuple(labels.columns) != OBSERVATIONS or len(labels) != n_reports:
         raise ValueError(
             f"the labeler returned {labels.shape} with columns {list(labels.columns)}; "
             f"{n_reports} reports need as many rows and the columns {list(OBSERVATIONS)}"
         )
     codes = labels.to_numpy(dtype=float)
-    places = np.full(codes.shape, len(_CODES))
-    for place, code in enumerate(_CODES):
-        places[codes == code] = place
-    unknown = codes[(places == len(_CODES)) & ~np.isnan(codes)]
+    unknown = codes[~np.isnan(codes) & ~np.isin(codes, _CODES)]
     if unknown.size:
         raise ValueError(f"the labeler returned the code {unknown[0]:g}; codes are {_CODES}")
-    return places
+    return labels.astype("Int8")

@@ -8,6 +8,7 @@ from cxrstudy.labeler.walk import (
     Connector,
     Rule,
     Strength,
+    decide,
     raise_strengths,
     start_list,
 )
@@ -21,25 +22,27 @@ def add_finding(walk, phrase, mentions):
         walk.heading = NO_MENTION
     _reach_finding(walk, phrase)
     mention = mentions[walk.count]
-    mention.observations = phrase.mentions
-    mention.phrase = phrase.place
-    mention.cue = mention.partner = NO_PHRASE
+    _name(mention, phrase.mentions, phrase.place)
     _decide_finding(walk, phrase, mention, mentions)
     walk.count += 1
     if phrase.hints and mention.strength >= Strength.UNCERTAIN:  # "heart failure": a large heart
         hint = mentions[walk.count]
-        hint.observations = phrase.hints
-        hint.strength = Strength.UNCERTAIN
-        hint.rule = Rule.IMPLIED
-        hint.phrase = phrase.place
-        hint.cue = mention.cue
-        hint.partner = NO_PHRASE
+        _name(hint, phrase.hints, phrase.place)
+        decide(hint, Strength.UNCERTAIN, Rule.IMPLIED, mention.cue)
         walk.count += 1
     walk.met = walk.after_finding = True
     walk.connector = Connector.NONE
     walk.comma_seen = walk.asserted = walk.verb_seen = False
     walk.waiting = 0
     walk.forward = Strength.BLANK
+
+
+@numba.njit(cache=True)
+def _name(mention, observations, phrase):
+    """Begin a mention of the observations that a phrase names."""
+    mention.observations = observations
+    mention.phrase = phrase
+    mention.cue = mention.partner = NO_PHRASE
 
 
 @numba.njit(cache=True)
@@ -69,19 +72,13 @@ def _reach_finding(walk, phrase):
 def _decide_finding(walk, phrase, mention, mentions):
     """Give a finding the strength of the cue in force, or its own."""
     if phrase.role & Role.MENTION_UNCERTAIN:  # "congestion"
-        mention.strength = Strength.UNCERTAIN
-        mention.rule = Rule.UNCERTAIN_BY_CONVENTION
+        decide(mention, Strength.UNCERTAIN, Rule.UNCERTAIN_BY_CONVENTION, NO_PHRASE)
     else:  # "effusion"
-        mention.strength = Strength.POSITIVE
-        mention.rule = Rule.MENTION
+        decide(mention, Strength.POSITIVE, Rule.MENTION, NO_PHRASE)
     if walk.force == Strength.NEGATIVE:  # "no effusion"
-        mention.strength = Strength.NEGATIVE
-        mention.rule = Rule.NEGATION_BEFORE
-        mention.cue = walk.force_cue
+        decide(mention, Strength.NEGATIVE, Rule.NEGATION_BEFORE, walk.force_cue)
     elif walk.force == Strength.UNCERTAIN:  # "possible effusion"
-        mention.strength = Strength.UNCERTAIN
-        mention.rule = Rule.UNCERTAINTY_BEFORE
-        mention.cue = walk.force_cue
+        decide(mention, Strength.UNCERTAIN, Rule.UNCERTAINTY_BEFORE, walk.force_cue)
     elif walk.force == Strength.UNSAID:  # "to evaluate for effusion"
         mention.strength = Strength.BLANK
     elif walk.connector == Connector.OR and walk.count > walk.list_start:  # "edema or effusion"
@@ -164,9 +161,7 @@ def _size(role, walk, bent):
 @numba.njit(cache=True)
 def _apply_size(walk, mention, strength, rule, cue, bent):
     """Decide anatomy by an adjective; the cue that bends it is part of the evidence."""
-    mention.strength = strength
-    mention.rule = rule
-    mention.cue = cue
+    decide(mention, strength, rule, cue)
     mention.partner = walk.force_cue if bent else NO_PHRASE
 
 
@@ -186,11 +181,8 @@ def add_anatomy(walk, phrase, mentions):
     if walk.force != Strength.BLANK and walk.met and walk.connector != Connector.OR and not goes_on:
         walk.force = walk.paused = Strength.BLANK
     mention = mentions[walk.count]
-    mention.observations = phrase.anatomy
-    mention.phrase = phrase.place
-    mention.strength = walk.forward
-    mention.rule = walk.forward_rule
-    mention.cue = mention.partner = NO_PHRASE
+    _name(mention, phrase.anatomy, phrase.place)
+    decide(mention, walk.forward, walk.forward_rule, NO_PHRASE)
     if walk.forward != Strength.BLANK:  # "enlarged heart"; also "enlarged heart and mediastinum"
         mention.cue = walk.forward_cue
         walk.described = walk.count

@@ -69,7 +69,14 @@ def split_sections(text: str) -> dict[str, str]:
 
 def labeled_text(text: str, sections: Collection[str] = LABELED_SECTIONS) -> str:
     """Join the wanted sections of a report; the whole report if it has no heading."""
-    return join_sections(text[start:end] for start, end in labeled_spans(text, sections))
+    for section in sections:
+        if section not in SECTIONS:
+            raise ValueError(f"no section {section!r}; choose among: {', '.join(SECTIONS)}")
+    headings = _find_headings(text)
+    if not headings:
+        return join_sections([text])
+    spans = _spans(text, headings)
+    return join_sections(text[start:end] for name, start, end in spans if name in sections)
 
 
 def join_sections(parts: Iterable[str]) -> str:
@@ -79,17 +86,6 @@ def join_sections(parts: Iterable[str]) -> str:
         part if part.rstrip().endswith((".", "!", "?", ":")) else f"{part}." for part in parts[:-1]
     ]
     return "\n\n".join([*ended, *parts[-1:]])
-
-
-def labeled_spans(text: str, sections: Collection[str] = LABELED_SECTIONS) -> list[tuple[int, int]]:
-    """Locate the parts of `labeled_text` in the report, by their starts and ends."""
-    for section in sections:
-        if section not in SECTIONS:
-            raise ValueError(f"no section {section!r}; choose among: {', '.join(SECTIONS)}")
-    headings = _find_headings(text)
-    if not headings:
-        return [(0, len(text))]
-    return [(start, end) for name, start, end in _spans(text, headings) if name in sections]
 
 
 def section_spans(text: str) -> list[Span]:

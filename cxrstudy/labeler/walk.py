@@ -99,19 +99,23 @@ def start_list(walk):
 
 
 @numba.njit(cache=True)
+def decide(mention, strength, rule, cue):
+    """Give a mention its strength, with the reason and the cue."""
+    mention.strength = strength
+    mention.rule = rule
+    mention.cue = cue
+
+
+@numba.njit(cache=True)
 def decide_after(mention, role, cue):
     """Let a cue that stands after a mention decide it."""
     if role & (Role.NEGATION_AFTER | Role.NEGATION_EITHER):
         # "effusion is not seen"; of "heart is unchanged and not seen" nothing is left to deny.
         if mention.strength != Strength.BLANK and mention.strength != Strength.UNSAID:
-            mention.strength = Strength.NEGATIVE
-            mention.rule = Rule.NEGATION_AFTER
-            mention.cue = cue
+            decide(mention, Strength.NEGATIVE, Rule.NEGATION_AFTER, cue)
     elif mention.strength == Strength.POSITIVE or role & Role.UNCERTAINTY_AFTER_DESPITE_NEGATION:
         # "effusion is suspected"; "no effusion, but it cannot be excluded" is open again.
-        mention.strength = Strength.UNCERTAIN
-        mention.rule = Rule.UNCERTAINTY_AFTER
-        mention.cue = cue
+        decide(mention, Strength.UNCERTAIN, Rule.UNCERTAINTY_AFTER, cue)
 
 
 @numba.njit(cache=True)
