@@ -34,13 +34,6 @@ def test_any_text_is_labeled(text):
         assert 0 <= mention.start < mention.end <= len(text)
 
 
-@pytest.mark.slow
-@settings(max_examples=100_000)
-@given(st.text(max_size=300) | FRAGMENTS)
-def test_any_of_a_hundred_thousand_texts_is_labeled(text):
-    assert label_reports([text]).shape == (1, 14)
-
-
 @given(FRAGMENTS)
 def test_case_and_blanks_do_not_matter_in_any_text(text):
     wanted = label_reports([text])
