@@ -92,7 +92,7 @@ def _leave_open(walk, phrase, mention, mentions):
         mention.strength = Strength.UNCERTAIN
         mention.rule = Rule.ALTERNATIVE
         mention.partner = mentions[walk.count - 1].phrase
-    # "edema, mass or effusion" leaves all three open, "edema or effusion" two.
+    # "edema, mass, or effusion" leaves all three open, "edema, mass or effusion" two.
     first = walk.chain_start if walk.comma_seen else walk.count - 1
     for k in range(max(first, walk.chain_start), walk.count):
         if mentions[k].strength == Strength.POSITIVE:
@@ -112,14 +112,14 @@ def describe_anatomy(walk, phrase, mentions, strengths):
     sized = role & SIZES != 0
     applied = False
     if walk.waiting > 0 and not (walk.connector != Connector.NONE and phrase.anatomy_next):
-        # "heart and mediastinum are enlarged"; in "heart, normal mediastinum" it comes too late
+        # "heart and mediastinum are enlarged"; not the heart in "heart, normal mediastinum"
         for k in range(walk.count - walk.waiting, walk.count):
             _apply_size(walk, mentions[k], strength, rule, phrase.place, bent)
         walk.described = walk.count - 1
         walk.described_weakly = not sized
         walk.waiting = 0
         applied = True
-    elif phrase.anatomy_next:  # "enlarged heart"; a "stable enlarged heart" is enlarged
+    elif phrase.anatomy_next:  # "large heart"; a "stable large heart" is large
         if walk.forward == Strength.BLANK or sized:
             _keep_for_next(walk, strength, rule, phrase.place)
     elif role & Role.STABLE:  # "heart is enlarged and stable": it stays enlarged
@@ -130,7 +130,7 @@ def describe_anatomy(walk, phrase, mentions, strengths):
         _apply_size(walk, mentions[walk.described], strength, rule, phrase.place, bent)
         walk.described_weakly = False
         applied = True
-    else:  # "enlarged left heart"
+    else:  # "normal appearance of the heart"
         _keep_for_next(walk, strength, rule, phrase.place)
     if role & Role.ABNORMAL:  # "enlarged" of any organ rules out "No Finding"
         raise_strengths(strengths, phrase.mentions, strength)
@@ -144,7 +144,7 @@ def describe_anatomy(walk, phrase, mentions, strengths):
 @numba.njit(cache=True)
 def _size(role, walk, bent):
     """Read an adjective of the heart or the mediastinum, bent by the cue in force or not."""
-    if bent and walk.force == Strength.UNSAID:  # "to evaluate for enlarged heart"
+    if bent and walk.force == Strength.UNSAID:  # "to evaluate for large heart"
         return Strength.BLANK, Rule.MENTION
     denied = bent and walk.force == Strength.NEGATIVE
     hedged = bent and walk.force == Strength.UNCERTAIN
@@ -183,7 +183,7 @@ def add_anatomy(walk, phrase, mentions):
     mention = mentions[walk.count]
     _name(mention, phrase.anatomy, phrase.place)
     decide(mention, walk.forward, walk.forward_rule, NO_PHRASE)
-    if walk.forward != Strength.BLANK:  # "enlarged heart"; also "enlarged heart and mediastinum"
+    if walk.forward != Strength.BLANK:  # "large heart"; also "large heart and mediastinum"
         mention.cue = walk.forward_cue
         walk.described = walk.count
         walk.described_weakly = walk.forward_rule == Rule.ANATOMY_UNCHANGED

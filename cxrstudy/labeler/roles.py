@@ -88,7 +88,7 @@ def look_ahead(phrases, n):
         phrase.or_ahead = alternative
         phrase.ends_sentence = i == n - 1
         role = phrase.role
-        if role & Role.ANATOMY:  # "enlarged" in "enlarged heart"
+        if role & Role.ANATOMY:  # "large" in "large heart"
             finding, anatomy = False, True
         elif role & Role.MENTION and not role & DESCRIBES:  # "possible" in "possible edema"
             finding, anatomy = True, False

@@ -163,7 +163,7 @@ def _pause_cue(walk):
         walk.paused_cue = walk.force_cue
         walk.force = Strength.BLANK
     walk.verb_seen = True
-    if walk.described >= 0:  # "normal heart, large effusion is seen": "large" waits no longer
+    if walk.described >= 0:  # "normal heart is seen, mediastinum": it is not called normal
         walk.forward = Strength.BLANK
 
 

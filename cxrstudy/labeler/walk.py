@@ -69,9 +69,9 @@ WALK = np.dtype(
         ("paused_cue", np.int32),
         # The list of findings.
         ("connector", np.uint8),
-        ("comma_seen", np.bool_),
+        ("comma_seen", np.bool_),  # since the last finding
         ("asserted", np.bool_),  # "small", "left", "stable" since the connector
-        ("verb_seen", np.bool_),  # since the last finding
+        ("verb_seen", np.bool_),  # likewise
         ("after_finding", np.bool_),  # the last thing said was a finding
         ("list_start", np.int32),  # first mention of the running list
         ("chain_start", np.int32),  # first mention that an "or" would leave open
@@ -114,7 +114,7 @@ def decide_after(mention, role, cue):
         if mention.strength != Strength.BLANK and mention.strength != Strength.UNSAID:
             decide(mention, Strength.NEGATIVE, Rule.NEGATION_AFTER, cue)
     elif mention.strength == Strength.POSITIVE or role & Role.UNCERTAINTY_AFTER_DESPITE_NEGATION:
-        # "effusion is suspected"; "no effusion, but it cannot be excluded" is open again.
+        # "effusion is suspected"; "cannot be excluded" also opens what was denied.
         decide(mention, Strength.UNCERTAIN, Rule.UNCERTAINTY_AFTER, cue)
 
 
