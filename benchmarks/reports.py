@@ -43,14 +43,13 @@ from cxrstudy.text.splits import development_half, text_hash_fraction
 
 SPEED = Path("_build/bench/reports_speed.csv")
 ACCURACY = Path("_build/bench/reports_accuracy.csv")
-OURS = "cxrstudy.text"
+OURS = "cxrstudy.labeler"
 PEER = "medspaCy ConText"
 PEER_WITH_ITS_SPLITTER = "medspaCy ConText with PyRuSH"
 CONTEXT_PROGRAM = Path(__file__).parent / "peers" / "medspacy_context.py"
 
 REPEATS = 5
-FEW = {"impressions": 1_500, "findings + impressions": 600, "low repeat": 600}
-"""Reports on which PyRuSH is timed."""
+FEW = {"impressions": 1_500, "findings + impressions": 600, "low repeat": 600}  # for PyRuSH
 
 MIN_POSITIVES = 15
 NO_FINDING = "No Finding"
@@ -60,18 +59,10 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_TH
 
 @dataclass(frozen=True)
 class Labeled:
-    """What a program made of texts.
+    """What a program made of texts."""
 
-    Attributes
-    ----------
-    codes : DataFrame of float, shape (n_texts, 14)
-        1, 0, -1 and NaN.
-    seconds : ndarray, shape (n_repeats, 2)
-        Wall and processor seconds.
-    """
-
-    codes: pd.DataFrame
-    seconds: np.ndarray
+    codes: pd.DataFrame  # float, (n_texts, 14): 1, 0, -1 and NaN
+    seconds: np.ndarray  # (n_repeats, 2): wall and processor seconds
 
 
 def label(program: Sequence[str | Path], texts: Sequence[str], repeats: int = 1) -> Labeled:

@@ -15,7 +15,7 @@ from cxrstudy.labeler import label_reports
 from cxrstudy.runs import record_benchmark, study
 from cxrstudy.studies.distillation.scores import openi_for_distillation
 from cxrstudy.text.students import StudentConfig, predict, train_student
-from cxrstudy.text.teachers import RuleTeacher
+from cxrstudy.text.teachers.rules import RuleTeacher
 
 CONFIGURATIONS = {
     "DeBERTa, base": StudentConfig(size="base", epochs=1),

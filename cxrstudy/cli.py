@@ -108,10 +108,10 @@ def label(
     wanted = tuple(name.strip().lower() for name in sections.split(","))
     if not set(wanted) <= set(SECTIONS):
         raise typer.BadParameter(f"--sections takes names among: {', '.join(SECTIONS)}")
-    labeled = label_file(
+    n_reports = label_file(
         reports, out, lambda texts: label_reports([labeled_text(text, wanted) for text in texts])
     )
-    typer.echo(f"{labeled.n_reports} reports labeled in {labeled.destination}")
+    typer.echo(f"{n_reports} reports labeled in {out}")
 
 
 @app.command()

@@ -9,22 +9,9 @@ ENVIRONMENTS = Path("_build/bench")
 
 
 def peer_python(name: str) -> Path:
-    """Return the Python of a peer's environment, which is made when it is absent or outdated.
+    """Return the Python of a peer's environment, made when it is absent or outdated.
 
-    Parameters
-    ----------
-    name : str
-        Folder of the environment; ``{name}_requirements.txt`` beside this module pins what it
-        holds.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    RuntimeError
-        If this Python has no builds of what the peer needs, or the installation fails.
+    ``{name}_requirements.txt`` beside this module pins what it holds.
     """
     if sys.version_info >= (3, 13):
         raise RuntimeError(f"{name} needs Python 3.11 or 3.12: run make bench with one of these")

@@ -13,8 +13,7 @@ from pathlib import Path
 WARM_UP = ["The bronchi are patent. No thymoma. Possible situs inversus."] * 20
 """Texts for the first call, which compiles or fills tables: none of them is in a corpus."""
 
-Rows = Iterable[Mapping[str, float]]
-"""For each text, observation to code; observations without a code are absent."""
+Rows = Iterable[Mapping[str, float]]  # of each text: observation to code, if it has one
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -32,19 +31,10 @@ def run(
     as_rows: Callable[[object], Rows],
     arguments: argparse.Namespace,
 ) -> None:
-    """Label the texts that the command line names.
+    """Label the texts that the command line names, and write their codes and the times.
 
     Wall and processor seconds are those of ``label`` alone: imports, construction, the warm-up
     and the writing of files do not count.
-
-    Parameters
-    ----------
-    label : callable
-        From texts to labels in the labeler's own form.
-    as_rows : callable
-        From that form to codes by observation.
-    arguments : argparse.Namespace
-        As `command_line` parses them.
     """
     texts = [json.loads(line) for line in arguments.texts.read_text("utf-8").splitlines()]
     label(WARM_UP)

@@ -1,77 +1,71 @@
-"""Compile a lexicon into the tables that one pass over a sentence walks through."""
+"""A lexicon compiled, so that one pass over a sentence finds its phrases."""
 
 import itertools
 from typing import NamedTuple
 
 import numpy as np
 
+from cxrstudy.compiled import numba
 from cxrstudy.labeler.lexicon import Lexicon, Meaning
 from cxrstudy.labeler.roles import Role
 
-LETTERS = 36
-"""a to z and 0 to 9."""
+LETTERS = 36  # a to z and 0 to 9
+PUNCTUATION = ",:/?()&-"  # marks that count as words; the mark at position k is word k + 1
+ABBREVIATIONS = ("vs", "dr", "approx", "cf", "fig")  # their full stop ends no sentence
+UNKNOWN_WORD = 0  # number of a word that no phrase holds
 
-PUNCTUATION = ",:/?()&-"
-"""Marks that count as words; the mark at position k has word number k + 1."""
+# Multiplicative hashing by the golden ratio (Knuth, The Art of Computer Programming 3, 6.4).
+_HASH_FACTOR, _HASH_MASK = 0x9E3779B97F4A7C15, 0xFFFFFFFFFFFFFFFF
+_FREE = -1  # key of a slot of the hash table that holds nothing
 
-HASH_FACTOR, HASH_MASK = 0x9E3779B97F4A7C15, 0xFFFFFFFFFFFFFFFF
-"""Multiplicative hashing by the golden ratio (Knuth, The Art of Computer Programming 3, 6.4)."""
-
-UNKNOWN_WORD = 0
-"""Number of a word that no phrase holds."""
+PHRASE = np.dtype(
+    [
+        ("place", np.int32),  # 0 for the first phrase of its sentence
+        ("start", np.int32),  # its first and past-the-last word
+        ("end", np.int32),
+        ("role", np.int32),  # see `Meaning` for these four
+        ("mentions", np.int32),
+        ("anatomy", np.int32),
+        ("hints", np.int32),
+        ("finding_next", np.bool_),  # nothing but modifiers stands before a finding
+        ("anatomy_next", np.bool_),  # likewise before anatomy
+        ("ends_sentence", np.bool_),
+        ("or_ahead", np.bool_),  # the list of findings that goes on after it comes to an "or"
+    ]
+)
 
 
 class Automaton(NamedTuple):
-    """Two automata, letters to words and words to phrases, as flat arrays.
+    """Two automata, letters to words and words to phrases, as flat arrays."""
 
-    Attributes
-    ----------
-    letter_next : int32, shape (n_letter_states, 36)
-        Next state after a letter or digit; 0 ends.
-    word_exact, word_prefix : int32, shape (n_letter_states,)
-        Number of the word that ends, or of the longest beginning (``atelecta*``) that is
-        complete, in a state; 0 for none.
-    phrase_keys, phrase_values : int64 and int32, shape (2 ** k,)
-        Hash table from (phrase state, word) to the next phrase state; key -1 is free.
-    n_words : int
-        Size of the vocabulary, unknown words included.
-    roles, mentions, anatomy, hints : int32, shape (n_phrase_states,)
-        Meaning of the phrase that ends in a state; role 0 for none.
-    """
-
-    letter_next: np.ndarray
-    word_exact: np.ndarray
-    word_prefix: np.ndarray
-    phrase_keys: np.ndarray
-    phrase_values: np.ndarray
-    n_words: int
-    roles: np.ndarray
-    mentions: np.ndarray
+    letter_next: np.ndarray  # int32 (n_letter_states, 36): state after a letter or digit; 0 ends
+    word_exact: np.ndarray  # int32 (n_letter_states,): the word that ends here; 0 for none
+    word_prefix: np.ndarray  # likewise the longest beginning ("atelecta*") that is complete
+    phrase_keys: np.ndarray  # int64 (2 ** k,): hash table of (phrase state, word) ...
+    phrase_values: np.ndarray  # int32 (2 ** k,): ... to the next phrase state
+    n_words: int  # size of the vocabulary, unknown words included
+    roles: np.ndarray  # int32 (n_phrase_states,): of the phrase that ends here; 0 for none
+    mentions: np.ndarray  # likewise the rest of its `Meaning`
     anatomy: np.ndarray
     hints: np.ndarray
+    abbreviations: np.ndarray  # int32 (n,): words whose full stop ends no sentence
 
 
 def compile_lexicon(lexicon: Lexicon) -> Automaton:
-    """Build the automaton of a lexicon.
-
-    Parameters
-    ----------
-    lexicon : Lexicon
-
-    Returns
-    -------
-    Automaton
-    """
+    """Build the automaton of a lexicon."""
     vocabulary = _number_words(lexicon)
     letter_next, word_exact, word_prefix = _letters_to_words(vocabulary)
     transitions, meanings = _words_to_phrases(lexicon, vocabulary)
-    keys, values = _hash_table(transitions, len(vocabulary) + 1 + len(PUNCTUATION))
+    n_words = len(vocabulary) + 1 + len(PUNCTUATION)
+    keys, values = _hash_table(transitions, n_words)
     columns = np.zeros((4, len(meanings)), dtype=np.int32)
     for state, meaning in enumerate(meanings):
         if meaning is not None:
             columns[:, state] = meaning.role, meaning.mentions, meaning.anatomy, meaning.hints
-    n_words = len(vocabulary) + 1 + len(PUNCTUATION)
-    return Automaton(letter_next, word_exact, word_prefix, keys, values, n_words, *columns)
+    known = [vocabulary[word] for word in ABBREVIATIONS if word in vocabulary]
+    abbreviations = np.array(known, dtype=np.int32)
+    letters = letter_next, word_exact, word_prefix
+    return Automaton(*letters, keys, values, n_words, *columns, abbreviations)
 
 
 def _number_words(lexicon: Lexicon) -> dict[str, int]:
@@ -120,9 +114,9 @@ def _words_to_phrases(
                 state = transitions[state, number]
             known = meanings[state]
             # What is ignored by its own words stays so, whatever beginning covers it.
-            if known is None or (words == phrase and Role.NEUTRAL in meaning.role):
+            if known is None or (words == phrase and meaning.role & Role.NEUTRAL):
                 meanings[state] = meaning
-            elif Role.NEUTRAL not in known.role:
+            elif not known.role & Role.NEUTRAL:
                 meanings[state] = known | meaning
     return transitions, meanings
 
@@ -142,12 +136,59 @@ def _hash_table(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lay the phrase transitions out as an open-addressing table, at most a quarter full."""
     size = 1 << (4 * len(transitions)).bit_length()
-    keys = np.full(size, -1, dtype=np.int64)
+    keys = np.full(size, _FREE, dtype=np.int64)
     values = np.zeros(size, dtype=np.int32)
     for (state, word), target in transitions.items():
         key = state * n_words + word
-        slot = (key * HASH_FACTOR & HASH_MASK) >> 32 & (size - 1)
-        while keys[slot] != -1:
+        slot = (key * _HASH_FACTOR & _HASH_MASK) >> 32 & (size - 1)
+        while keys[slot] != _FREE:
             slot = (slot + 1) & (size - 1)
         keys[slot], values[slot] = key, target
     return keys, values
+
+
+@numba.njit(cache=True)
+def find_phrases(words, start, end, automaton, phrases):
+    """Fill in the phrases of a sentence, each the longest that begins at its word; count them."""
+    keys, values, n_words = automaton.phrase_keys, automaton.phrase_values, automaton.n_words
+    roles, mentions = automaton.roles, automaton.mentions
+    anatomy, hints = automaton.anatomy, automaton.hints
+    n = 0
+    i = start
+    while i < end:
+        state, phrase_end = _longest_phrase(words, i, end, keys, values, n_words, roles)
+        if state == 0:
+            i += 1
+            continue
+        phrase = phrases[n]
+        phrase.place = n
+        phrase.start = i
+        phrase.end = phrase_end
+        phrase.role = roles[state]
+        phrase.mentions = mentions[state]
+        phrase.anatomy = anatomy[state]
+        phrase.hints = hints[state]
+        n += 1
+        i = phrase_end
+    return n
+
+
+@numba.njit(cache=True)
+def _longest_phrase(words, start, end, keys, values, n_words, roles):
+    """Find the state and the end of the longest phrase that begins at a word; state 0 for none."""
+    mask = len(keys) - 1
+    state = 0
+    longest, longest_end = 0, start
+    for i in range(start, end):
+        if words[i] == UNKNOWN_WORD:
+            break
+        key = state * n_words + words[i]
+        slot = ((numba.uint64(key) * numba.uint64(_HASH_FACTOR)) >> numba.uint64(32)) & mask
+        while keys[slot] != key and keys[slot] != _FREE:
+            slot = (slot + 1) & mask
+        if keys[slot] == _FREE:
+            break
+        state = values[slot]
+        if roles[state] != 0:
+            longest, longest_end = state, i + 1
+    return longest, longest_end

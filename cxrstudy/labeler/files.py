@@ -3,18 +3,16 @@
 import csv
 import gzip
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-COLUMNS: tuple[str, str] = ("id", "report")
-"""Columns of a table of reports, in any case; other columns are ignored."""
+COLUMNS = ("id", "report")  # of a table of reports, in any case; other columns are ignored
 
 _Place = int | str  # row of a table (a CSV file's header is row 1), or name of a text file
 _Row = tuple[_Place, str, str]  # place, id, report
@@ -27,132 +25,55 @@ class ReportFileError(ValueError):
 
 
 def read_reports(path: str | Path, chunk_rows: int = 4096) -> Iterator[pd.DataFrame]:
-    """Read reports in pieces, so that a file may be larger than memory.
+    """Read the columns id and report in pieces, so that a file may be larger than memory.
 
-    Nothing in a report is interpreted: ``NA`` and ``null`` are text, and an id keeps its leading
-    zeros. A blank report is allowed.
-
-    Parameters
-    ----------
-    path : str or Path
-        A table (``.csv``, ``.csv.gz``, ``.parquet``) with the columns id and report, or a folder
-        of ``.txt`` files, whose names without the suffix are the ids.
-    chunk_rows : int
-        Reports in each piece; the last one may hold fewer.
-
-    Returns
-    -------
-    iterator of DataFrame of str
-        Columns id (without white space around it) and report, in the file's order; a folder is
-        read in the order of its file names.
-
-    Raises
-    ------
-    ReportFileError
-        At once if there is no such file or it is of another kind. While it is read, if it is
-        empty, damaged or not UTF-8, lacks or repeats a column, or has an empty or repeated id.
-
-    Notes
-    -----
-    Repeated ids are found by hashes of eight bytes each, so ten million ids take 80 MB, and twice
-    that for moments. Equal hashes are looked up in the file before they count as equal ids.
+    The path is a table (``.csv``, ``.csv.gz``, ``.parquet``) with these columns, or a folder of
+    ``.txt`` files, whose names without the suffix are the ids. Nothing in a report is interpreted:
+    ``NA`` and ``null`` are text, an id keeps its leading zeros and loses the space around it. A
+    blank report is allowed. A path of another kind is refused at once; a file that is empty,
+    damaged or not UTF-8, lacks or repeats a column, or has an empty or repeated id, when the piece
+    is read. Only the ids stay in memory.
     """
     path = Path(path)
-    return _chunks(path, _row_reader(path), chunk_rows)
+    return _chunks(path, _rows(path), chunk_rows)
 
 
-def count_reports(path: str | Path) -> int:
-    """Check a whole file of reports and count them, before any long work on them.
-
-    Parameters
-    ----------
-    path : str or Path
-        As for `read_reports`.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ReportFileError
-        As for `read_reports`.
-    """
-    return sum(len(chunk) for chunk in read_reports(path))
-
-
-def _row_reader(path: Path) -> Callable[[Path], Iterator[_Row]]:
+def _rows(path: Path) -> Iterator[_Row]:
     """Choose how a path is read by its kind."""
     if path.is_dir():
-        return _folder_rows
+        return _folder_rows(path)
     if not path.exists():
         raise ReportFileError(
             f"{path}: no such file. Give the path of a CSV or Parquet table or of a folder."
         )
     name = path.name.lower()
     if name.endswith((".csv", ".csv.gz")):
-        return _csv_rows
+        return _csv_rows(path)
     if name.endswith((".parquet", ".pq")):
-        return _parquet_rows
+        return _parquet_rows(path)
     raise ReportFileError(
         f"{path}: unknown kind of file {path.suffix!r}. Give a .csv, .csv.gz or .parquet table, or "
         "a folder of .txt files."
     )
 
 
-def _chunks(
-    path: Path, reader: Callable[[Path], Iterator[_Row]], chunk_rows: int
-) -> Iterator[pd.DataFrame]:
-    rows = reader(path)
-    seen = _SeenHashes()
+def _chunks(path: Path, rows: Iterator[_Row], chunk_rows: int) -> Iterator[pd.DataFrame]:
+    seen: dict[str, _Place] = {}
     while batch := list(islice(rows, chunk_rows)):
         places, ids, reports = zip(*batch, strict=True)
-        chunk = pd.DataFrame({"id": ids, "report": reports}, dtype="str")
-        chunk["id"] = chunk["id"].str.strip()
-        _check_ids(path, reader, places, chunk["id"], seen)
-        yield chunk
-
-
-def _check_ids(
-    path: Path,
-    reader: Callable[[Path], Iterator[_Row]],
-    places: tuple[_Place, ...],
-    ids: pd.Series,
-    seen: "_SeenHashes",
-) -> None:
-    empty = np.flatnonzero(ids == "")
-    if empty.size:
-        raise ReportFileError(
-            f"{_where(path, places[empty[0]], 'id')}: the id is missing. Give every report an id."
-        )
-    for number in np.flatnonzero(seen.add(ids)):
-        first = next(place for place, name, _ in reader(path) if name.strip() == ids.iloc[number])
-        if first != places[number]:
-            raise ReportFileError(
-                f"{_where(path, places[number], 'id')}: id {ids.iloc[number]!r} stands in "
-                f"{_where(path, first)} already. Keep one row for each report."
-            )
-
-
-class _SeenHashes:
-    """Hashes of all ids so far, in sorted runs of which each is more than twice the next."""
-
-    def __init__(self) -> None:
-        self._runs: list[np.ndarray] = []
-
-    def add(self, ids: pd.Series) -> np.ndarray:
-        """Add ids and mark those whose hash was there before."""
-        hashes = pd.util.hash_array(ids.to_numpy(dtype=object), categorize=False)
-        seen = pd.Series(hashes).duplicated().to_numpy()
-        for run in self._runs:
-            nearest = np.minimum(np.searchsorted(run, hashes), len(run) - 1)
-            seen = seen | (run[nearest] == hashes)
-        self._runs.append(np.sort(hashes))
-        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
-            merged = np.concatenate([self._runs.pop(), self._runs.pop()])
-            merged.sort()
-            self._runs.append(merged)
-        return seen
+        ids = [name.strip() for name in ids]
+        for place, name in zip(places, ids, strict=True):
+            if not name:
+                raise ReportFileError(
+                    f"{_where(path, place, 'id')}: the id is missing. Give every report an id."
+                )
+            if name in seen:
+                raise ReportFileError(
+                    f"{_where(path, place, 'id')}: id {name!r} stands in "
+                    f"{_where(path, seen[name])} already. Keep one row for each report."
+                )
+            seen[name] = place
+        yield pd.DataFrame({"id": ids, "report": reports}, dtype="str")
 
 
 def _folder_rows(folder: Path) -> Iterator[_Row]:
@@ -200,7 +121,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _decoded(path: Path, lines: Iterator[bytes]) -> Iterator[str]:
-    """Decode line by line, so that an error can name its line."""
+    """Decode line by line, so that an error can name its line, and drop a byte order mark."""
     number = 0
     try:
         for number, line in enumerate(lines, start=1):

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 
 import yaml
 
 from cxrstudy.labeler.roles import SECTION_ROLES, Role
 from cxrstudy.observations import OBSERVATIONS
 
-OTHER_ABNORMALITY = len(OBSERVATIONS)
-"""Bit of a finding outside the 14; it only rules out "No Finding"."""
+OTHER_ABNORMALITY = len(OBSERVATIONS)  # bit of a finding that only rules out "No Finding"
 
 _TOKEN = re.compile(r"[a-z0-9]+\*?|[,:/?()&-]")
 
@@ -27,22 +25,14 @@ class LexiconError(ValueError):
 class Meaning:
     """What a phrase does in a sentence.
 
-    Attributes
-    ----------
-    role : Role
-        One or several roles.
-    mentions : int
-        Bit k set: names observation k of `OBSERVATIONS`; bit 14: an abnormality outside them.
-    anatomy : int
-        Same bits: names the anatomy that observation k is an abnormality of.
-    hints : int
-        Same bits: an asserted mention also makes observation k uncertain.
+    Bit k of a number stands for observation k of `OBSERVATIONS`, bit 14 for an abnormality outside
+    them.
     """
 
-    role: Role
-    mentions: int = 0
-    anatomy: int = 0
-    hints: int = 0
+    role: int  # one `Role`, or several joined by |
+    mentions: int = 0  # observations that the phrase names
+    anatomy: int = 0  # observations that are abnormalities of the anatomy that it names
+    hints: int = 0  # observations that an asserted mention also makes uncertain
 
     def __or__(self, other: "Meaning") -> "Meaning":
         """Join two meanings of one phrase."""
@@ -56,33 +46,13 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Phrases as tuples of words, each with its meaning.
-
-    Attributes
-    ----------
-    name : str
-        Where it came from; shown in errors.
-    phrases : mapping of tuple of str to Meaning
-        A word that ends in ``*`` stands for every word that begins so.
-    """
+    """Phrases with their meanings; the name says where they came from and is shown in errors."""
 
     name: str
-    phrases: Mapping[tuple[str, ...], Meaning]
+    phrases: Mapping[tuple[str, ...], Meaning]  # a word that ends in * is a beginning
 
-    def without_roles(self, roles: Role, name: str) -> "Lexicon":
-        """Leave out what phrases do in some roles, to see what those roles contribute.
-
-        Parameters
-        ----------
-        roles : Role
-            Roles to drop, joined by ``|``; a phrase with no role left goes.
-        name : str
-            Name of the smaller lexicon.
-
-        Returns
-        -------
-        Lexicon
-        """
+    def without_roles(self, roles: int, name: str) -> "Lexicon":
+        """Leave out what phrases do in some roles, to see what those roles contribute."""
         kept = {
             words: replace(meaning, role=meaning.role & ~roles)
             for words, meaning in self.phrases.items()
@@ -93,56 +63,13 @@ class Lexicon:
 
 @cache
 def default_lexicon() -> Lexicon:
-    """Load the lexicon that ships with the package.
-
-    Returns
-    -------
-    Lexicon
-    """
+    """Load the lexicon that ships with the package."""
     text = files(__package__).joinpath("lexicon.yaml").read_text("utf-8")
     return parse_lexicon(text, "lexicon.yaml")
 
 
-def read_lexicon(path: str | Path) -> Lexicon:
-    """Load a lexicon from a file, for instance an extended copy of the package's own.
-
-    Parameters
-    ----------
-    path : str or Path
-        A YAML file with the sections of the package's ``lexicon.yaml``.
-
-    Returns
-    -------
-    Lexicon
-
-    Raises
-    ------
-    LexiconError
-        If a section, an observation or a phrase cannot be understood.
-    """
-    path = Path(path)
-    return parse_lexicon(path.read_text("utf-8"), path.name)
-
-
 def parse_lexicon(text: str, name: str) -> Lexicon:
-    """Turn the YAML text of a lexicon into phrases with meanings.
-
-    Parameters
-    ----------
-    text : str
-        YAML.
-    name : str
-        Named in errors.
-
-    Returns
-    -------
-    Lexicon
-
-    Raises
-    ------
-    LexiconError
-        If a section, an observation or a phrase cannot be understood.
-    """
+    """Read a lexicon from YAML text with the sections of the package's ``lexicon.yaml``."""
     phrases: dict[tuple[str, ...], Meaning] = {}
     for section, patterns, meaning in _entries(yaml.safe_load(text), name):
         for pattern in patterns:
@@ -222,8 +149,9 @@ def _expand(pattern: str, section: str, name: str) -> Iterable[tuple[str, ...]]:
 
 def _check_ignored(phrases: Mapping[tuple[str, ...], Meaning], name: str) -> None:
     for words, meaning in phrases.items():
-        if Role.NEUTRAL in meaning.role and meaning.role != Role.NEUTRAL:
+        if meaning.role & Role.NEUTRAL and meaning.role != Role.NEUTRAL:
+            parts = [role.name for role in Role if role & meaning.role & ~Role.NEUTRAL]
             raise LexiconError(
                 f"{name}: {' '.join(words)!r} is ignored and also plays a part "
-                f"({(meaning.role & ~Role.NEUTRAL).name}); take it out of one of the sections"
+                f"({', '.join(parts)}); take it out of one of the sections"
             )

@@ -11,13 +11,9 @@ from typing import NamedTuple
 
 import yaml
 
-SECTIONS: tuple[str, ...] = (
-    "indication", "comparison", "technique", "findings", "impression", "other",
-)  # fmt: skip
-"""Canonical sections, in the order in which reports usually give them."""
-
-LABELED_SECTIONS: tuple[str, ...] = ("findings", "impression")
-"""Sections that describe the image and are read by a labeler unless told otherwise."""
+# In the order in which reports usually give them.
+SECTIONS = ("indication", "comparison", "technique", "findings", "impression", "other")
+LABELED_SECTIONS = ("findings", "impression")  # those that describe the image
 
 _NAMES: dict[str, str] = {
     name: section
@@ -47,15 +43,7 @@ _Heading = tuple[int, int, str]  # its start, the start of its text, its section
 
 
 class Span(NamedTuple):
-    """A stretch of a report that belongs to one section.
-
-    Attributes
-    ----------
-    section : str
-        One of `SECTIONS`.
-    start, end : int
-        Offsets into the report, without the heading and without space around the text.
-    """
+    """A stretch of a report, without its heading and the space around it, in one section."""
 
     section: str
     start: int
@@ -63,25 +51,14 @@ class Span(NamedTuple):
 
 
 def split_sections(text: str) -> dict[str, str]:
-    """Divide a report into its sections.
+    """Divide a report into all of `SECTIONS`, empty where it has none.
 
     A heading is one of the names in ``sections.yaml``, followed by a colon. At the start of the
     text, of a line or of a sentence it may be in any case. Reports on a single line often lack
     the full stop before a heading, so it may also stand within a sentence: in capitals, unless
-    the whole report is, or with a capital first
-    letter if it opens the findings or the impression ("study", "history" and others are words of
-    running text). In capitals, a heading may stand alone on its line without a colon.
-
-    Parameters
-    ----------
-    text : str
-        A report, with its line breaks or on a single line.
-
-    Returns
-    -------
-    dict of str to str
-        All of `SECTIONS`; empty where the report has none, parts joined by `join_sections` where
-        it has several. See `section_spans` for text without a heading.
+    the whole report is, or with a capital first letter if it opens the findings or the impression
+    ("study", "history" and others are words of running text). In capitals, a heading may stand
+    alone on its line without a colon.
     """
     spans = section_spans(text)
     return {
@@ -91,42 +68,19 @@ def split_sections(text: str) -> dict[str, str]:
 
 
 def labeled_text(text: str, sections: Collection[str] = LABELED_SECTIONS) -> str:
-    """Return what a labeler may read of a report.
-
-    Parameters
-    ----------
-    text : str
-        A report.
-    sections : collection of str
-        Of `SECTIONS`.
-
-    Returns
-    -------
-    str
-        The wanted sections in the report's order, joined by `join_sections`; the whole report
-        if it has no heading.
-
-    Raises
-    ------
-    ValueError
-        If there is no such section.
-    """
-    return join_sections(text[start:end] for start, end in labeled_spans(text, sections))
+    """Join the wanted sections of a report; the whole report if it has no heading."""
+    for section in sections:
+        if section not in SECTIONS:
+            raise ValueError(f"no section {section!r}; choose among: {', '.join(SECTIONS)}")
+    headings = _find_headings(text)
+    if not headings:
+        return join_sections([text])
+    spans = _spans(text, headings)
+    return join_sections(text[start:end] for name, start, end in spans if name in sections)
 
 
 def join_sections(parts: Iterable[str]) -> str:
-    """Join sections to one text in which no sentence runs from one into the next.
-
-    Parameters
-    ----------
-    parts : iterable of str
-        Sections; empty ones are left out.
-
-    Returns
-    -------
-    str
-        The parts with a blank line between them, and a full stop where one ends without.
-    """
+    """Join sections with blank lines and full stops, so that no sentence runs into the next."""
     parts = [part for part in parts if part.strip()]
     ended = [
         part if part.rstrip().endswith((".", "!", "?", ":")) else f"{part}." for part in parts[:-1]
@@ -134,39 +88,8 @@ def join_sections(parts: Iterable[str]) -> str:
     return "\n\n".join([*ended, *parts[-1:]])
 
 
-def labeled_spans(text: str, sections: Collection[str] = LABELED_SECTIONS) -> list[tuple[int, int]]:
-    """Locate in a report what a labeler may read of it.
-
-    With these offsets, a mention in `labeled_text` is found again in the report.
-
-    Parameters
-    ----------
-    text : str
-        A report.
-    sections : collection of str
-        Of `SECTIONS`.
-
-    Returns
-    -------
-    list of (int, int)
-        Start and end of each part of `labeled_text`, in order.
-
-    Raises
-    ------
-    ValueError
-        If there is no such section.
-    """
-    for section in sections:
-        if section not in SECTIONS:
-            raise ValueError(f"no section {section!r}; choose among: {', '.join(SECTIONS)}")
-    headings = _find_headings(text)
-    if not headings:
-        return [(0, len(text))]
-    return [(start, end) for name, start, end in _spans(text, headings) if name in sections]
-
-
 def section_spans(text: str) -> list[Span]:
-    """Locate every section of a report.
+    """Locate the sections of a report, none of them empty, in its order.
 
     Some reports write their findings without a heading. Where no findings heading follows,
     therefore, these count as findings: the text before the first heading, and what comes after a
@@ -174,16 +97,6 @@ def section_spans(text: str) -> list[Span]:
     is: the text before the first heading is then "other". So are, in any report, paragraphs
     before the first heading that hold no lower-case letter and do not end like a sentence, for
     they are header metadata (``FINAL REPORT``, ``CHEST, TWO VIEWS``).
-
-    Parameters
-    ----------
-    text : str
-        A report.
-
-    Returns
-    -------
-    list of Span
-        In the report's order, none of them empty.
     """
     return _spans(text, _find_headings(text))
 
@@ -193,7 +106,7 @@ def _spans(text: str, headings: list[_Heading]) -> list[Span]:
         headings = [(0, 0, "findings")]
     spans = []
     findings = [start for start, _, section in headings if section == "findings"]
-    for start, end in _paragraphs(text, headings[0][0]):
+    for start, end in _paragraphs(text, headings[0][0]):  # before the first heading
         prose = not findings and _is_prose(text[start:end])
         spans.append(Span("findings" if prose else "other", start, end))
     stops = [start for start, _, _ in headings[1:]] + [len(text)]
@@ -202,7 +115,7 @@ def _spans(text: str, headings: list[_Heading]) -> list[Span]:
         blank = None
         if section in _PREPARATIONS and not (findings and findings[-1] > start):
             blank = _BLANK_LINE.search(text, start, end)
-        if blank:
+        if blank:  # "HISTORY: cough", a blank line, "Lungs are clear."
             spans.append(Span(section, *_stripped(text, start, blank.start())))
             spans.append(Span("findings", blank.end(), end))
         else:
@@ -260,13 +173,13 @@ def _heading_at_the_end(
     line_start = before.rfind("\n") + 1
     line = before[line_start:]
     section = _NAMES.get(_plain(line))
-    if section and (line_start or starts_text):
+    if section and (line_start or starts_text):  # "Findings:" begins a line
         return line_start, section
     sentence_end = _LAST_SENTENCE_END.match(before, line_start)
     sentence_start = sentence_end.end() if sentence_end else line_start
     sentence = before[sentence_start:].lstrip(_MARKUP)
     section = _NAMES.get(_plain(sentence))
-    if section and sentence_end:
+    if section and sentence_end:  # "Cough. Findings:"
         return sentence_start, section
     return None if all_capitals else _heading_within_a_sentence(before, sentence)
 
@@ -278,6 +191,7 @@ def _heading_within_a_sentence(before: str, sentence: str) -> tuple[int, str] | 
         name = " ".join(words[-count:])
         section = _NAMES.get(name.lower())
         if section and (name.isupper() or (name[0].isupper() and section in LABELED_SECTIONS)):
+            # "cough FINDINGS:" or "cough Findings:", but not "the prior Study:"
             rest = sentence.rsplit(None, count)[0]
             return len(before) - len(sentence) + len(rest), section
     return None

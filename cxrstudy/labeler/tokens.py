@@ -1,158 +1,135 @@
-"""Split a report into words and sentence ends, in one compiled pass over its bytes.
+"""Fold a report to ASCII and split it into words and sentence ends, in one compiled pass.
 
-A report is ASCII by the time it comes here, and all white space is alike: a line break is a
-blank. A sentence ends at a full stop that is no decimal point and closes no abbreviation, at
-``; ! ? < > *``, at the zero byte between reports, and at a list number.
+All white space is alike: a line break is a blank. A sentence ends at a full stop that is no decimal
+point and closes no abbreviation, at ``; ! ? < > *``, at the zero byte between reports, and at a
+list number.
 """
+
+import unicodedata
+from functools import lru_cache
 
 import numpy as np
 
 from cxrstudy.compiled import numba
 from cxrstudy.labeler.automaton import PUNCTUATION, UNKNOWN_WORD
 
-SENTENCE_END = -1
-"""Word number of a sentence end."""
+SENTENCE_END, REPORT_END = -1, -2  # in place of a word's number
 
-REPORT_END = -2
-"""Word number of the end of a report."""
+_FOLDED = {
+    "\0": " ",
+    "\N{LATIN SMALL LIGATURE OE}": "oe",
+    "\N{LATIN CAPITAL LIGATURE OE}": "OE",
+    "\N{LATIN SMALL LETTER AE}": "ae",
+    "\N{LATIN CAPITAL LETTER AE}": "AE",
+    "\N{LATIN SMALL LETTER SHARP S}": "ss",
+    "\N{EN DASH}": " - ",
+    "\N{EM DASH}": " - ",
+    "\N{HYPHEN}": "-",
+    "\N{NON-BREAKING HYPHEN}": "-",
+    "\N{MINUS SIGN}": "-",
+    "\N{LEFT SINGLE QUOTATION MARK}": "'",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{BULLET}": "*",
+    "\N{MIDDLE DOT}": "*",
+    "\N{HORIZONTAL ELLIPSIS}": ".",
+    "\N{SOFT HYPHEN}": "",
+    "\N{ZERO WIDTH SPACE}": "",
+    "\N{ZERO WIDTH NON-JOINER}": "",
+    "\N{ZERO WIDTH JOINER}": "",
+    "\N{ZERO WIDTH NO-BREAK SPACE}": "",
+}
 
-_WORD_CLASS = 36
+
+def fold(text: str) -> str:
+    """Write a text in ASCII without zero characters."""
+    if text.isascii():
+        return text.replace("\0", " ") if "\0" in text else text
+    return "".join(map(_fold_character, text))
+
+
+def fold_with_offsets(text: str) -> tuple[str, np.ndarray]:
+    """Fold a text; say where each folded character came from, and at the end how long it was."""
+    pieces = [_fold_character(character) for character in text]
+    origins = [position for position, piece in enumerate(pieces) for _ in piece]
+    return "".join(pieces), np.array([*origins, len(text)])
+
+
+@lru_cache(maxsize=65536)
+def _fold_character(character: str) -> str:
+    """Write a character in ASCII; one without such a form becomes a blank, a mark nothing."""
+    if character in _FOLDED:
+        return _FOLDED[character]
+    if character.isascii():
+        return character
+    if unicodedata.combining(character):
+        return ""
+    parts = unicodedata.normalize("NFKD", character)
+    if parts == character:
+        return " "
+    return "".join(map(_fold_character, parts))
+
+
+# Classes of bytes: a to z are 0 to 25, digits 26 to 35, marks that are words from 200.
+_DIGIT, _WORD = 26, 36
 _SPACE, _STOP, _APOSTROPHE, _HYPHEN, _END, _OTHER = 100, 101, 102, 103, 104, 105
-_PUNCTUATION_CLASS = 200
+_MARK = 200
+_HYPHEN_WORD = PUNCTUATION.index("-") + 1
+_QUESTION_CLASS = _MARK + PUNCTUATION.index("?")
+_LETTER_N, _LETTER_O = 13, 14
 
 
-def _character_classes() -> np.ndarray:
-    """Classify the 256 byte values: letter or digit, blank, full stop, mark, sentence end."""
+def _byte_classes() -> np.ndarray:
     classes = np.full(256, _OTHER, dtype=np.uint8)
     for offset in range(26):
         classes[ord("a") + offset] = classes[ord("A") + offset] = offset
     for digit in range(10):
-        classes[ord("0") + digit] = 26 + digit
-    for blank in b" \t\n\r\f\v":
-        classes[blank] = _SPACE
-    for mark in b";!*<>":
-        classes[mark] = _END
-    classes[0] = _END
+        classes[ord("0") + digit] = _DIGIT + digit
+    for position, mark in enumerate(PUNCTUATION):
+        classes[ord(mark)] = _MARK + position
+    classes[list(b" \t\n\r\f\v")] = _SPACE
+    classes[list(b"\0;!*<>")] = _END
     classes[ord(".")] = _STOP
     classes[ord("'")] = _APOSTROPHE
-    for position, mark in enumerate(PUNCTUATION):
-        classes[ord(mark)] = _PUNCTUATION_CLASS + position
     classes[ord("-")] = _HYPHEN
     return classes
 
 
-CHARACTER_CLASSES = _character_classes()
-HYPHEN_WORD = PUNCTUATION.index("-") + 1
-QUESTION_WORD = PUNCTUATION.index("?") + 1
-CLOSING_WORD = PUNCTUATION.index(")") + 1
+_CLASSES = _byte_classes()
 
 
 @numba.njit(cache=True)
-def split_words(text, classes, letter_next, word_exact, word_prefix, abbreviations, words, spans):
-    """Write the numbers and spans of a batch's words.
+def split_words(text, automaton, words, spans):
+    """Write the words of a batch, their first and past-the-last byte, and count them.
 
-    Parameters
-    ----------
-    text : uint8, shape (n_bytes,)
-        Reports, each closed by a zero byte.
-    classes : uint8, shape (256,)
-        `CHARACTER_CLASSES`.
-    letter_next, word_exact, word_prefix : int32
-        See `Automaton`.
-    abbreviations : int32, shape (n,)
-        Words after which a full stop does not end a sentence.
-    words : int32, shape (2 * n_bytes + 2,)
-        Filled with word numbers, `SENTENCE_END` and `REPORT_END`.
-    spans : int32, shape (2 * n_bytes + 2, 2)
-        Filled with each word's first and past-the-last byte.
-
-    Returns
-    -------
-    int
-        Number of entries written.
+    The text is a batch of reports as uint8, each closed by a zero byte; words and spans have room
+    for two entries for each byte and two more.
     """
-    n = 0
-    i = 0
-    size = len(text)
+    letter_next, word_exact = automaton.letter_next, automaton.word_exact
+    word_prefix, abbreviations = automaton.word_prefix, automaton.abbreviations
+    n = i = 0
     expected = 1  # next number of a list that writes its numbers without a full stop
-    fresh = True  # nothing but white space since the report or the sentence began
-    while i < size:
-        kind = classes[text[i]]
-        if kind < _WORD_CLASS:
-            start = i
-            state = 0
-            prefix = 0
-            alive = True
-            all_digits = True
-            n_letters = 0
-            broken_at = resumed_at = number_at_break = 0
-            while i < size:
-                kind = classes[text[i]]
-                if kind < _WORD_CLASS:
-                    n_letters += 1
-                    all_digits = all_digits and kind >= 26
-                    if alive:
-                        state = letter_next[state, kind]
-                        alive = state != 0
-                        if alive and word_prefix[state] != 0:
-                            prefix = word_prefix[state]
-                    i += 1
-                elif kind == _APOSTROPHE and i + 1 < size and classes[text[i + 1]] < _WORD_CLASS:
-                    i += 1
-                elif kind == _HYPHEN:
-                    joined = _after_broken_hyphen(text, i, classes)
-                    if joined == 0 or broken_at > 0:
-                        break
-                    number_at_break = word_exact[state] if alive and word_exact[state] else prefix
-                    broken_at = i
-                    resumed_at = joined
-                    i = joined
-                elif (
-                    kind == _STOP
-                    and all_digits
-                    and i + 1 < size
-                    and 26 <= classes[text[i + 1]] < _WORD_CLASS
-                ):
-                    i += 1
-                else:
-                    break
-            end = i
-            number = word_exact[state] if alive and word_exact[state] else prefix
-            if number == UNKNOWN_WORD and broken_at > 0:
-                # Not one word broken by the line, but two that a hyphen joins.
-                number = number_at_break
-                end = broken_at
-                i = resumed_at
-            if all_digits and n_letters <= 2:
-                value = _value(text, start, i)
-                closed = i < size and (classes[text[i]] == _STOP or text[i] == 41)
-                bare = value == expected and (fresh or value > 1) and _opens_item(text, i, classes)
-                if closed or bare:
-                    # "3." and "3)" end what came before and begin an item; so does a bare 3
-                    # where the list has come to 3.
-                    end = i + 1 if closed else i
-                    n = _end_sentence(words, spans, n, start, end)
-                    i = end
-                    expected = value + 1
-                    fresh = True
-                    continue
-            words[n] = number
-            spans[n, 0] = start
-            spans[n, 1] = end
-            n += 1
-            fresh = False
+    fresh = True  # nothing but white space and marks since the report or the sentence began
+    while i < len(text):
+        kind = _CLASSES[text[i]]
+        if kind < _WORD:
+            number, end, following, n_digits = _read_word(
+                text, i, letter_next, word_exact, word_prefix
+            )
+            item_end = _item_end(text, i, end, n_digits, expected, fresh)
+            if item_end > 0:  # "2. Heart is normal": the number ends what came before
+                n = _end_sentence(words, spans, n, i, item_end)
+                expected = _value(text, i, end) + 1
+                i = item_end
+                fresh = True
+            else:
+                n = _write_word(words, spans, n, number, i, end)
+                i = following
+                fresh = False
             continue
         if kind == _STOP:
-            after_word = n > 0 and words[n - 1] >= 0 and spans[n - 1, 1] == i
-            if after_word and (words[n - 1] == abbreviations).any():
-                i += 1
-                continue
-            one_letter = after_word and spans[n - 1, 1] - spans[n - 1, 0] == 1
-            if one_letter and i + 1 < size and classes[text[i + 1]] < 26:
-                i += 1  # "p.a.", "e.g."
-                continue
-            n = _end_sentence(words, spans, n, i, i + 1)
-            fresh = True
+            if not _belongs_to_word(text, i, abbreviations, words, spans, n):
+                n = _end_sentence(words, spans, n, i, i + 1)
+                fresh = True
         elif kind == _END:
             n = _end_sentence(words, spans, n, i, i + 1)
             fresh = True
@@ -160,22 +137,14 @@ def split_words(text, classes, letter_next, word_exact, word_prefix, abbreviatio
                 words[n - 1] = REPORT_END
                 expected = 1
         elif kind == _HYPHEN:
-            # Inside a word group a hyphen is a blank; between blanks it is a dash.
-            before = i == 0 or classes[text[i - 1]] == _SPACE
-            after = i + 1 == size or classes[text[i + 1]] == _SPACE
-            if before and after:
-                words[n] = HYPHEN_WORD
-                spans[n, 0] = i
-                spans[n, 1] = i + 1
-                n += 1
-        elif kind >= _PUNCTUATION_CLASS:
-            word = kind - _PUNCTUATION_CLASS + 1
-            asks = word == QUESTION_WORD
-            words[n] = word
-            spans[n, 0] = i
-            spans[n, 1] = i + 1
-            n += 1
-            if asks and (i + 1 == size or classes[text[i + 1]] >= _WORD_CLASS) and not fresh:
+            if (
+                _class_at(text, i - 1) == _class_at(text, i + 1) == _SPACE
+            ):  # in "left-sided" it is a blank
+                n = _write_word(words, spans, n, _HYPHEN_WORD, i, i + 1)
+        elif kind >= _MARK:
+            n = _write_word(words, spans, n, kind - _MARK + 1, i, i + 1)
+            glued = _class_at(text, i + 1) < _WORD  # "?effusion"
+            if kind == _QUESTION_CLASS and not glued and not fresh:  # "effusion? "
                 n = _end_sentence(words, spans, n, i + 1, i + 1)
                 fresh = True
         i += 1
@@ -183,49 +152,129 @@ def split_words(text, classes, letter_next, word_exact, word_prefix, abbreviatio
 
 
 @numba.njit(cache=True)
-def _end_sentence(words, spans, n, start, end):
-    """Write a sentence end; a run of them is one."""
-    if n > 0 and words[n - 1] == SENTENCE_END:
-        return n
-    words[n] = SENTENCE_END
-    spans[n, 0] = start
-    spans[n, 1] = end
-    return n + 1
+def _read_word(text, start, letter_next, word_exact, word_prefix):
+    """Return a word's number, its end, where the next may start, and its digits if all are."""
+    state = prefix = 0
+    alive = True  # the letters so far begin a word of the lexicon
+    letters = digits = 0
+    broken_at = resumed_at = number_at_break = 0
+    i = start
+    while i < len(text):
+        kind = _CLASSES[text[i]]
+        if kind < _WORD:
+            letters += 1
+            digits += kind >= _DIGIT
+            if alive:
+                state = letter_next[state, kind]
+                alive = state != 0
+                if alive and word_prefix[state] != 0:
+                    prefix = word_prefix[state]
+            i += 1
+        elif kind == _APOSTROPHE and _class_at(text, i + 1) < _WORD:  # "isn't"
+            i += 1
+        elif kind == _HYPHEN and broken_at == 0:  # "pneumo-\nthorax"
+            resumed = _after_broken_line(text, i)
+            if resumed == 0:
+                break
+            number_at_break = _word_number(word_exact, state, alive, prefix)
+            broken_at, resumed_at = i, resumed
+            i = resumed
+        elif (
+            kind == _STOP and digits == letters and _DIGIT <= _class_at(text, i + 1) < _WORD
+        ):  # "1.5"
+            i += 1
+        else:
+            break
+    number = _word_number(word_exact, state, alive, prefix)
+    if number == UNKNOWN_WORD and broken_at > 0:  # "left-\nsided" is two words
+        return number_at_break, broken_at, resumed_at, 0
+    return number, i, i, digits if digits == letters else 0
 
 
 @numba.njit(cache=True)
-def _after_broken_hyphen(text, i, classes):
+def _word_number(word_exact, state, alive, prefix):
+    """Prefer the whole word to its longest known beginning ("atelecta*")."""
+    return word_exact[state] if alive and word_exact[state] else prefix
+
+
+@numba.njit(cache=True)
+def _after_broken_line(text, hyphen):
     """Find where a word goes on after a hyphen at the end of a line; 0 if it does not."""
-    size = len(text)
-    j = i + 1
+    i = hyphen + 1
     broken = False
-    while j < size and classes[text[j]] == _SPACE:
-        broken = broken or text[j] == 10 or text[j] == 13
-        j += 1
-    if broken and j < size and classes[text[j]] < 26:
-        return j
-    return 0
+    while i < len(text) and _CLASSES[text[i]] == _SPACE:
+        broken = broken or text[i] == ord("\n") or text[i] == ord("\r")
+        i += 1
+    return i if broken and _class_at(text, i) < _DIGIT else 0
+
+
+@numba.njit(cache=True)
+def _item_end(text, start, end, n_digits, expected, fresh):
+    """Find the end of a list number: "3.", "3)", or a bare 3 where the list has come to 3."""
+    if not 0 < n_digits <= 2:
+        return 0
+    if end < len(text) and (_CLASSES[text[end]] == _STOP or text[end] == ord(")")):
+        return end + 1
+    value = _value(text, start, end)
+    bare = value == expected and (fresh or value > 1) and _opens_item(text, end)
+    return end if bare else 0
 
 
 @numba.njit(cache=True)
 def _value(text, start, end):
     value = 0
     for i in range(start, end):
-        if 48 <= text[i] <= 57:
-            value = 10 * value + text[i] - 48
+        if _DIGIT <= _CLASSES[text[i]] < _WORD:
+            value = 10 * value + _CLASSES[text[i]] - _DIGIT
     return value
 
 
 @numba.njit(cache=True)
-def _opens_item(text, i, classes):
+def _opens_item(text, number_end):
     """Say whether a bare number may open a list item: a blank and then "no" or a long word."""
-    size = len(text)
-    if i >= size or classes[text[i]] != _SPACE:
+    start = number_end
+    while start < len(text) and _CLASSES[text[start]] == _SPACE:
+        start += 1
+    end = start
+    while _class_at(text, end) < _DIGIT:
+        end += 1
+    no = (
+        end - start == 2
+        and _CLASSES[text[start]] == _LETTER_N
+        and _CLASSES[text[start + 1]] == _LETTER_O
+    )
+    return start > number_end and (end - start >= 4 or no)
+
+
+@numba.njit(cache=True)
+def _belongs_to_word(text, stop, abbreviations, words, spans, n):
+    """Say whether a full stop is part of "vs." or "p.a."."""
+    if n == 0 or words[n - 1] < 0 or spans[n - 1, 1] != stop:
         return False
-    while i < size and classes[text[i]] == _SPACE:
-        i += 1
-    start = i
-    while i < size and classes[text[i]] < 26:
-        i += 1
-    no = i - start == 2 and classes[text[start]] == 13 and classes[text[start + 1]] == 14
-    return i - start >= 4 or no
+    for abbreviation in abbreviations:
+        if words[n - 1] == abbreviation:
+            return True
+    one_letter = spans[n - 1, 1] - spans[n - 1, 0] == 1
+    return one_letter and _class_at(text, stop + 1) < _DIGIT
+
+
+@numba.njit(cache=True)
+def _class_at(text, i):
+    """Return a byte's class; what lies before and after the text is white space."""
+    return _CLASSES[text[i]] if 0 <= i < len(text) else _SPACE
+
+
+@numba.njit(cache=True)
+def _write_word(words, spans, n, number, start, end):
+    words[n] = number
+    spans[n, 0] = start
+    spans[n, 1] = end
+    return n + 1
+
+
+@numba.njit(cache=True)
+def _end_sentence(words, spans, n, start, end):
+    """Write a sentence end; a run of them is one."""
+    if n > 0 and words[n - 1] == SENTENCE_END:
+        return n
+    return _write_word(words, spans, n, SENTENCE_END, start, end)

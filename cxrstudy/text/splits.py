@@ -12,21 +12,9 @@ import pandas as pd
 
 
 def text_hash_fraction(text: str, salt: str = "") -> float:
-    """Map a text to a number in [0, 1] that depends on nothing else.
+    """Map a text to a number in [0, 1] that depends on nothing else, nor on case and white space.
 
-    Case and the amount of white space do not matter.
-
-    Parameters
-    ----------
-    text : str
-        A report.
-    salt : str
-        Another salt gives an independent number.
-
-    Returns
-    -------
-    float
-        First eight bytes of the sha256, as a fraction of their largest value.
+    It is the first eight bytes of the sha256; another salt gives an independent number.
     """
     plain = salt + " ".join(text.lower().split())
     # Text from other programs may hold half of a surrogate pair, which plain UTF-8 refuses.
@@ -37,30 +25,10 @@ def text_hash_fraction(text: str, salt: str = "") -> float:
 def split_by_text(
     texts: Iterable[str], fractions: Mapping[str, float], salt: str = ""
 ) -> pd.Series:
-    """Assign each report to a part by its text alone.
+    """Assign each report to a part, such as those of ``{"train": 0.8, "test": 0.2}``.
 
     A report keeps its part when others are added or removed. The parts' sizes follow the
-    fractions only as closely as hashes of the distinct texts do.
-
-    Parameters
-    ----------
-    texts : iterable of str
-        Reports; the index of a Series is kept.
-    fractions : mapping of str to float
-        Part to its expected fraction of distinct texts, such as ``{"train": 0.8, "test": 0.2}``;
-        they sum to 1.
-    salt : str
-        Another salt gives an independent split.
-
-    Returns
-    -------
-    Series of str
-        The part of each report.
-
-    Raises
-    ------
-    ValueError
-        If the fractions are not positive or do not sum to 1.
+    fractions only as closely as hashes of the distinct texts do. The index of a Series is kept.
     """
     sizes = np.array(list(fractions.values()), dtype=float)
     if not (sizes > 0).all() or not np.isclose(sizes.sum(), 1):
@@ -72,16 +40,5 @@ def split_by_text(
 
 
 def development_half(texts: Iterable[str]) -> np.ndarray:
-    """Mark the reports on which rules may be developed; the others only measure them.
-
-    Parameters
-    ----------
-    texts : iterable of str
-        Reports. Of OpenI: findings, a line break, impression.
-
-    Returns
-    -------
-    ndarray of bool
-        True where the hash fraction is below one half.
-    """
+    """Mark the reports on which rules may be developed; the others only measure them."""
     return np.array([text_hash_fraction(text) < 0.5 for text in texts], dtype=bool)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cxrstudy.labeler import explain_report, label_reports
+from cxrstudy.labeler import explain_report, label_reports, mentions_table
 
 GROUPS = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text("utf-8"))
 CASES = [pytest.param(case, id=case["text"][:60]) for cases in GROUPS.values() for case in cases]
@@ -75,3 +75,13 @@ def test_sentences_of_a_second_hand_have_its_labels():
         if found != wanted:
             failures.append((case["text"], wanted, found))
     assert not failures
+
+
+def test_a_row_for_each_mention_and_one_for_a_sentence_without():
+    """Codes are given by name; nothing found is not nothing shown."""
+    table = mentions_table(["No pneumothorax but possible effusion.", "Rotated."])
+    found = table.set_index("observation")
+    assert found.loc["Pneumothorax", ["label", "cue"]].tolist() == ["negative", "No"]
+    assert found.loc["Pleural Effusion", ["label", "finding"]].tolist() == ["uncertain", "effusion"]
+    assert "Rotated." in set(table["sentence"])
+    assert mentions_table([""]).to_numpy().tolist() == [[""] * 6]

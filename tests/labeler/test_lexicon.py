@@ -2,14 +2,7 @@
 
 import pytest
 
-from cxrstudy.labeler import (
-    LexiconError,
-    Role,
-    RuleLabeler,
-    default_lexicon,
-    parse_lexicon,
-    read_lexicon,
-)
+from cxrstudy.labeler import LexiconError, Role, RuleLabeler, default_lexicon, parse_lexicon
 from cxrstudy.observations import OBSERVATIONS
 
 SMALL = """
@@ -35,12 +28,6 @@ def test_a_small_lexicon_labels_by_its_own_phrases():
     assert labels["Pleural Effusion"].isna().all()
 
 
-def test_a_lexicon_from_a_file_is_used(tmp_path):
-    path = tmp_path / "extended.yaml"
-    path.write_text(SMALL.replace("pneumonia*", "wittle"), "utf-8")
-    assert RuleLabeler(read_lexicon(path))(["wittle"])["Pneumonia"].tolist() == [1]
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -49,7 +36,10 @@ def test_a_lexicon_from_a_file_is_used(tmp_path):
         (("before:", "ahead:"), r"unknown section 'negation.ahead'"),
         (("pneumonia*", "pneumo*nia"), r"'pneumo\*nia' is not a word"),
         (("pneumonia*", "(lobar)"), "every word is optional"),
-        (('["or", "/"]', '["or"]\nneutral: ["no"]'), "'no' is ignored and also plays a part"),
+        (
+            ('["or", "/"]', '["or"]\nneutral: ["no"]'),
+            r"'no' is ignored and also .*\(NEGATION_BEFORE\)",
+        ),
     ],
 )
 def test_what_a_lexicon_cannot_mean_is_refused(change, message):

@@ -1,20 +1,11 @@
-"""Words and sentence ends."""
+"""A report as ASCII, as words and sentence ends."""
 
-import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cxrstudy.labeler.label import default_labeler
-
-
-def _sentences(text: str) -> list[str]:
-    """Cut a text at the sentence ends that the labeler finds."""
-    words, spans, n_words = default_labeler()._split(text)
-    sentences, first = [], 0
-    for last in np.flatnonzero(words[:n_words] < 0):
-        if last > first:
-            sentences.append(text[spans[first, 0] : spans[last - 1, 1]])
-        first = last + 1
-    return sentences
+from cxrstudy.labeler.label import _sentences, default_labeler
+from cxrstudy.labeler.tokens import fold, fold_with_offsets
 
 
 @pytest.mark.parametrize(
@@ -36,7 +27,9 @@ def _sentences(text: str) -> list[str]:
     ],
 )
 def test_a_text_is_cut_into_sentences(text, sentences):
-    assert _sentences(text) == sentences
+    words, spans = default_labeler()._split(text)
+    found = [text[spans[s.start, 0] : spans[s.stop - 1, 1]] for s in _sentences(words)]
+    assert found == sentences
 
 
 @pytest.mark.parametrize(
@@ -51,5 +44,31 @@ def test_a_text_is_cut_into_sentences(text, sentences):
     ],
 )
 def test_a_sentence_is_cut_into_words(text, words):
-    found, spans, n_words = default_labeler()._split(text)
-    assert [text[a:b] for a, b in spans[:n_words][found[:n_words] >= 0]] == words
+    found, spans = default_labeler()._split(text)
+    assert [text[a:b] for a, b in spans[found >= 0]] == words
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("œdème", "oedeme"),
+        ("\N{LATIN SMALL LIGATURE FI}ssure", "fissure"),
+        ("isn\N{RIGHT SINGLE QUOTATION MARK}t", "isn't"),
+        ("a\N{EN DASH}b", "a - b"),
+        ("soft\N{SOFT HYPHEN}hyphen", "softhyphen"),
+        ("e\N{COMBINING ACUTE ACCENT}", "e"),
+        ("胸部", "  "),
+        ("a\0b", "a b"),
+    ],
+)
+def test_a_character_becomes_its_plain_form(text, folded):
+    assert fold(text) == folded
+
+
+@given(st.text())
+def test_folded_text_is_ascii_and_every_character_knows_its_origin(text):
+    folded, offsets = fold_with_offsets(text)
+    assert folded == fold(text)
+    assert folded.isascii() and "\0" not in folded
+    assert len(offsets) == len(folded) + 1
+    assert (offsets[1:] >= offsets[:-1]).all() and offsets[-1] == len(text)

@@ -15,7 +15,6 @@ TEXTS = [f"Report number {n}." for n in range(4000)]
 
 
 def test_the_fraction_is_the_start_of_the_sha256():
-    """The first eight bytes of the hash of the plain text, over 2 to the 64th."""
     digest = hashlib.sha256(b"salt" + b"lungs are clear.").hexdigest()
     expected = int(digest[:16], 16) / 2**64
     assert text_hash_fraction("  Lungs  are\n\tCLEAR. ", "salt") == expected
@@ -25,7 +24,6 @@ def test_the_fraction_is_the_start_of_the_sha256():
 
 @given(st.text())
 def test_any_text_has_a_fraction(text):
-    """Case of ASCII letters and white space never matter; half surrogates do no harm."""
     fraction = text_hash_fraction(text)
     assert 0 <= fraction <= 1
     assert text_hash_fraction(f" {text}\n") == fraction
@@ -34,28 +32,24 @@ def test_any_text_has_a_fraction(text):
 
 @given(st.lists(st.sampled_from(TEXTS[:20]), min_size=1), st.sampled_from(TEXTS[:20]))
 def test_a_report_keeps_its_part_whatever_the_others_are(texts, text):
-    """Adding reports changes nothing; copies stand together."""
     alone = split_by_text([text], THREE)[0]
     parts = split_by_text([*texts, text, text.upper()], THREE)
     assert parts.tolist()[-2:] == [alone, alone]
 
 
 def test_the_parts_have_their_sizes():
-    """4,000 distinct texts: within four standard errors of each fraction."""
     shares = split_by_text(TEXTS, THREE).value_counts(normalize=True)
     for name, fraction in THREE.items():
         assert abs(shares[name] - fraction) < 4 * np.sqrt(fraction * (1 - fraction) / 4000)
 
 
 def test_another_salt_gives_an_independent_split():
-    """Of two halves under two salts, a quarter of the texts are in both."""
     halves = {"a": 0.5, "b": 0.5}
     first, second = split_by_text(TEXTS, halves), split_by_text(TEXTS, halves, salt="2")
     assert abs(((first == "a") & (second == "a")).mean() - 0.25) < 4 * np.sqrt(0.1875 / 4000)
 
 
 def test_parts_follow_the_fractions_order():
-    """The part is read off the cumulated fractions."""
     fractions = np.array([text_hash_fraction(text) for text in TEXTS])
     parts = split_by_text(TEXTS, THREE)
     assert (parts[fractions < 0.7] == "train").all()
@@ -64,20 +58,17 @@ def test_parts_follow_the_fractions_order():
 
 
 def test_the_index_is_kept():
-    """A Series of texts gives a Series on its index."""
     parts = split_by_text(pd.Series(["a", "b"], index=["CXR7", "CXR9"]), {"all": 1.0})
     assert parts.to_dict() == {"CXR7": "all", "CXR9": "all"}
 
 
 @pytest.mark.parametrize("fractions", [{}, {"a": 0.5}, {"a": 1.2, "b": -0.2}, {"a": 1, "b": 0}])
 def test_fractions_that_are_no_division_are_refused(fractions):
-    """They must be positive and sum to 1."""
     with pytest.raises(ValueError, match="positive and sum to 1"):
         split_by_text(["a"], fractions)
 
 
 def test_the_development_half_is_the_lower_half():
-    """The same cut as a split into two halves without salt."""
     halves = split_by_text(TEXTS, {"development": 0.5, "measurement": 0.5})
     marked = development_half(TEXTS)
     assert marked.dtype == bool

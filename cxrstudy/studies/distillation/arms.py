@@ -8,8 +8,8 @@ import pandas as pd
 from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.labeler import Role, RuleLabeler, default_lexicon
 from cxrstudy.studies.distillation.scores import Arm, ArmScores, TeachTexts, TrainedArm
+from cxrstudy.studies.distillation.teachers import RandomErrors, SystematicErrors
 from cxrstudy.text.students import StudentConfig
-from cxrstudy.text.teachers.noise import RandomErrors, SystematicErrors
 from cxrstudy.text.teachers.rules import RuleTeacher
 
 DISTILLED, HARD_LABELS, BERT = "DeBERTa, distilled", "DeBERTa, hard labels", "BERT, distilled"

@@ -1,35 +1,78 @@
 """Teachers: from report text to absent, present or uncertain for each of 13 findings.
 
-Every teacher has one method, `label`, and gives `TeacherLabels`; what learns from them cannot
-tell which teacher it was. A report without a valid answer is counted, never guessed.
+============== ================================================================================
+rules          the rule labeler, and how often variants of it agree
+endpoint       a language model behind an OpenAI-compatible address
+language_model a causal language model on this machine
+answers        what a language model is asked (prompt.yaml) and must answer, read strictly
+============== ================================================================================
 
-=================== ===========================================================================
-protocol            `Teacher`, `TeacherLabels`
-rules               the rule labeler, and how often variants of it agree
-callables           `CallableTeacher`: such functions of texts under the protocol
-choice              `teacher_at`: the teacher of a study
-endpoint            `EndpointTeacher`: a language model behind an OpenAI-compatible address
-language_model      `LanguageModelTeacher`: a causal language model on this machine
-noise               teachers with errors that were put in
-prompt              the instruction, and the report as data (prompt.yaml)
-answers             the JSON that a model must answer, read strictly
-completion          what an endpoint sent, as far as it is used and kept
-word_probabilities  soft labels from the probabilities of an answer's tokens
-replies             one report's reply; the replies of many reports as `TeacherLabels`
-=================== ===========================================================================
+What learns from a teacher cannot tell which one it was: all give probabilities. A report without a
+valid answer is counted, never guessed.
 """
 
-import lazy_loader
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "callables": ["CallableTeacher"],
-        "choice": ["teacher_at"],
-        "endpoint": ["EndpointError", "EndpointTeacher"],
-        "language_model": ["LanguageModelTeacher"],
-        "noise": ["RandomErrors", "SystematicErrors"],
-        "protocol": ["Teacher", "TeacherLabels"],
-        "rules": ["RuleTeacher", "SoftRuleTeacher", "rule_variants", "variant_table"],
-    },
-)
+import numpy as np
+
+from cxrstudy.text.teachers.rules import SoftRuleTeacher, rule_variants
+
+LOCAL = "local:"
+
+
+def teacher_at(
+    place: str = "rules", cache_folder: str | Path = "_build/answers"
+) -> Callable[[Sequence[str]], np.ndarray]:
+    """Choose the teacher whose labels students learn.
+
+    Parameters
+    ----------
+    place : str
+        ``"rules"`` for the committee of rules, ``"local:FOLDER"`` for a causal language model in a
+        folder of this machine, or address and model of an OpenAI-compatible endpoint with a blank
+        between them, such as ``"http://localhost:8000/v1 llama-3"``.
+    cache_folder : path
+        Keeps the endpoint's answers, so that a repeated run asks nothing twice.
+
+    Returns
+    -------
+    callable
+        From n texts to probabilities of absent, present and uncertain, shape (n, 13, 3); NaN, and
+        a warning, for reports without a valid answer.
+
+    Raises
+    ------
+    ValueError
+        If the place is none of these, if the folder holds no usable model, or if there is no key
+        for the endpoint.
+    """
+    if place == "rules":
+        return SoftRuleTeacher(rule_variants())
+    if place.startswith(LOCAL):
+        from cxrstudy.text.teachers.language_model import LanguageModelTeacher
+
+        return _warning_of_gaps(LanguageModelTeacher(place.removeprefix(LOCAL)).label)
+    if len(place.split()) != 2:
+        raise ValueError(
+            f"teacher {place!r}: write 'rules', 'local:FOLDER' for a language model in a folder, "
+            "or address and model such as 'http://localhost:8000/v1 llama-3'"
+        )
+    from cxrstudy.text.teachers.endpoint import EndpointTeacher
+
+    return _warning_of_gaps(EndpointTeacher(*place.split(), cache_folder).label)
+
+
+def _warning_of_gaps(label: Callable) -> Callable[[Sequence[str]], np.ndarray]:
+    """Give a language model's probabilities alone, and say how many reports have none."""
+
+    def teach(texts: Sequence[str]) -> np.ndarray:
+        labels = label(texts)
+        counts = labels.log.loc[labels.log["outcome"] != "answered", "outcome"].value_counts()
+        if len(counts):
+            gaps = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
+            warnings.warn(f"of {len(texts)} reports, no label: {gaps}", stacklevel=2)
+        return labels.probabilities
+
+    return teach

@@ -1,16 +1,23 @@
-"""The JSON object that a language model must answer, read strictly."""
+"""What a language model is asked, the JSON that it must answer, and answers as labels."""
 
 import json
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from string import Template
 from typing import Literal
 
 import numpy as np
+import pandas as pd
+import yaml
 from pydantic import ConfigDict, Field, ValidationError, create_model
 
+from cxrstudy.observations import DEFINITIONS
 from cxrstudy.text.findings import CLASSES, FINDINGS
 
-WORDS: tuple[str, ...] = tuple(name.capitalize() for name in CLASSES)
-"""The words of an answer, in the order of the classes."""
+WORDS = tuple(name.capitalize() for name in CLASSES)  # of an answer, in the order of the classes
 
 _FindingWords = create_model(
     "FindingWords",
@@ -20,9 +27,7 @@ _FindingWords = create_model(
         for finding in FINDINGS
     },
 )
-
 ANSWER_SCHEMA: dict = _FindingWords.model_json_schema()
-"""JSON schema of an answer: each of the 13 findings, once, with one of the three words."""
 
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*)\n\s*```", re.DOTALL)
 
@@ -31,28 +36,50 @@ class MalformedAnswerError(ValueError):
     """A model's answer is not what was asked for; the message quotes nothing of it."""
 
 
+@dataclass(frozen=True, eq=False)
+class Reply:
+    """What became of one report."""
+
+    outcome: str  # answered, malformed, refused or failed
+    reason: str = ""  # why there is no label; never holds words of a report
+    probabilities: np.ndarray | None = None  # float32 (13, 3), only where it was answered
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherLabels:
+    """A language model's labels of n reports."""
+
+    probabilities: np.ndarray  # float32 (n, 13, 3): absent, present, uncertain; NaN: no answer
+    log: pd.DataFrame  # outcome and reason of each report
+
+
+@cache
+def instruction() -> str:
+    """Tell a language model the words, the findings and their definitions."""
+    text = files(__package__).joinpath("prompt.yaml").read_text("utf-8")
+    definitions = "\n".join(f"- {finding}: {DEFINITIONS[finding]}" for finding in FINDINGS)
+    return Template(yaml.safe_load(text)["instruction"]).substitute(definitions=definitions)
+
+
+def messages(text: str) -> list[dict[str, str]]:
+    """Put a report to a chat model, as a system and a user message.
+
+    The report travels as a JSON string, so that no text in it can end it: a report is data, and
+    never an instruction.
+    """
+    report = json.dumps({"report": text}, ensure_ascii=False)
+    return [
+        {"role": "system", "content": instruction()},
+        {"role": "user", "content": report},
+    ]
+
+
 def parse_answer(content: str) -> np.ndarray:
-    """Read a model's answer.
+    """Read a model's answer as 13 classes, int8.
 
     White space around the object is allowed, and so is one code fence, which many models put
     around any JSON. Everything else must be exact: an answer is valid in full or not at all, and
     nothing in it is guessed or repaired.
-
-    Parameters
-    ----------
-    content : str
-        What the model wrote.
-
-    Returns
-    -------
-    ndarray of int8, shape (13,)
-        0 absent, 1 present, 2 uncertain.
-
-    Raises
-    ------
-    MalformedAnswerError
-        If it is no JSON object, if a finding is missing, unknown or given twice, or if a word is
-        none of the three.
     """
     content = content.strip()
     fenced = _FENCED.fullmatch(content)
@@ -64,7 +91,7 @@ def parse_answer(content: str) -> np.ndarray:
         )
     except json.JSONDecodeError as error:
         raise MalformedAnswerError(f"no JSON: {error.msg} at character {error.pos}") from None
-    except RecursionError:
+    except RecursionError:  # "[[[[..." of 100,000 brackets
         raise MalformedAnswerError("no JSON: nested too deeply") from None
     if not isinstance(answer, dict):
         raise MalformedAnswerError("JSON, but no object")
@@ -89,3 +116,32 @@ def _first_fault(error: ValidationError) -> str:
         return "a finding that was not asked for"
     reason = "missing" if fault["type"] == "missing" else "none of the three words"
     return f"{fault['loc'][0]}: {reason}"
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse what no language model can be sent, before the first report is."""
+    if isinstance(texts, str):
+        raise ValueError("got one text: pass a list of texts")
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"report {row} is {text!r}: pass text, and '' for an empty report")
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"report {row} holds half of a surrogate pair at character {error.start}: "
+                "repair its encoding"
+            ) from None
+
+
+def collect_replies(texts: Sequence[str], replies: Mapping[str, Reply]) -> TeacherLabels:
+    """Give each report the reply to its text."""
+    given = [replies[text] for text in texts]
+    probabilities = np.full((len(given), len(FINDINGS), len(CLASSES)), np.nan, dtype=np.float32)
+    for row, reply in enumerate(given):
+        if reply.probabilities is not None:
+            probabilities[row] = reply.probabilities
+    log = pd.DataFrame(
+        [(reply.outcome, reply.reason) for reply in given], columns=["outcome", "reason"]
+    )
+    return TeacherLabels(probabilities, log)

@@ -1,30 +1,41 @@
-"""A teacher behind an OpenAI-compatible address."""
+"""A language model behind an OpenAI-compatible address as a teacher."""
 
 import hashlib
 import json
+import math
 import os
-import time
+import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import diskcache
 import numpy as np
 import openai
+from openai.types.chat import ChatCompletion, ChatCompletionTokenLogprob
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from cxrstudy.text.teachers.answers import ANSWER_SCHEMA, MalformedAnswerError, parse_answer
-from cxrstudy.text.teachers.completion import Completion, Usage
-from cxrstudy.text.teachers.prompt import messages
-from cxrstudy.text.teachers.protocol import TeacherLabels, check_encodable, check_texts
-from cxrstudy.text.teachers.replies import Reply, collect_replies
-from cxrstudy.text.teachers.word_probabilities import word_probabilities
+from cxrstudy.text.findings import FINDINGS, one_hot
+from cxrstudy.text.teachers.answers import (
+    ANSWER_SCHEMA,
+    WORDS,
+    MalformedAnswerError,
+    Reply,
+    TeacherLabels,
+    check_texts,
+    collect_replies,
+    messages,
+    parse_answer,
+)
 
-KEY_VARIABLE = "OPENAI_API_KEY"
-"""Environment variable that holds the API key."""
+KEY_VARIABLE = "OPENAI_API_KEY"  # environment variable that holds the API key
+LEAST_MASS = 0.95  # the three words must hold so much of a token's probability to be believed
+_NO_COMPLETION = "the reply is no chat completion"
 
 
 class EndpointError(RuntimeError):
@@ -34,56 +45,20 @@ class EndpointError(RuntimeError):
 class EndpointTeacher:
     """A language model behind an OpenAI-compatible address labels reports.
 
-    This is the first stage of DeBERTa-RAD: one prompt, 13 findings, three words. The model must
-    answer a JSON object of a fixed schema at temperature 0. Where the server reports the
-    probabilities of tokens the labels are soft; see `word_probabilities`.
+    This is the first stage of DeBERTa-RAD (Wong and Tanaka 2025): one prompt, 13 findings, three
+    words, at temperature 0. Where the server reports the probabilities of tokens the labels are
+    soft; see `word_probabilities`. The API key comes from the environment variable
+    ``OPENAI_API_KEY`` and is kept nowhere else.
 
-    Whatever a server answered is kept in the cache, also an answer that is malformed or a
-    refusal: at temperature 0 the same question brings the same answer, so a second run makes no
-    request and costs nothing. A report whose request failed is not kept, and is asked again.
+    Whatever a server answered is kept in the cache, also an answer that is malformed or a refusal:
+    at temperature 0 the same question brings the same answer. A report whose request failed is not
+    kept, and is asked again. A reply is found by all that was asked and not by the address, so
+    another model of the same name needs another folder.
 
     .. warning::
        This sends the text of reports to another party. The terms of credentialed data sets
-       (MIMIC-CXR, CheXpert) and the law on patient data can forbid that, whoever runs the
-       service. There is no default address: name one that your data may go to, such as a server
-       on your own machine.
-
-    Parameters
-    ----------
-    base_url : str
-        Address of the service, ``http`` or ``https``, such as ``http://localhost:8000/v1``. The
-        API key comes from the environment variable ``OPENAI_API_KEY`` and is kept nowhere else.
-    model : str
-        The service's name of the model.
-    cache_folder : str or Path
-        Folder of the replies; made if missing, and never emptied by itself. A reply is found by
-        all that was asked (model, prompt, schema, seed, report), and not by the address, so that
-        the cache follows a model to another server. Another model of the same name needs another
-        folder.
-    prompt_price, completion_price : float
-        For a million tokens, in any one currency.
-    top_logprobs : int
-        Tokens to list with their probabilities at each place of the answer, at most 20; 0 for a
-        server that refuses them.
-    seed : int
-        Sent to the server.
-    max_completion_tokens : int
-        Sent to the server; an answer takes about 200.
-    max_workers : int
-        Requests at the same time.
-    max_retries : int
-        How often a request is repeated after no connection, a time-out, 408, 409, 429 or 5xx.
-    timeout : float
-        Seconds to wait for the server.
-
-    Raises
-    ------
-    ValueError
-        If the address is no web address or holds a password, or there is no API key.
-
-    References
-    ----------
-    Wong and Tanaka 2025 (DeBERTa-RAD), stage 1.
+       (MIMIC-CXR, CheXpert) and the law on patient data can forbid that, whoever runs the service.
+       Name an address that your data may go to, such as a server on your own machine.
     """
 
     def __init__(
@@ -92,14 +67,10 @@ class EndpointTeacher:
         model: str,
         cache_folder: str | Path,
         *,
-        prompt_price: float = 0.0,
-        completion_price: float = 0.0,
-        top_logprobs: int = 5,
-        seed: int = 0,
-        max_completion_tokens: int = 1024,
-        max_workers: int = 8,
-        max_retries: int = 5,
-        timeout: float = 60.0,
+        top_logprobs: int = 5,  # tokens listed at each place of the answer; 0 where refused
+        max_workers: int = 8,  # requests at the same time
+        max_retries: int = 5,  # after no connection, a time-out, 408, 409, 429 or 5xx
+        timeout: float = 60.0,  # seconds
     ) -> None:
         _check_address(base_url)
         if not os.environ.get(KEY_VARIABLE):
@@ -109,14 +80,13 @@ class EndpointTeacher:
         self.name = model
         self.base_url = base_url
         self._cache_folder = Path(cache_folder)
-        self._prices = np.array([prompt_price, completion_price]) / 1e6
         self._max_workers = max_workers
         self._client_options = {"max_retries": max_retries, "timeout": timeout}
         self._request = {
             "model": model,
             "temperature": 0,
-            "seed": seed,
-            "max_completion_tokens": max_completion_tokens,
+            "seed": 0,
+            "max_completion_tokens": 1024,  # an answer takes about 200
             "response_format": {
                 "type": "json_schema",
                 "json_schema": {"name": "findings", "strict": True, "schema": ANSWER_SCHEMA},
@@ -126,30 +96,13 @@ class EndpointTeacher:
             self._request |= {"logprobs": True, "top_logprobs": top_logprobs}
 
     def label(self, texts: Sequence[str]) -> TeacherLabels:
-        """Ask for the labels of reports; each distinct text once.
+        """Ask for the labels of reports, each distinct text once.
 
-        A run that is stopped keeps the replies that it has.
-
-        Parameters
-        ----------
-        texts : sequence of str, length n_reports
-
-        Returns
-        -------
-        TeacherLabels
-            Where a request failed for good, the answer is malformed or the model refused, the
-            row holds NaN and the log says which.
-
-        Raises
-        ------
-        ValueError
-            If a text is none, or is no valid Unicode.
-        EndpointError
-            If the server does not accept the API key (401) or does not know the address or the
-            model (404): then no request can succeed.
+        A run that is stopped keeps the replies that it has. Where a request failed for good, the
+        answer is malformed or the model refused, the row holds NaN and the log says which. A key
+        that is not accepted (401) or an unknown address or model (404) ends the run at once.
         """
         check_texts(texts)
-        check_encodable(texts)
         distinct = list(dict.fromkeys(texts))
         with (
             diskcache.Cache(
@@ -167,12 +120,10 @@ class EndpointTeacher:
         key = hashlib.sha256(json.dumps(request, sort_keys=True).encode("ascii")).hexdigest()
         kept = cache.get(key)
         if kept is not None:
-            completion = Completion.model_validate(kept["completion"])
-            return self._read(completion, kept["seconds"], cached=True)
-        started = time.perf_counter()
+            return _read(ChatCompletion.model_validate(kept["completion"]))
         try:
             response = client.chat.completions.with_raw_response.create(**request)
-            completion = Completion.model_validate_json(response.content)
+            completion = ChatCompletion.model_validate_json(response.content)
         except (openai.AuthenticationError, openai.NotFoundError) as error:
             # Not chained: a server may repeat the key or the report in its error.
             raise EndpointError(
@@ -180,33 +131,25 @@ class EndpointTeacher:
                 f"and the model's name, {self.name!r}."
             ) from None
         except (openai.OpenAIError, ValidationError) as error:
-            seconds = time.perf_counter() - started
-            return Reply("failed", _why_failed(error), seconds=seconds)
-        seconds = time.perf_counter() - started
-        cache.set(key, {"completion": completion.model_dump(), "seconds": seconds})
-        return self._read(completion, seconds, cached=False)
+            return Reply("failed", _why_failed(error))
+        if not completion.choices:
+            return Reply("failed", _NO_COMPLETION)
+        cache.set(key, {"completion": completion.model_dump(mode="json")})
+        return _read(completion)
 
-    def _read(self, completion: Completion, seconds: float, *, cached: bool) -> Reply:
-        """Read what a server said, now or earlier."""
-        spent = {"seconds": seconds, "cached": cached, **self._usage(completion.usage)}
-        choice = completion.choices[0]
-        if choice.message.refusal or choice.finish_reason == "content_filter":
-            return Reply("refused", **spent)
-        content = choice.message.content or ""
-        try:
-            classes = parse_answer(content)
-        except MalformedAnswerError as error:
-            return Reply("malformed", str(error), **spent)
-        tokens = (choice.logprobs and choice.logprobs.content) or []
-        probabilities, soft = word_probabilities(content, classes, tokens)
-        return Reply("answered", "", probabilities, int(soft.sum()), **spent)
 
-    def _usage(self, usage: Usage | None) -> dict[str, float]:
-        if usage is None:
-            return {}
-        tokens = [usage.prompt_tokens, usage.completion_tokens]
-        names = ["prompt_tokens", "completion_tokens"]
-        return {**dict(zip(names, tokens, strict=True)), "cost": float(self._prices @ tokens)}
+def _read(completion: ChatCompletion) -> Reply:
+    """Read what a server said, now or earlier."""
+    choice = completion.choices[0]
+    if choice.message.refusal or choice.finish_reason == "content_filter":
+        return Reply("refused")
+    content = choice.message.content or ""
+    try:
+        classes = parse_answer(content)
+    except MalformedAnswerError as error:
+        return Reply("malformed", str(error))
+    tokens = (choice.logprobs and choice.logprobs.content) or []
+    return Reply("answered", "", word_probabilities(content, classes, tokens))
 
 
 def _check_address(base_url: str) -> None:
@@ -224,5 +167,48 @@ def _why_failed(error: Exception) -> str:
     if isinstance(error, openai.APIStatusError):
         return f"HTTP {error.status_code}"
     if isinstance(error, ValidationError):
-        return "the reply is no chat completion"
+        return _NO_COMPLETION
     return "time-out" if isinstance(error, openai.APITimeoutError) else type(error).__name__
+
+
+def word_probabilities(
+    content: str, classes: np.ndarray, tokens: Sequence[ChatCompletionTokenLogprob]
+) -> np.ndarray:
+    """Read the probabilities of the three words where the model chose between them, (13, 3).
+
+    The words begin with different letters, so the token that holds a word's first letter decides.
+    Every token listed at that place that begins the same way and goes on with the start of a word
+    counts for that word; a word that is not listed has probability 0. The three are divided by
+    their sum. A finding keeps probabilities of 0 and 1 if its place is ambiguous: the tokens do
+    not spell the answer, the words hold less than `LEAST_MASS` of the probability (the token was
+    as likely another spelling, or only a quotation mark with the word to come), or the word that
+    was written is not the most probable.
+    """
+    probabilities = one_hot(classes)
+    if not "".join(token.token for token in tokens).startswith(content):
+        return probabilities
+    ends = list(accumulate(len(token.token) for token in tokens))
+    for row, finding in enumerate(FINDINGS):
+        place = re.search(rf'"{re.escape(finding)}"\s*:\s*"({"|".join(WORDS)})"', content)
+        if place is None:  # the name was written with JSON escapes
+            continue
+        position = bisect_right(ends, place.start(1))
+        start = ends[position] - len(tokens[position].token)
+        shares = _shares(tokens[position], head=content[start : place.start(1)])
+        if LEAST_MASS <= shares.sum() <= 1.01 and shares.argmax() == classes[row]:
+            probabilities[row] = shares / shares.sum()
+    return probabilities
+
+
+def _shares(token: ChatCompletionTokenLogprob, head: str) -> np.ndarray:
+    """Sum the probability of each word over the tokens that begin with `head` and then with it."""
+    listed = {choice.token: choice.logprob for choice in [*token.top_logprobs, token]}
+    shares = np.zeros(len(WORDS))
+    for spelling, logprob in listed.items():
+        rest = spelling.removeprefix(head)
+        if not spelling.startswith(head) or not rest:
+            continue
+        for k, word in enumerate(WORDS):
+            if word.startswith(rest) or rest.startswith(f'{word}"'):
+                shares[k] += math.exp(min(logprob, 1.0))
+    return shares

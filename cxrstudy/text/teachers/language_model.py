@@ -2,7 +2,6 @@
 
 import copy
 import json
-import time
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -12,14 +11,18 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from cxrstudy.text.findings import CLASSES, FINDINGS
-from cxrstudy.text.teachers.answers import WORDS
-from cxrstudy.text.teachers.prompt import messages
-from cxrstudy.text.teachers.protocol import TeacherLabels, check_encodable, check_texts
-from cxrstudy.text.teachers.replies import Reply, collect_replies
+from cxrstudy.text.teachers.answers import (
+    WORDS,
+    Reply,
+    TeacherLabels,
+    check_texts,
+    collect_replies,
+    messages,
+)
 
 
 class LanguageModelTeacher:
-    """A causal language model chooses among the three words; its labels are soft.
+    """A causal language model in a folder chooses among the three words; its labels are soft.
 
     Nothing is generated. For each finding the answer is begun, ``{"Edema": "``, and the three
     words are compared as its continuations: the log-probabilities of a word's tokens are summed,
@@ -27,111 +30,60 @@ class LanguageModelTeacher:
     an answer does not depend on those before it, and none can be malformed.
 
     The tokens that all reports share (the instruction) are computed once, those that all findings
-    of a report share once for each report.
-
-    Parameters
-    ----------
-    model_name_or_path : str or Path
-        A folder, or a name on the Hugging Face hub. Weights must be safetensors, and code that
-        comes with a model is not run.
-    allow_download : bool
-        Whether the hub may be asked for what is not on this machine.
-    revision : str, optional
-        Commit, tag or branch on the hub; a commit makes a run repeatable.
-    device : str
-        Any of torch's.
-    dtype : str
-        Type of the weights, such as ``"bfloat16"``; ``"auto"`` as they are stored.
-    batch_size : int
-        Continuations computed together; a report has 39.
-
-    Raises
-    ------
-    OSError
-        If the model is not on this machine and may not be downloaded, or has no safetensors.
-    ValueError
-        If the model's tokenizer cannot tell the findings and words apart.
+    of a report share once for each report; a text is scored once in the life of the teacher.
+    Weights must be safetensors, nothing is downloaded, and code that comes with a model is not run.
     """
 
-    def __init__(
-        self,
-        model_name_or_path: str | Path,
-        *,
-        allow_download: bool = False,
-        revision: str | None = None,
-        device: str = "cpu",
-        dtype: str = "auto",
-        batch_size: int = 13,
-    ) -> None:
-        self.name = Path(model_name_or_path).name
-        source = {"local_files_only": not allow_download, "trust_remote_code": False}
-        if revision is not None:
-            source["revision"] = revision
+    def __init__(self, folder: str | Path, batch_size: int = 13) -> None:
+        if not Path(folder, "config.json").is_file():
+            raise ValueError(f"{str(folder)!r} is no folder of a model: it holds no config.json")
+        source = {"local_files_only": True, "trust_remote_code": False}
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(model_name_or_path, **source)
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, **source)
             self._model = AutoModelForCausalLM.from_pretrained(
-                model_name_or_path, use_safetensors=True, dtype=dtype, **source
+                folder, use_safetensors=True, dtype="auto", **source
             )
         except OSError as error:
-            raise OSError(
-                f"{model_name_or_path}: no complete model. Name a folder with its tokenizer and "
-                f"model.safetensors, or pass allow_download=True. {error}"
+            raise ValueError(
+                f"{str(folder)!r} holds no complete model: it needs the tokenizer and "
+                f"model.safetensors. {error}"
             ) from error
-        self._model.to(device).eval()
-        self._batch_size = batch_size
+        self._model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        self._batch_size = batch_size  # continuations computed together; a report has 39
+        self._replies: dict[str, Reply] = {}
         if len(set(map(tuple, self._continuations("")))) < len(FINDINGS) * len(WORDS):
             raise ValueError(
-                f"{model_name_or_path}: its tokenizer writes two of the answers alike, so they "
-                "cannot be compared. Use a model with a vocabulary for English."
+                f"{folder}: its tokenizer writes two of the answers alike, so they cannot be "
+                "compared. Use a model with a vocabulary for English."
             )
 
     def label(self, texts: Sequence[str]) -> TeacherLabels:
-        """Score the three words for each finding of each distinct text.
+        """Score the three words for each finding of each text.
 
-        Parameters
-        ----------
-        texts : sequence of str, length n_reports
-
-        Returns
-        -------
-        TeacherLabels
-            Prompt tokens of the log are those that a report's findings share, completion tokens
-            those that were scored. A report that is too long for the model, or for which it gives
-            no finite probabilities, has failed; no report is cut.
-
-        Raises
-        ------
-        ValueError
-            If a text is none, or is no valid Unicode.
+        A report that is too long for the model, or for which it gives no finite probabilities, has
+        failed; no report is cut.
         """
         check_texts(texts)
-        check_encodable(texts)
         with torch.inference_mode():
             instruction = _common_prefix([self._continuations("")[0], self._continuations("a")[0]])
             cache = DynamicCache(config=self._model.config)
             if instruction:
                 self._model(self._tensor([instruction]), past_key_values=cache, use_cache=True)
-            replies = {text: self._reply(text, instruction, cache) for text in dict.fromkeys(texts)}
-        return collect_replies(texts, replies)
+            for text in dict.fromkeys(texts):
+                if text not in self._replies:
+                    self._replies[text] = self._reply(text, instruction, cache)
+        return collect_replies(texts, self._replies)
 
     def _reply(self, text: str, instruction: list[int], cache: DynamicCache) -> Reply:
-        started = time.perf_counter()
         sequences = self._continuations(text)
         longest, limit = max(map(len, sequences)), self._max_tokens()
         if longest > limit:
             return Reply("failed", f"{longest} tokens are needed, the model reads {limit}")
-        scores, n_shared = self._log_probabilities(sequences, instruction, cache)
+        scores = self._log_probabilities(sequences, instruction, cache)
         probabilities = scores.view(len(FINDINGS), len(CLASSES)).softmax(dim=-1)
-        spent = {
-            "seconds": time.perf_counter() - started,
-            "prompt_tokens": n_shared,
-            "completion_tokens": sum(map(len, sequences)) - n_shared * len(sequences),
-            "cost": 0.0,
-        }
         if not probabilities.isfinite().all():
-            return Reply("failed", "the model gave no finite probabilities", **spent)
-        values = probabilities.numpy().astype(np.float32)
-        return Reply("answered", "", values, len(FINDINGS), **spent)
+            return Reply("failed", "the model gave no finite probabilities")
+        return Reply("answered", "", probabilities.numpy().astype(np.float32))
 
     def _continuations(self, text: str) -> list[list[int]]:
         """Tokenize the prompt with each begun answer and word, whole, as the model would read it.
@@ -156,7 +108,7 @@ class LanguageModelTeacher:
 
     def _log_probabilities(
         self, sequences: list[list[int]], instruction: list[int], cache: DynamicCache
-    ) -> tuple[torch.Tensor, int]:
+    ) -> torch.Tensor:
         """Sum the log-probabilities of each sequence's tokens after those that all share.
 
         Rows are padded on the right only, and a token never sees what follows it: no mask is
@@ -183,7 +135,7 @@ class LanguageModelTeacher:
             lengths = self._tensor([[len(rest)] for rest in batch])
             scored = torch.arange(width, device=lengths.device) < lengths
             sums.append(chosen.where(scored, 0.0).sum(dim=-1).cpu())
-        return torch.cat(sums), len(shared)
+        return torch.cat(sums)
 
     def _max_tokens(self) -> int:
         config = self._model.config.get_text_config()

@@ -9,10 +9,9 @@ import pandas as pd
 from cxrstudy.labeler import Role, RuleLabeler, default_lexicon
 from cxrstudy.text.findings import classes_from_codes, one_hot
 
-LabelTexts = Callable[[Sequence[str]], pd.DataFrame]
-"""From n texts to a DataFrame of codes, shape (n, 14)."""
+LabelTexts = Callable[[Sequence[str]], pd.DataFrame]  # n texts to codes, shape (n, 14)
 
-ABLATIONS: Mapping[str, Role] = {
+ABLATIONS: Mapping[str, int] = {
     "without cues after the finding": (
         Role.NEGATION_AFTER | Role.UNCERTAINTY_AFTER | Role.UNCERTAINTY_AFTER_DESPITE_NEGATION
     ),
@@ -40,17 +39,7 @@ class RuleTeacher:
         self._label_texts = label_texts
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Label texts.
-
-        Parameters
-        ----------
-        texts : sequence of str, length n_reports
-
-        Returns
-        -------
-        ndarray of float32, shape (n_reports, 13, 3)
-            One for the class of each finding.
-        """
+        """Give n texts float32 probabilities, (n, 13, 3): one for the class of each finding."""
         return one_hot(classes_from_codes(self._label_texts(texts)))
 
 
@@ -59,11 +48,6 @@ class SoftRuleTeacher:
 
     Rules give one answer and no doubt. Where leaving out a group of cues changes the answer, it
     hangs on that group alone; the share of variants that agree says how much.
-
-    Parameters
-    ----------
-    labelers : sequence of callable
-        From n texts to codes.
     """
 
     def __init__(self, labelers: Sequence[LabelTexts]) -> None:
@@ -72,17 +56,7 @@ class SoftRuleTeacher:
         self._teachers = [RuleTeacher(labeler) for labeler in labelers]
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Label texts.
-
-        Parameters
-        ----------
-        texts : sequence of str, length n_reports
-
-        Returns
-        -------
-        ndarray of float32, shape (n_reports, 13, 3)
-            Probabilities of absent, present and uncertain.
-        """
+        """Give n texts float32 probabilities of absent, present and uncertain, (n, 13, 3)."""
         return np.mean([teacher(texts) for teacher in self._teachers], axis=0, dtype=np.float32)
 
 
@@ -98,30 +72,3 @@ def rule_variants() -> tuple[RuleLabeler, ...]:
     lexicon = default_lexicon()
     smaller = [RuleLabeler(lexicon.without_roles(roles, name)) for name, roles in ABLATIONS.items()]
     return (RuleLabeler(lexicon), *smaller)
-
-
-def variant_table(texts: Sequence[str]) -> pd.DataFrame:
-    """Count what each variant of the rules changes, and where the variants disagree.
-
-    Parameters
-    ----------
-    texts : sequence of str
-
-    Returns
-    -------
-    DataFrame
-        Columns variant, labels changed, share of asserted labels (changed labels by those that
-        the complete rules call present or uncertain). The last row counts labels on which not
-        all variants agree.
-    """
-    classes = np.stack([classes_from_codes(variant(texts)) for variant in rule_variants()])
-    complete = classes[0]
-    changed = {
-        name: int((variant != complete).sum())
-        for name, variant in zip(ABLATIONS, classes[1:], strict=True)
-    }
-    changed["any of them"] = int((classes != complete).any(axis=0).sum())
-    table = pd.Series(changed, name="labels changed").rename_axis("variant").reset_index()
-    return table.assign(
-        **{"share of asserted labels": table["labels changed"] / (complete != 0).sum()}
-    )

@@ -26,7 +26,7 @@ from cxrstudy.studies.distillation.scores import (
 )
 from cxrstudy.text.findings import FINDINGS, one_hot
 from cxrstudy.text.students import HeldOutPrediction, StudentConfig
-from cxrstudy.text.teachers import rule_variants
+from cxrstudy.text.teachers.rules import rule_variants
 
 N = 240
 

@@ -17,9 +17,9 @@ from transformers import (
 )
 
 from cxrstudy.text.findings import FINDINGS
-from cxrstudy.text.teachers.answers import WORDS
+from cxrstudy.text.teachers import teacher_at
+from cxrstudy.text.teachers.answers import WORDS, instruction, messages
 from cxrstudy.text.teachers.language_model import LanguageModelTeacher
-from cxrstudy.text.teachers.prompt import instruction, messages
 from cxrstudy.torch_threads import limited_threads
 
 CHAT = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}[assistant] "
@@ -106,7 +106,8 @@ def _by_hand(folder, text, findings):
 def test_scores_equal_plain_computation(folder):
     """Shared tokens, batches and words of several tokens change nothing but the time."""
     labels = LanguageModelTeacher(folder, batch_size=7).label(REPORTS)
-    assert labels.answered.all() and (labels.log["soft_findings"] == 13).all()
+    assert (labels.log["outcome"] == "answered").all()
+    np.testing.assert_array_equal(teacher_at(f"local:{folder}")(REPORTS[:1]).shape, (1, 13, 3))
     checked = slice(None, None, 4)
     expected = _by_hand(folder, REPORTS[1], FINDINGS[checked])
     np.testing.assert_allclose(labels.probabilities[1, checked], expected, atol=1e-5)
@@ -133,11 +134,11 @@ def test_a_label_depends_on_its_report_alone(teacher):
     assert not np.allclose(together.probabilities[0], together.probabilities[1], atol=1e-3)
 
 
-def test_a_text_is_scored_once(teacher):
-    labels = teacher.label(["a", "b", "a"])
-    assert labels.log["cached"].tolist() == [False, False, True]
-    assert np.array_equal(labels.probabilities[0], labels.probabilities[2])
-    assert (labels.log["cost"] == 0).all() and (labels.log["prompt_tokens"] > 100).all()
+def test_a_text_is_scored_once(teacher, monkeypatch):
+    """In one call or in several."""
+    first = teacher.label(["a", "b", "a"]).probabilities
+    monkeypatch.setattr(teacher, "_reply", None)
+    np.testing.assert_array_equal(teacher.label(["b", "a"]).probabilities, first[1:])
 
 
 def test_a_report_that_is_too_long_fails_and_is_not_cut(teacher):
@@ -163,16 +164,8 @@ def test_only_safetensors_are_read(tmp_path):
     folder = _save(tmp_path / "tiny", "gpt2")
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
-    with pytest.raises(
-        OSError, match=r"no file named model\.safetensors|does not appear to have.*safetensors"
-    ):
+    with pytest.raises(ValueError, match=r"no complete model.*model\.safetensors"):
         LanguageModelTeacher(folder)
-
-
-def test_nothing_is_downloaded_unless_allowed(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
-    with pytest.raises(OSError, match="allow_download=True"):
-        LanguageModelTeacher("no-such-owner/no-such-model")
 
 
 def test_a_tokenizer_must_tell_the_answers_apart(tmp_path):

@@ -5,11 +5,11 @@ import math
 
 import numpy as np
 import pytest
+from openai.types.chat import ChatCompletionTokenLogprob
 
 from cxrstudy.text.findings import FINDINGS, one_hot
 from cxrstudy.text.teachers.answers import WORDS, parse_answer
-from cxrstudy.text.teachers.completion import AnswerToken
-from cxrstudy.text.teachers.word_probabilities import word_probabilities
+from cxrstudy.text.teachers.endpoint import word_probabilities
 
 CONTENT = json.dumps({finding: WORDS[k % 3] for k, finding in enumerate(FINDINGS)})
 CLASSES = parse_answer(CONTENT)
@@ -20,7 +20,9 @@ assert WORDS[CLASSES[EDEMA]] == "Present"
 def _token(text, listed):
     top = [{"token": token, "logprob": math.log(share)} for token, share in listed.items()]
     own = math.log(listed.get(text, 1e-9))
-    return AnswerToken.model_validate({"token": text, "logprob": own, "top_logprobs": top})
+    return ChatCompletionTokenLogprob.model_validate(
+        {"token": text, "logprob": own, "top_logprobs": top}
+    )
 
 
 def _tokens(listed, chosen, after=""):
@@ -48,9 +50,8 @@ def _tokens(listed, chosen, after=""):
     ],
 )
 def test_shares_of_the_three_words(chosen, listed, expected):
-    probabilities, soft = word_probabilities(CONTENT, CLASSES, _tokens(listed, chosen))
+    probabilities = word_probabilities(CONTENT, CLASSES, _tokens(listed, chosen))
     np.testing.assert_allclose(probabilities[EDEMA], expected, atol=1e-6)
-    assert soft.nonzero()[0].tolist() == [EDEMA]
     others = np.delete(np.arange(13), EDEMA)
     assert np.array_equal(probabilities[others], one_hot(CLASSES)[others])
 
@@ -74,9 +75,12 @@ def test_shares_of_the_three_words(chosen, listed, expected):
     ],
 )
 def test_ambiguous_places_stay_hard(chosen, listed):
-    probabilities, soft = word_probabilities(CONTENT, CLASSES, _tokens(listed, chosen))
-    assert not soft.any()
+    probabilities = word_probabilities(CONTENT, CLASSES, _tokens(listed, chosen))
     assert np.array_equal(probabilities, one_hot(CLASSES))
+
+
+def _is_hard(probabilities):
+    return np.array_equal(probabilities, one_hot(CLASSES))
 
 
 SURE = {"Present": 0.9, "Absent": 0.1}
@@ -84,20 +88,19 @@ SURE = {"Present": 0.9, "Absent": 0.1}
 
 def test_tokens_must_spell_the_answer():
     tokens = _tokens(SURE, "Present")
-    assert word_probabilities(CONTENT, CLASSES, tokens)[1].any()
+    assert not _is_hard(word_probabilities(CONTENT, CLASSES, tokens))
     for other in [tokens[1:], tokens[:-1], []]:
-        assert not word_probabilities(CONTENT, CLASSES, other)[1].any()
+        assert _is_hard(word_probabilities(CONTENT, CLASSES, other))
 
 
 def test_a_stop_token_may_follow():
     tokens = _tokens(SURE, "Present", after="<|end|>")
-    assert word_probabilities(CONTENT, CLASSES, tokens)[1][EDEMA]
+    assert not _is_hard(word_probabilities(CONTENT, CLASSES, tokens))
 
 
 def test_letters_cut_one_by_one_find_every_word():
     """Each finding's word is found, whatever its place; the first letter decides."""
     tokens = [_token(letter, {"A": 0.1, "P": 0.1, "U": 0.1, letter: 0.8}) for letter in CONTENT]
-    probabilities, soft = word_probabilities(CONTENT, CLASSES, tokens)
-    assert soft.all()
+    probabilities = word_probabilities(CONTENT, CLASSES, tokens)
     assert np.array_equal(probabilities.argmax(axis=-1), CLASSES)
     np.testing.assert_allclose(probabilities.max(axis=-1), 0.8)

@@ -1,33 +1,57 @@
-"""Teachers with errors that we put in, so that we know what a student had to overcome."""
+"""What variants of the rules change; teachers with errors that we put in and therefore know."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
-from cxrstudy.text.findings import ABSENT, FINDINGS, PRESENT, UNCERTAIN_CLASS, one_hot
+from cxrstudy.studies.distillation.scores import TeachTexts
+from cxrstudy.text.findings import (
+    ABSENT,
+    FINDINGS,
+    PRESENT,
+    UNCERTAIN_CLASS,
+    classes_from_codes,
+    one_hot,
+)
 from cxrstudy.text.splits import text_hash_fraction
+from cxrstudy.text.teachers.rules import ABLATIONS, rule_variants
 
-TeachTexts = Callable[[Sequence[str]], np.ndarray]
-"""From n texts to probabilities, shape (n, 13, 3)."""
+
+def variant_table(texts: Sequence[str]) -> pd.DataFrame:
+    """Count what each variant of the rules changes, and where the variants disagree.
+
+    Parameters
+    ----------
+    texts : sequence of str
+
+    Returns
+    -------
+    DataFrame
+        Columns variant, labels changed, share of asserted labels (changed labels by those that
+        the complete rules call present or uncertain). The last row counts labels on which not
+        all variants agree.
+    """
+    classes = np.stack([classes_from_codes(variant(texts)) for variant in rule_variants()])
+    complete = classes[0]
+    changed = {
+        name: int((variant != complete).sum())
+        for name, variant in zip(ABLATIONS, classes[1:], strict=True)
+    }
+    changed["any of them"] = int((classes != complete).any(axis=0).sum())
+    table = pd.Series(changed, name="labels changed").rename_axis("variant").reset_index()
+    return table.assign(
+        **{"share of asserted labels": table["labels changed"] / (complete != 0).sum()}
+    )
 
 
 class RandomErrors:
     """A teacher whose answers are exchanged at random, whatever the text says.
 
-    With probability `rate` the answer for a finding is that for another, random report. Errors
-    therefore keep each class about as frequent as it was. They hang on the text alone: the same
-    text always gets the same answer, as from a language model at temperature 0.
-
-    Parameters
-    ----------
-    teacher : callable
-        The teacher without errors.
-    pool : ndarray of float32, shape (n_pool, 13, 3)
-        Its answers for many reports, from which wrong answers are drawn.
-    rate : float
-        Probability that an answer is exchanged; it may come out as it was.
-    seed : int
-        Another seed gives other errors.
+    With probability `rate` the answer for a finding is that for another, random report of the pool,
+    float32 (n_pool, 13, 3), and may come out as it was. Errors therefore keep each class about as
+    frequent as it was. They hang on the text alone: the same text always gets the same answer, as
+    from a language model at temperature 0.
     """
 
     def __init__(self, teacher: TeachTexts, pool: np.ndarray, rate: float, seed: int = 0) -> None:
@@ -38,16 +62,7 @@ class RandomErrors:
         self._teacher, self._pool, self._rate, self._seed = teacher, pool, rate, seed
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Label texts.
-
-        Parameters
-        ----------
-        texts : sequence of str, length n_reports
-
-        Returns
-        -------
-        ndarray of float32, shape (n_reports, 13, 3)
-        """
+        """Give n texts float32 probabilities, (n, 13, 3); NaN where the teacher had no answer."""
         answers = self._teacher(texts).copy()
         unanswered = np.isnan(answers).any(axis=-1)
         n_findings = answers.shape[1]
@@ -62,16 +77,10 @@ class RandomErrors:
 
 
 class SystematicErrors:
-    """A teacher that always errs in the same way.
+    """A teacher that always errs in the same way, with hard labels.
 
-    Parameters
-    ----------
-    teacher : callable
-        The teacher without errors.
-    uncertain_as_present : bool
-        It does not know doubt.
-    confusions : mapping of str to str
-        Finding to the finding whose name it is given; the first is then absent.
+    It may not know doubt, and it may give a finding the name of another, by `confusions`; the first
+    is then absent.
     """
 
     def __init__(
@@ -88,17 +97,7 @@ class SystematicErrors:
         }
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Label texts.
-
-        Parameters
-        ----------
-        texts : sequence of str, length n_reports
-
-        Returns
-        -------
-        ndarray of float32, shape (n_reports, 13, 3)
-            Hard labels; NaN where the teacher gave no answer.
-        """
+        """Give n texts float32 probabilities, (n, 13, 3); NaN where the teacher had no answer."""
         answers = self._teacher(texts)
         unanswered = np.isnan(answers).any(axis=-1)
         classes = answers.argmax(axis=-1)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from cxrstudy.studies.distillation.teachers import RandomErrors, SystematicErrors, variant_table
 from cxrstudy.text.findings import ABSENT, FINDINGS, PRESENT, UNCERTAIN_CLASS, one_hot
-from cxrstudy.text.teachers import RandomErrors, SystematicErrors
 
 N = 400
 
@@ -73,3 +73,18 @@ def test_a_report_without_an_answer_stays_without_one():
     for teacher in (RandomErrors(silent, POOL, 0.5), SystematicErrors(silent)):
         taught = teacher(TEXTS[:3])
         assert np.isnan(taught[1]).all() and not np.isnan(taught[[0, 2]]).any()
+
+
+REPORTS = [
+    "Small left pleural effusion.",
+    "No pneumothorax.",
+    "Possible pneumonia.",
+    "Scarring or atelectasis.",
+]
+
+
+def test_the_table_counts_what_each_variant_changes():
+    table = variant_table(REPORTS).set_index("variant")["labels changed"]
+    assert table["without alternatives"] == 2
+    assert table["without boundaries"] == 0
+    assert table["any of them"] >= table.drop("any of them").max()
