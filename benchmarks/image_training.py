@@ -31,7 +31,7 @@ from cxrstudy.runs import study
 from cxrstudy.runs.keep import keep_benchmark
 from cxrstudy.vision.classifier import build_classifier
 from cxrstudy.vision.training import TrainingConfig, train
-from cxrstudy.vision.training.batches import pick_batch
+from cxrstudy.vision.training.loop import pick_batch
 
 LOOP, BARE, LOADER = "training loop", "bare loop", "DataLoader of PNG files"
 LEAST_SHARE_OF_BARE, LEAST_GAIN_OVER_LOADER = 0.9, 5.0

@@ -9,6 +9,7 @@ agreement      agreement between labels, with intervals
 kernels        GPU kernels beside their references; one function each, wherever it runs
 reports        radiology reports: a rule labeler, teachers, students
 vision         image models: backbones, heads, one training loop
+trainings      one way to run, keep and find again what any model learned
 published      the papers' printed numbers, with their sources
 claims         the ledger: published value, measured value, rule, verdict
 display        captioned tables and figures of a notebook, saved beside the page
@@ -37,6 +38,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "published",
         "reports",
         "runs",
+        "trainings",
         "vision",
     ],
 )

@@ -1,7 +1,6 @@
 """A hash of code: words do not change it, code does."""
 
 import pytest
-
 from cxrstudy.code_hash import code_hash, without_prose
 
 CODE = '''

@@ -21,7 +21,7 @@ from cxrstudy.kernels.bootstrap import count_intervals
 from cxrstudy.kernels.dispatch import watch_paths
 from cxrstudy.kernels.distill import distillation_loss
 from cxrstudy.kernels.ranking import replicate_rankings
-from cxrstudy.torch_threads import limited_threads
+from cxrstudy.trainings.job import limited_threads
 
 REPEATS = 3
 SECONDS = 0.3

@@ -148,7 +148,7 @@ def arm_table(trained: Mapping[str, TrainedArm]) -> pd.DataFrame:
     for name, arm in trained.items():
         config = arm.arm.config
         row = {"arm": name, "architecture": config.architecture, "size": config.size}
-        row |= {"parameters": arm.students[0].n_parameters, "alpha": config.alpha}
+        row |= {"parameters": arm.students[0].about["n_parameters"], "alpha": config.alpha}
         row |= {"temperature": config.temperature, "epochs": config.epochs}
         rows.append(row | {"seeds": arm.arm.seeds})
     return pd.DataFrame(rows)

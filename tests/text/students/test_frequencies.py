@@ -1,7 +1,6 @@
 """Class frequencies and weights, by hand."""
 
 import numpy as np
-
 from cxrstudy.text.students.frequencies import class_frequencies, square_root_weights
 
 

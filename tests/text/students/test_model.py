@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from cxrstudy.text.students.tokenizer import train_tokenizer
 
 from cxrstudy.text.students import StudentConfig, build_classifier, predict, train_student
-from cxrstudy.text.students.tokenizer import train_tokenizer
 
 IDS = torch.tensor([[2, 10, 11, 12, 3], [2, 20, 3, 0, 0]])
 MASK = (IDS != 0).long()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cxrstudy.vision.training.fingerprint import training_key
 
 from cxrstudy.vision.training import TrainingConfig, fingerprint
-from cxrstudy.vision.training.fingerprint import training_key
 
 
 @pytest.fixture
