@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from cxrstudy.vision.training.config import TrainingConfig
 from cxrstudy.whole_files import written_whole
 
+# Cut off, empty, no archive at all, more than plain values in it, no checkpoint.
+_UNREADABLE = (OSError, RuntimeError, EOFError, pickle.UnpicklingError, LookupError, TypeError)
+
 
 class CheckpointError(ValueError):
     """A checkpoint that is damaged or belongs to another training; the message names the file."""
@@ -53,7 +56,7 @@ class Checkpoint:
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
             run = state["run"]
-        except (RuntimeError, EOFError, pickle.UnpicklingError, LookupError, TypeError) as error:
+        except _UNREADABLE as error:
             raise CheckpointError(
                 f"{self.path}: damaged ({error}). Delete it; the run then starts anew."
             ) from None
