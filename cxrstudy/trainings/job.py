@@ -70,7 +70,7 @@ def keep(path: Path, config: Any, trained: Trained) -> None:
 
 def read_kept(path: Path) -> Kept:
     """Read everything but the weights."""
-    with safe_open(path, framework="numpy") as file:
+    with safe_open(path, "numpy") as file:
         about = json.loads(file.metadata()["about"])
     return Kept(path, _read_tensors(path, _ARRAY, "numpy"), about)
 
@@ -97,10 +97,7 @@ def own_randomness(seed: int) -> Iterator[None]:
 
 @contextmanager
 def limited_threads(n_threads: int) -> Iterator[None]:
-    """Let torch use so many threads on the CPU, and as many as before afterwards.
-
-    Small models are fastest on one: more threads wait for each other at every layer.
-    """
+    """Let torch use so many threads on the CPU for a while; small models are fastest on one."""
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:
@@ -115,7 +112,6 @@ def check_values(config: Any, ranges: Mapping[str, tuple[float, float]]) -> None
         value = getattr(config, name)
         if get_origin(kind) is Literal and value not in get_args(kind):
             raise ValueError(f"{name} must be one of {get_args(kind)}, not {value!r}")
-        if name in ranges:
-            low, high = ranges[name]
-            if not low <= value <= high:
-                raise ValueError(f"{name} must be from {low} to {high}, not {value!r}")
+        low, high = ranges.get(name, (None, None))
+        if low is not None and not low <= value <= high:
+            raise ValueError(f"{name} must be from {low} to {high}, not {value!r}")

@@ -44,8 +44,7 @@ def without_prose(source: str) -> str:
 
 def _is_prose(statement: ast.stmt) -> bool:
     """Whether a statement is a docstring, of a module, class, function or attribute."""
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
+    match statement:
+        case ast.Expr(ast.Constant(str())):
+            return True
+    return False

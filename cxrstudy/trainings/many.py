@@ -22,8 +22,7 @@ def train_many(jobs: Sequence[Job], folder: str | Path, n_jobs: int = -1) -> lis
     """
     folder = in_project(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    keys = [result_key(type(job).__module__, job.config, *job.data()) for job in jobs]
-    paths = [folder / f"{key}.safetensors" for key in keys]
+    paths = [folder / f"{_key(job)}.safetensors" for job in jobs]
     missing = {path: job for path, job in zip(paths, jobs, strict=True) if not path.exists()}
     # The longest first: a long one that starts last would keep the other processes waiting.
     missing = dict(sorted(missing.items(), key=lambda item: -item[1].cost))
@@ -34,6 +33,10 @@ def train_many(jobs: Sequence[Job], folder: str | Path, n_jobs: int = -1) -> lis
         for _ in tqdm(done, total=len(missing), desc="trainings", mininterval=5, disable=None):
             pass
     return [read_kept(path) for path in paths]
+
+
+def _key(job: Job) -> str:
+    return result_key(type(job).__module__, job.config, *job.data())
 
 
 def _train_and_keep(job: Job, path: Path) -> None:

@@ -18,15 +18,13 @@ class ImageClassifier(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return logits, (n, n_targets)."""
-        features = inputs if self.backbone is None else self.backbone(inputs)
-        return self.head(features)
+        return self.head(inputs if self.backbone is None else self.backbone(inputs))
 
 
 def build_classifier(config: TrainingConfig, inputs: Tensor, prevalence: Tensor) -> ImageClassifier:
     """Build a classifier of inputs like these, with gradients where `config.trainable` says.
 
-    The head starts at the prevalence, the share of positives, (n_targets,), which spares the
-    first epoch.
+    The head starts at the share of positives, (n_targets,), which spares the first epoch.
     """
     backbone, n_features = None, inputs.shape[-1]
     if inputs.ndim == 3:

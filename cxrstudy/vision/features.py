@@ -27,11 +27,9 @@ def frozen_features(
     ----------
     image_set : ImageSet
     name : BackboneName
-        Random weights are calibrated on the first `CALIBRATION_IMAGES` of the set; labels play no
-        part.
+        Random weights are calibrated on the first `CALIBRATION_IMAGES` of the set.
     folder : path
-        Cache, relative to the project; one file for each combination of images, preprocessing and
-        weights.
+        Cache, relative to the project; one file for each pair of images and weights.
     device : {"auto", "cpu"}
         The accelerator where there is one.
 
@@ -59,8 +57,7 @@ def compute_features(backbone: Backbone, pixels: np.ndarray, device: str = "auto
     """Run a backbone over images, batch by batch; float32, (n, n_features)."""
     if device not in ("auto", "cpu"):
         raise ValueError(f"device must be 'auto' or 'cpu', not {device!r}")
-    accelerated = device == "auto" and torch.cuda.is_available()
-    where = torch.device("cuda" if accelerated else "cpu")
+    where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu"
     backbone = backbone.to(where).eval()
     features = np.empty((len(pixels), backbone.n_features), np.float32)
     starts = tqdm(range(0, len(pixels), _BATCH), desc="features", mininterval=5, disable=None)
