@@ -1,17 +1,23 @@
-# book · test · lab · bench · clean: each makes .venv from the lock when it is missing.
+# book · test · check · lab · bench · clean: each makes .venv from the lock when it is missing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SET ?= quick
 
-.PHONY: book test lab bench clean lock
+.PHONY: book test check lab bench clean lock
 
 book: $(INSTALLED)
 	$(BIN)/cxrstudy book --set $(SET)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 lab: $(INSTALLED)
 	$(BIN)/jupyter lab notebooks

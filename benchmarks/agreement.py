@@ -24,7 +24,7 @@ import numba
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement import agree
+from cxrstudy.agreement import Resampling, agree
 
 RESULTS = Path("_build/bench/agreement.csv")
 CONTRASTS = [("a", "b"), ("a", "c"), ("b", "c")]
@@ -59,13 +59,13 @@ def w2_tables() -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
 def ours_w1(n_bootstrap: int) -> Callable[[], pd.DataFrame]:
     """Everything from label tables to 192 BCa intervals."""
     tables = w1_tables()
-    return lambda: agree(*tables, contrasts=CONTRASTS, n_bootstrap=n_bootstrap).table()
+    return lambda: agree(*tables, contrasts=CONTRASTS, resampling=Resampling(n_bootstrap)).table()
 
 
 def ours_w2(n_bootstrap: int) -> Callable[[], pd.DataFrame]:
     """Everything from score tables to BCa intervals, sorting and exact jackknife included."""
     tables = w2_tables()
-    return lambda: agree(*tables, metrics=("auroc",), n_bootstrap=n_bootstrap).table()
+    return lambda: agree(*tables, metrics=("auroc",), resampling=Resampling(n_bootstrap)).table()
 
 
 def _timed(run: Callable[[], object]) -> tuple[float, float]:

@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.peers.environment import peer_python
-from cxrstudy.agreement import MACRO_AVERAGE, WEIGHTED_AVERAGE, agree
+from cxrstudy.agreement import MACRO_AVERAGE, WEIGHTED_AVERAGE, Resampling, agree
 from cxrstudy.data.openi import (
     findings_and_impression,
     load_reports,
@@ -196,7 +196,7 @@ def _f1(
         predictions,
         metrics=("f1",),
         contrasts=[(OURS, PEER)],
-        clusters=clusters,
+        resampling=Resampling(clusters=clusters),
         min_events=MIN_POSITIVES,
     )
     rows = dict(iter(agreement.table().set_index("observation").groupby("method")))

@@ -7,9 +7,12 @@ observations   the 14 observations, label codes, uncertainty policies, crosswalk
 data           registry of data sets, validated label tables, integrity checks
 agreement      agreement between labels, with intervals
 kernels        GPU kernels beside their references; one function each, wherever it runs
-reports        radiology reports: a rule labeler, teachers, students
+labeler        a rule labeler for radiology reports, with the words behind each label
+text           models that read reports: teachers and students
 vision         image models: backbones, heads, one training loop
 trainings      one way to run, keep and find again what any model learned
+experiments    what several studies share: arms, halves of patients, scores by label source
+studies        one module or folder for each notebook, of the same name
 published      the papers' printed numbers, with their sources
 claims         the ledger: published value, measured value, rule, verdict
 display        captioned tables and figures of a notebook, saved beside the page
@@ -32,12 +35,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "claims",
         "data",
         "display",
+        "experiments",
         "figures",
         "kernels",
+        "labeler",
         "observations",
         "published",
-        "reports",
         "runs",
+        "studies",
+        "text",
         "trainings",
         "vision",
     ],

@@ -9,7 +9,7 @@ import torch
 
 from cxrstudy.agreement import ranking as engine
 from cxrstudy.agreement.philox import as_key
-from cxrstudy.agreement.units import resampling_units
+from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.agreement.visits import programs
 from cxrstudy.kernels.augment import (
     Augmentation,

@@ -2,7 +2,7 @@
 
 =================== ==========================================================================
 compare             `agree`: methods against a truth, on shared bootstrap resamples
-out_of_bag          `agree_out_of_bag`: learned mappings, refitted in every replicate
+resampling          `Resampling`: replicates, seed, clusters, strata and weights
 result              `Estimate` and `Agreement`: value, interval, p-value, paired difference, table
 metrics             F1, precision, recall, specificity, kappa, MCC, Youden, accuracy from counts
 ranking             AUROC and average precision with ties
@@ -16,20 +16,21 @@ from .compare import agree
 from .delong_variance import delong
 from .intervals import bca_interval, bootstrap_p_value, percentile_interval
 from .metrics import COUNT_METRICS, count_metric
-from .out_of_bag import agree_out_of_bag
 from .philox import resample_weights
+from .resampling import DEFAULT_RESAMPLING, Resampling
 from .result import MACRO_AVERAGE, WEIGHTED_AVERAGE, Agreement, Estimate
 from .visits import RANKING_METRICS
 
 __all__ = [
     "COUNT_METRICS",
+    "DEFAULT_RESAMPLING",
     "MACRO_AVERAGE",
     "RANKING_METRICS",
     "WEIGHTED_AVERAGE",
     "Agreement",
     "Estimate",
+    "Resampling",
     "agree",
-    "agree_out_of_bag",
     "bca_interval",
     "bootstrap_p_value",
     "count_metric",

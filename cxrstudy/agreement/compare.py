@@ -11,8 +11,8 @@ from .metrics import COUNT_METRICS
 from .philox import as_key
 from .ranking import replicate_rankings
 from .ranking_jackknife import sample_rankings
+from .resampling import DEFAULT_RESAMPLING, Resampling, ResamplingUnits
 from .result import MACRO_AVERAGE, WEIGHTED_AVERAGE, Agreement, Estimate, Key
-from .units import ResamplingUnits, resampling_units
 from .visits import RANKING_METRICS, programs
 
 Values = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -26,19 +26,14 @@ def agree(
     metrics: Sequence[str] = ("f1", "kappa"),
     contrasts: Sequence[tuple[str, str]] = (),
     averages_over: Sequence[str] | None = None,
-    clusters=None,
-    strata=None,
-    sampling_weights=None,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     undefined: str = "drop",
     min_events: int = 10,
 ) -> Agreement:
     """Compare methods with a truth, observation by observation, on shared bootstrap resamples.
 
     Every method, observation and metric sees the same resamples, so differences are paired.  The
-    intervals are conditional on the predictions as given; for predictions of a model fitted on
-    these rows use `agree_out_of_bag`.
+    intervals are conditional on the predictions as given.
 
     Parameters
     ----------
@@ -54,14 +49,8 @@ def agree(
         Pairs of methods; ``("a", "b")`` adds method ``"a - b"``.
     averages_over : sequence of str, optional
         Observations that enter the averages; all by default.
-    clusters : array-like of shape (n_rows,), optional
-        Rows with one label (a patient) are drawn together.
-    strata : array-like of shape (n_rows,), optional
-        Each stratum keeps its number of units.
-    sampling_weights : array-like of shape (n_rows,), optional
-        Inverse probabilities of selection.
-    n_bootstrap : int, default 10,000
-    seed : int, default 0
+    resampling : Resampling
+        Replicates and seed; clusters, strata and weights of the rows.
     undefined : {"drop", "zero"}
         An undefined value (see `cxrstudy.agreement.metrics`) is left out, and makes averages that
         rest on it undefined, or counts as 0.  The number of such replicates is reported either
@@ -80,18 +69,20 @@ def agree(
         If tables are misaligned, values are not allowed, or a name is unknown.
     """
     _check_choices(metrics, contrasts, predictions, undefined)
-    cells = read_cells(truth, predictions, averages_over, sampling_weights, min_events)
-    units = resampling_units(len(truth), clusters, strata)
+    weights = resampling.row_weights(len(truth))
+    cells = read_cells(truth, predictions, averages_over, weights, min_events)
+    units = resampling.units(len(truth))
     shared = {
-        "resample_key": _resample_key(truth.index, units, n_bootstrap, seed),
+        "resample_key": _resample_key(truth.index, units, resampling),
         "stratum_sizes": units.stratum_sizes,
         "undefined_as": 0.0 if undefined == "zero" else float("nan"),
     }
+    stream = resampling.replicates, as_key(resampling.seed)
     estimates = {}
     for family, evaluate in _EVALUATORS.items():
         chosen = [metric for metric in metrics if metric in family]
         if chosen:
-            values = evaluate(cells, units, chosen, undefined == "zero", n_bootstrap, as_key(seed))
+            values = evaluate(cells, units, chosen, undefined == "zero", *stream)
             estimates |= _estimates(cells, chosen, *values, **shared)
     flagged = zip(*np.nonzero(cells.too_few), strict=True)
     return Agreement(
@@ -114,20 +105,20 @@ def _check_choices(metrics, contrasts, predictions, undefined: str) -> None:
         raise ValueError(f"undefined must be 'drop' or 'zero', got {undefined!r}")
 
 
-def _evaluate_counts(cells, units, metrics, zero_undefined, n_bootstrap, seed) -> Values:
+def _evaluate_counts(cells, units, metrics, zero_undefined, n_replicates, key) -> Values:
     check_binary(cells.predictions, "predictions for count metrics")
     codes = np.array([COUNT_METRICS.index(metric) for metric in metrics])
     counted = count_table(cells.truth, cells.predictions, cells.weights, units)
     shared = (codes, cells.averaged, zero_undefined)
     full, left_out = sample_counts(counted, *shared)
-    return full, replicate_counts(counted, units, *shared, n_bootstrap, seed), left_out
+    return full, replicate_counts(counted, units, *shared, n_replicates, key), left_out
 
 
-def _evaluate_rankings(cells, units, metrics, zero_undefined, n_bootstrap, seed) -> Values:
+def _evaluate_rankings(cells, units, metrics, zero_undefined, n_replicates, key) -> Values:
     program = programs(cells.truth, cells.predictions, cells.weights, units, metrics)
     shared = (program, units, cells.averaged, zero_undefined)
     full, left_out = sample_rankings(*shared)
-    return full, replicate_rankings(*shared, n_bootstrap, seed), left_out
+    return full, replicate_rankings(*shared, n_replicates, key), left_out
 
 
 _EVALUATORS = {COUNT_METRICS: _evaluate_counts, RANKING_METRICS: _evaluate_rankings}
@@ -137,7 +128,6 @@ def _estimates(cells: Cells, metrics, full, replicates, left_out, **shared) -> d
     """Name the entries of arrays indexed (metric, method, observation or average, ...)."""
     observations = (*cells.observations, MACRO_AVERAGE, WEIGHTED_AVERAGE)
     n, positives = _average_sizes(cells)
-    undefined = np.isnan(replicates).sum(axis=-1)
     if not np.isnan(shared["undefined_as"]):
         full = np.nan_to_num(full, nan=shared["undefined_as"])
     return {
@@ -145,7 +135,6 @@ def _estimates(cells: Cells, metrics, full, replicates, left_out, **shared) -> d
             value=float(full[a, m, o]),
             replicates=replicates[a, m, o],
             jackknife=left_out[a, m, o],
-            undefined=int(undefined[a, m, o]),
             n=int(n[m, o]),
             positives=int(positives[m, o]),
             **shared,
@@ -165,12 +154,8 @@ def _average_sizes(cells: Cells) -> tuple[np.ndarray, np.ndarray]:
     return n, np.column_stack([cells.positives, events, events])
 
 
-def _resample_key(index: pd.Index, units: ResamplingUnits, n_bootstrap: int, seed: int):
+def _resample_key(index: pd.Index, units: ResamplingUnits, resampling: Resampling) -> tuple:
+    """Tell apart what estimates must share to be paired: rows, units and draws."""
     rows = pd.util.hash_pandas_object(index).to_numpy()
-    return (
-        hash(rows.tobytes()),
-        hash(units.unit_of_row.tobytes()),
-        units.stratum_sizes,
-        n_bootstrap,
-        seed,
-    )
+    groups = hash(units.unit_of_row.tobytes()), units.stratum_sizes
+    return hash(rows.tobytes()), *groups, resampling.replicates, resampling.seed

@@ -9,33 +9,19 @@ import pandas as pd
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Truth and predictions of every method for every observation.
-
-    Attributes
-    ----------
-    methods, observations : tuple of str
-    truth : numpy.ndarray of float64, shape (n_rows, n_observations)
-        0, 1 or NaN.
-    predictions : numpy.ndarray of float64, shape (n_methods, n_rows, n_observations)
-    weights : numpy.ndarray of float64, shape (n_rows,), or None
-        Sampling weights.
-    n, positives : numpy.ndarray of int64, shape (n_methods, n_observations)
-        Complete pairs and the truth positives among them, unweighted.
-    averaged : numpy.ndarray of bool, shape (n_observations,)
-        Observations that enter the averages.
-    too_few : numpy.ndarray of bool, shape (n_methods, n_observations)
-        Cells with fewer than ``min_events`` positives or negatives.
-    """
+    """Truth and predictions of every method for every observation."""
 
     methods: tuple[str, ...]
     observations: tuple[str, ...]
-    truth: np.ndarray
-    predictions: np.ndarray
-    weights: np.ndarray | None
+    truth: np.ndarray  # 0, 1 or NaN, shape (n_rows, n_observations)
+    predictions: np.ndarray  # shape (n_methods, n_rows, n_observations)
+    weights: np.ndarray | None  # sampling weights, shape (n_rows,)
+    # Complete pairs and the truth positives among them, unweighted, and whether there are fewer
+    # positives or negatives than asked for: shape (n_methods, n_observations).
     n: np.ndarray
     positives: np.ndarray
-    averaged: np.ndarray
     too_few: np.ndarray
+    averaged: np.ndarray  # bool, shape (n_observations,): enters the averages
 
 
 def check_binary(values: np.ndarray, name: str) -> None:
@@ -55,18 +41,6 @@ def _aligned(table: pd.DataFrame, truth: pd.DataFrame, name: str) -> np.ndarray:
     return table.to_numpy(np.float64, na_value=np.nan)
 
 
-def _checked_weights(weights, n_rows: int) -> np.ndarray | None:
-    if weights is None:
-        return None
-    values = np.asarray(weights, np.float64)
-    if values.shape != (n_rows,) or not np.all(np.isfinite(values) & (values > 0)):
-        raise ValueError(
-            f"sampling_weights must be {n_rows} positive finite numbers, one per row; "
-            "drop rows of weight zero"
-        )
-    return values
-
-
 def _averaged(names: tuple[str, ...], averages_over: Sequence[str] | None) -> np.ndarray:
     if averages_over is None:
         return np.ones(len(names), bool)
@@ -80,20 +54,10 @@ def read_cells(
     truth: pd.DataFrame,
     predictions: Mapping[str, pd.DataFrame],
     averages_over: Sequence[str] | None,
-    sampling_weights,
+    weights: np.ndarray | None,
     min_events: int,
 ) -> Cells:
-    """Check the label tables and count what each cell rests on.
-
-    Returns
-    -------
-    Cells
-
-    Raises
-    ------
-    ValueError
-        If a table is misaligned, truth is not 0, 1 or missing, or a name is unknown.
-    """
+    """Check the label tables and count what each cell rests on."""
     if not predictions:
         raise ValueError("predictions is empty: name at least one method")
     labels = truth.to_numpy(np.float64, na_value=np.nan)
@@ -109,7 +73,7 @@ def read_cells(
         observations=observations,
         truth=labels,
         predictions=values,
-        weights=_checked_weights(sampling_weights, len(truth)),
+        weights=weights,
         n=n,
         positives=positives,
         averaged=_averaged(observations, averages_over) & ~too_few.any(axis=0),

@@ -1,7 +1,7 @@
-"""Estimates that carry their own resamples, and the table that holds them."""
+"""Estimates that carry their own resamples, what is derived from them, and their table."""
 
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,9 @@ from .intervals import bca_interval, bootstrap_p_value, percentile_interval
 
 MACRO_AVERAGE = "Average"
 WEIGHTED_AVERAGE = "Weighted Average"
-_CHUNK_ENTRIES = 500_000
+
+LIMITS = ("estimate", "low", "high")
+"""Columns of a table that hold an estimate and its 95 % interval."""
 
 Key = tuple[str, str, str]
 """Method, observation and metric."""
@@ -20,98 +22,67 @@ Key = tuple[str, str, str]
 class Estimate:
     """A statistic with its bootstrap and leave-one-out values.
 
-    Subtracting two estimates made from the same resamples gives their paired difference.
-
-    Attributes
-    ----------
-    value : float
-        Statistic on the original sample.
-    replicates : numpy.ndarray of float64, shape (n_replicates,)
-        Statistic on each resample; NaN where undefined.
-    jackknife : numpy.ndarray of float64, shape (n_units,)
-        Statistic without each resampling unit.
-    undefined : int
-        Replicates in which the statistic, or either side of a difference, is undefined.
-    n : int
-        Rows with truth and prediction; of a difference, the smaller side.
-    positives : int
-        Truth positives among them.
-    resample_key : hashable, optional
-        Equal for estimates made from the same resamples of the same rows.
-    stratum_sizes : tuple of int, optional
-        Units per stratum, in the order of ``jackknife``.
-    undefined_as : float, default NaN
-        Value that stands for an undefined replicate; NaN leaves such replicates out.
+    Subtracting two estimates made from the same resamples gives their paired difference. With
+    leave-one-out values the interval is BCa; an estimate without them (refitted in every
+    replicate, or averaged over resampled seeds) has a percentile interval and no other.
     """
 
     value: float
-    replicates: np.ndarray
-    jackknife: np.ndarray
-    undefined: int
-    n: int
-    positives: int
-    resample_key: Hashable = None
-    stratum_sizes: tuple[int, ...] | None = None
-    undefined_as: float = float("nan")
+    replicates: np.ndarray  # float64, shape (n_replicates,); NaN where undefined
+    n: int  # rows with truth and prediction; of a difference, the smaller side
+    positives: int = 0
+    jackknife: np.ndarray | None = None  # the value without each unit, shape (n_units,)
+    undefined: int | None = None  # undefined replicates, of either side; counted unless given
+    resample_key: Hashable = None  # equal for the same resamples of the same rows
+    stratum_sizes: tuple[int, ...] | None = None  # units per stratum, in the jackknife's order
+    undefined_as: float = float("nan")  # what an undefined value counts as; NaN leaves it out
 
-    def interval(self, level: float = 0.95, method: str = "bca") -> tuple[float, float]:
-        """Bootstrap confidence interval.
+    def __post_init__(self) -> None:
+        """Count the undefined replicates."""
+        if self.undefined is None:
+            object.__setattr__(self, "undefined", int(np.isnan(self.replicates).sum()))
 
-        Parameters
-        ----------
-        level : float, default 0.95
-        method : {"bca", "percentile"}
+    @classmethod
+    def like(
+        cls, other: "Estimate", value: float, replicates: np.ndarray, jackknife=None, **changes
+    ) -> "Estimate":
+        """Make an estimate of another statistic from the rows and resamples of `other`."""
+        values = {"value": float(value), "replicates": replicates, "jackknife": jackknife}
+        return replace(other, **{**values, "undefined": None, **changes})
 
-        Returns
-        -------
-        low, high : float
-            NaN if no replicate is defined, or (BCa) the value lies outside all replicates.
-        """
-        low, high = _intervals([self], level, method)
-        return float(low[0]), float(high[0])
+    @property
+    def method(self) -> str:
+        """Method of its interval, ``"bca"`` or ``"percentile"``."""
+        return "percentile" if self.jackknife is None else "bca"
 
-    def p_value(self, null: float = 0.0, method: str = "bca") -> float:
-        """Two-sided p-value by inverting the interval.
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Bootstrap interval; NaN if no replicate is defined or (BCa) all lie on one side."""
+        replicates = self._resolved(self.replicates)
+        if self.jackknife is None:
+            low, high = percentile_interval(replicates, level)
+        else:
+            jackknife = self._resolved(self.jackknife)
+            low, high = bca_interval(self.value, replicates, jackknife, level, self.stratum_sizes)
+        return float(low), float(high)
 
-        Parameters
-        ----------
-        null : float, default 0
-            Value tested.
-        method : {"bca", "percentile"}
+    def p_value(self, null: float = 0.0) -> float:
+        """Two-sided p-value of a true value of `null`, by inverting the interval."""
+        replicates, jackknife = self._resolved(self.replicates), self._resolved(self.jackknife)
+        return bootstrap_p_value(self.value, replicates, jackknife, null, self.stratum_sizes)
 
-        Returns
-        -------
-        float
-        """
-        _check_method(method)
-        return bootstrap_p_value(
-            self.value,
-            self._resolved(self.replicates),
-            self._resolved(self.jackknife) if method == "bca" else None,
-            null,
-            self.stratum_sizes,
-        )
+    def row(self, level: float = 0.95) -> dict[str, float]:
+        """Lay the estimate out as the columns of every tidy table; `LIMITS` come first."""
+        low, high = self.interval(level)
+        sample = {"n": self.n, "positives": self.positives}
+        return {"estimate": self.value, "low": low, "high": high, **sample}
 
     def __sub__(self, other: "Estimate") -> "Estimate":
         """Paired difference of two estimates made from the same resamples."""
-        if not isinstance(other, Estimate):
-            return NotImplemented
-        if self.resample_key is None or self.resample_key != other.resample_key:
-            raise ValueError(
-                "a paired difference needs estimates from the same rows, clusters, strata, "
-                "n_bootstrap and seed; compute both with one call or equal arguments"
-            )
-        return Estimate(
-            value=self.value - other.value,
-            replicates=self._resolved(self.replicates) - other._resolved(other.replicates),
-            jackknife=self._resolved(self.jackknife) - other._resolved(other.jackknife),
-            undefined=int((np.isnan(self.replicates) | np.isnan(other.replicates)).sum()),
-            n=min(self.n, other.n),
-            positives=min(self.positives, other.positives),
-            resample_key=self.resample_key,
-            stratum_sizes=self.stratum_sizes,
-            undefined_as=self.undefined_as,
-        )
+        return derive(np.subtract, self, other) if isinstance(other, Estimate) else NotImplemented
+
+    def __rsub__(self, constant: float) -> "Estimate":
+        """Return a constant minus the estimate, such as the false-positive rate 1 - specificity."""
+        return derive(lambda values: constant - values, self)
 
     def __repr__(self) -> str:
         """Show the value, its 95 % interval and the sample behind it."""
@@ -121,74 +92,78 @@ class Estimate:
             f"n={self.n}, positives={self.positives})"
         )
 
-    def _resolved(self, values: np.ndarray) -> np.ndarray:
-        if np.isnan(self.undefined_as):
+    def _resolved(self, values: np.ndarray | None) -> np.ndarray | None:
+        if values is None or np.isnan(self.undefined_as):
             return values
         return np.where(np.isnan(values), self.undefined_as, values)
 
 
-def _check_method(method: str) -> None:
-    if method not in ("bca", "percentile"):
-        raise ValueError(f"interval method must be 'bca' or 'percentile', got {method!r}")
+def derive(function: Callable[..., np.ndarray], *estimates: Estimate) -> Estimate:
+    """Apply a function of several arrays to estimates, replicate by replicate.
 
-
-def _intervals(
-    estimates: Sequence[Estimate], level: float, method: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Intervals of estimates that share their resamples, computed together."""
-    _check_method(method)
-    replicates = np.array([e._resolved(e.replicates) for e in estimates])
-    if method == "percentile":
-        return percentile_interval(replicates, level)
-    return bca_interval(
-        [e.value for e in estimates],
+    A quantity that mixes several statistics keeps the right interval only if all of them are
+    recomputed within each resample. Its sample is the smallest among the parts, and its interval
+    is a percentile one if any part's is.
+    """
+    keys = {estimate.resample_key for estimate in estimates}
+    if len(estimates) > 1 and (None in keys or len(keys) > 1):
+        raise ValueError(
+            "a difference or mean needs estimates from the same resamples: the same rows, "
+            "clusters, strata, replicates and seed"
+        )
+    replicates = function(*(e._resolved(e.replicates) for e in estimates))
+    parts_undefined = np.any([np.isnan(e.replicates) for e in estimates], axis=0)
+    jackknife = None
+    if all(estimate.method == "bca" for estimate in estimates):
+        jackknife = function(*(e._resolved(e.jackknife) for e in estimates))
+    return Estimate.like(
+        estimates[0],
+        function(*(np.float64(estimate.value) for estimate in estimates)),
         replicates,
-        np.array([e._resolved(e.jackknife) for e in estimates]),
-        level,
-        estimates[0].stratum_sizes,
+        jackknife,
+        undefined=int((parts_undefined | np.isnan(replicates)).sum()),
+        n=min(estimate.n for estimate in estimates),
+        positives=min(estimate.positives for estimate in estimates),
+    )
+
+
+def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
+    """Average estimates of the same resamples."""
+    return derive(lambda *values: sum(values) / len(values), *estimates)
+
+
+def average_over_seeds(estimates: Sequence[Estimate], seed: int = 0) -> Estimate:
+    """Average trainings that differ only in their seed; seeds are resampled with the cases.
+
+    The interval is a percentile one: leaving a case out says nothing of the seeds' spread.
+    """
+    replicates = np.stack([estimate.replicates for estimate in estimates])
+    generator = np.random.default_rng(seed)
+    drawn = generator.integers(len(estimates), size=replicates.shape)
+    return Estimate.like(
+        estimates[0],
+        np.mean([estimate.value for estimate in estimates]),
+        np.take_along_axis(replicates, drawn, axis=0).mean(axis=0),
+        resample_key=None,
     )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Agreement:
-    """All estimates of one comparison.
+    """All estimates of one comparison, by method, observation and metric.
 
-    Attributes
-    ----------
-    estimates : dict
-        `Estimate` by (method, observation, metric).  The averages are observations named
-        "Average" and "Weighted Average".
-    contrasts : tuple of (str, str)
-        Pairs of methods whose paired difference is reported as method ``"a - b"``; computed when
-        asked for, so that they take no memory.
-    too_few : frozenset of (str, str)
-        Method and observation with too few positives or negatives to be judged.
+    The averages are observations named "Average" and "Weighted Average". A contrast, the paired
+    difference of two methods, is method ``"a - b"``; it is computed when asked for, so that it
+    takes no memory.
     """
 
     estimates: dict[Key, Estimate]
     contrasts: tuple[tuple[str, str], ...] = ()
+    # Method and observation with too few positives or negatives to be judged.
     too_few: frozenset[tuple[str, str]] = field(default_factory=frozenset)
 
     def estimate(self, method: str, observation: str, metric: str) -> Estimate:
-        """Return one estimate or contrast.
-
-        Parameters
-        ----------
-        method : str
-            A method, or a contrast written ``"a - b"``.
-        observation : str
-            An observation, ``"Average"`` or ``"Weighted Average"``.
-        metric : str
-
-        Returns
-        -------
-        Estimate
-
-        Raises
-        ------
-        KeyError
-            If there is no such estimate.
-        """
+        """Return one estimate, or the contrast that is written ``"a - b"``."""
         for first, second in self.contrasts:
             if method == _contrast_name(first, second):
                 return self.estimate(first, observation, metric) - self.estimate(
@@ -207,43 +182,18 @@ class Agreement:
                 if method == first:
                     yield _contrast_name(first, second), observation, metric
 
-    def table(self, level: float = 0.95, method: str = "bca") -> pd.DataFrame:
-        """Tidy table of every estimate and contrast.
-
-        Parameters
-        ----------
-        level : float, default 0.95
-        method : {"bca", "percentile"}
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns method, observation, metric, estimate, low, high, n, positives, undefined
-            (replicates) and too_few.
-        """
-        keys = list(self)
+    def table(self, level: float = 0.95) -> pd.DataFrame:
+        """Tidy table of every estimate and contrast, with undefined replicates and too_few."""
         flagged = self._flagged()
-        chunk = max(1, _CHUNK_ENTRIES // max(1, self._n_replicates()))
         rows = []
-        for first in range(0, len(keys), chunk):
-            part = keys[first : first + chunk]
-            estimates = [self.estimate(*key) for key in part]
-            bounds = zip(*_intervals(estimates, level, method), strict=True)
-            rows += [
-                (
-                    *key,
-                    e.value,
-                    low,
-                    high,
-                    e.n,
-                    e.positives,
-                    e.undefined,
-                    key[:2] in flagged,
-                )
-                for key, e, (low, high) in zip(part, estimates, bounds, strict=True)
-            ]
-        names = "method observation metric estimate low high n positives undefined too_few"
-        return pd.DataFrame(rows, columns=names.split())
+        for method, observation, metric in self:
+            estimate = self.estimate(method, observation, metric)
+            rows.append(
+                {"method": method, "observation": observation, "metric": metric}
+                | estimate.row(level)
+                | {"undefined": estimate.undefined, "too_few": (method, observation) in flagged}
+            )
+        return pd.DataFrame(rows)
 
     def __repr__(self) -> str:
         """Show the table."""
@@ -251,9 +201,6 @@ class Agreement:
 
     def _repr_html_(self) -> str:
         return self.table().to_html(index=False, float_format="{:.3f}".format)
-
-    def _n_replicates(self) -> int:
-        return next((e.replicates.size for e in self.estimates.values()), 0)
 
     def _flagged(self) -> set[tuple[str, str]]:
         flagged = set(self.too_few)

@@ -9,9 +9,8 @@ from cxrstudy.compiled import numba
 
 from .compare import agree
 from .intervals import bca_interval
-from .philox import resample_weights
+from .resampling import DEFAULT_RESAMPLING, Resampling
 from .result import Agreement, Estimate
-from .units import resampling_units
 
 _TOLERANCE = 1e-9
 
@@ -103,9 +102,7 @@ def mean_roc(
     scores: Mapping[str, pd.DataFrame],
     *,
     rates: Sequence[float] = tuple(np.linspace(0, 1, 51)),
-    clusters=None,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> pd.DataFrame:
     """Average the models' ROC curves at fixed false-positive rates, with pointwise intervals.
 
@@ -117,22 +114,22 @@ def mean_roc(
         Each model's scores, complete, with the same index and columns.
     rates : sequence of float
         False-positive rates.
-    clusters : array-like of shape (n_studies,), optional
-        Rows with one label (a patient) are drawn together.
-    n_bootstrap, seed : int
+    resampling : Resampling
+        Also groups and weights of the studies.
 
     Returns
     -------
     DataFrame
         Columns observation, false_positive_rate, estimate (mean sensitivity), low, high and n.
     """
-    weights = _weights(len(truth), n_bootstrap, seed, clusters)
+    weights = _weights(len(truth), resampling)
+    strata = resampling.units(len(truth)).stratum_sizes
     targets = np.broadcast_to(np.asarray(rates, float), (len(weights), len(rates)))
     parts = []
     for observation in truth:
         values = mean_sensitivity(*_arrays(truth, scores, observation), weights, targets)
-        full, replicates, jackknife = _split(values, n_bootstrap)
-        low, high = bca_interval(full, replicates.T, jackknife.T)
+        full, replicates, jackknife = _split(values, resampling.replicates)
+        low, high = bca_interval(full, replicates.T, jackknife.T, stratum_sizes=strata)
         parts.append(
             pd.DataFrame(
                 {"observation": observation, "false_positive_rate": rates, "estimate": full,
@@ -146,8 +143,7 @@ def operating_points(
     truth: pd.DataFrame,
     raters: Mapping[str, pd.DataFrame],
     *,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> pd.DataFrame:
     """Place raters who answer yes or no on the ROC plane.
 
@@ -157,7 +153,7 @@ def operating_points(
         0 and 1.
     raters : mapping of str to DataFrame
         Each rater's 0 and 1.
-    n_bootstrap, seed : int
+    resampling : Resampling
 
     Returns
     -------
@@ -165,7 +161,7 @@ def operating_points(
         Columns rater, observation, false_positive_rate and sensitivity, both with ``_low`` and
         ``_high``, and n.
     """
-    found = _rates(truth, raters, n_bootstrap, seed)
+    found = _rates(truth, raters, resampling)
     rows = []
     for rater in raters:
         for observation in truth:
@@ -186,8 +182,7 @@ def sensitivity_beyond_raters(
     scores: Mapping[str, pd.DataFrame],
     raters: Mapping[str, pd.DataFrame],
     *,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> pd.DataFrame:
     """Mean sensitivity of the models at each rater's false-positive rate, minus the rater's own.
 
@@ -198,15 +193,15 @@ def sensitivity_beyond_raters(
     truth : DataFrame, shape (n_studies, n_observations)
         0 and 1, complete.
     scores, raters : mapping of str to DataFrame
-    n_bootstrap, seed : int
+    resampling : Resampling
 
     Returns
     -------
     DataFrame
         Columns rater, observation, estimate, low, high, n and positives.
     """
-    found = _rates(truth, raters, n_bootstrap, seed)
-    weights = _weights(len(truth), n_bootstrap, seed)
+    found = _rates(truth, raters, resampling)
+    weights = _weights(len(truth), resampling)
     rows = []
     for observation in truth:
         specificities = [found.estimate(rater, observation, "specificity") for rater in raters]
@@ -215,18 +210,13 @@ def sensitivity_beyond_raters(
         values = mean_sensitivity(*arrays, weights, np.nan_to_num(targets))
         for rater, models in zip(raters, values.T, strict=True):
             own = found.estimate(rater, observation, "recall")
-            difference = _as_estimate(models, own, n_bootstrap) - own
-            rows.append(
-                (rater, observation, difference.value, *difference.interval(),
-                 difference.n, difference.positives)
-            )  # fmt: skip
-    names = "rater observation estimate low high n positives"
-    return pd.DataFrame(rows, columns=names.split())
+            beyond = Estimate.like(own, *_split(models, resampling.replicates)) - own
+            rows.append({"rater": rater, "observation": observation} | beyond.row())
+    return pd.DataFrame(rows)
 
 
-def _rates(truth, raters, n_bootstrap: int, seed: int) -> Agreement:
-    metrics = ("recall", "specificity")
-    return agree(truth, raters, metrics=metrics, n_bootstrap=n_bootstrap, seed=seed)
+def _rates(truth, raters, resampling: Resampling) -> Agreement:
+    return agree(truth, raters, metrics=("recall", "specificity"), resampling=resampling)
 
 
 def _arrays(truth, scores, observation: str) -> tuple[np.ndarray, np.ndarray]:
@@ -234,32 +224,19 @@ def _arrays(truth, scores, observation: str) -> tuple[np.ndarray, np.ndarray]:
     return truth[observation].to_numpy() == 1, values
 
 
-def _weights(n: int, n_bootstrap: int, seed: int, clusters=None) -> np.ndarray:
-    """Weights of the sample, of each resample, and without each unit in turn."""
-    units = resampling_units(n, clusters)
+def _weights(n: int, resampling: Resampling) -> np.ndarray:
+    """Weights of the rows in the sample, in each resample, and without each unit in turn."""
+    units = resampling.units(n)
     ones = np.ones((1, units.n_units), np.uint8)
     left_out = 1 - np.eye(units.n_units, dtype=np.uint8)
-    drawn = resample_weights(units.n_units, n_bootstrap, seed)
-    return np.concatenate([ones, drawn, left_out])[:, units.unit_of_row]
+    counts = np.concatenate([ones, resampling.drawn(n), left_out])[:, units.unit_of_row]
+    row_weights = resampling.row_weights(n)
+    return counts if row_weights is None else counts * row_weights
 
 
-def _split(values: np.ndarray, n_bootstrap: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return values[0], values[1 : n_bootstrap + 1], values[n_bootstrap + 1 :]
+def _split(values: np.ndarray, n_replicates: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return values[0], values[1 : n_replicates + 1], values[n_replicates + 1 :]
 
 
 def _joined(estimate: Estimate) -> np.ndarray:
     return np.concatenate([[estimate.value], estimate.replicates, estimate.jackknife])
-
-
-def _as_estimate(values: np.ndarray, like: Estimate, n_bootstrap: int) -> Estimate:
-    full, replicates, jackknife = _split(values, n_bootstrap)
-    return Estimate(
-        value=float(full),
-        replicates=replicates,
-        jackknife=jackknife,
-        undefined=int(np.isnan(replicates).sum()),
-        n=like.n,
-        positives=like.positives,
-        resample_key=like.resample_key,
-        stratum_sizes=like.stratum_sizes,
-    )

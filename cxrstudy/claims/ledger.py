@@ -114,11 +114,11 @@ def _p_value(claim: Claim, measurement: Measurement | None) -> float:
 
 
 def _direction_p_value(claim: Claim, measurement: Measurement, estimate: Estimate) -> float:
-    return estimate.p_value(method=measurement.method)
+    return estimate.p_value()
 
 
 def _value_p_value(claim: Claim, measurement: Measurement, estimate: Estimate) -> float:
-    return estimate.p_value(measurement.published_number, method=measurement.method)
+    return estimate.p_value(measurement.published_number)
 
 
 def _equivalence_p_value(claim: Claim, measurement: Measurement, estimate: Estimate) -> float:
@@ -128,7 +128,7 @@ def _equivalence_p_value(claim: Claim, measurement: Measurement, estimate: Estim
         (-claim.margin, estimate.value > -claim.margin),
         (claim.margin, estimate.value < claim.margin),
     ):
-        half = estimate.p_value(limit, method=measurement.method) / 2
+        half = estimate.p_value(limit) / 2
         one_sided.append(half if inside else 1 - half)
     return max(one_sided)
 
@@ -204,7 +204,7 @@ def _tested(claim: Claim, measurement: Measurement, level: float) -> dict:
     fields = {"level": round(level, 5), "verdict": _combine(verdicts)}
     if len(cells) == 1:
         (estimate,) = measurement.estimates.values()
-        low, high = estimate.interval(level, method=measurement.method)
+        low, high = estimate.interval(level)
         fields |= {"measured": f"{estimate.value:+.3f}", "low": _finite(low), "high": _finite(high)}
         fields["detectable"] = _finite(rules.detectable_effect(_standard_error(estimate)))
     else:
@@ -230,12 +230,12 @@ def _finite(value: float) -> float | None:
 
 def _decide_cell(claim: Claim, measurement: Measurement, estimate: Estimate, level: float) -> str:
     if claim.rule == "direction":
-        low, high = estimate.interval(level, method=measurement.method)
+        low, high = estimate.interval(level)
         return rules.decide_direction(low, high, claim.side, claim.margin)
     if claim.rule == "equivalence":
         return rules.decide_equivalence(
-            estimate.interval(2 * level - 1, method=measurement.method),
-            estimate.interval(level, method=measurement.method),
+            estimate.interval(2 * level - 1),
+            estimate.interval(level),
             claim.margin,
         )
     return rules.decide_value(

@@ -30,8 +30,6 @@ class Measurement:
         False where the paper's figures run over unlike label sets.
     measured, published : str
         Values in words; empty where the ledger formats them from numbers.
-    method : str
-        Interval method of the estimates, ``"bca"`` or ``"percentile"``.
     fewest_events, seeds : int or None
         Events or non-events, whichever are fewer; independent trainings.
     policy_dependent : bool
@@ -52,7 +50,6 @@ class Measurement:
     comparable: bool = True
     measured: str = ""
     published: str = ""
-    method: str = "bca"
     fewest_events: int | None = None
     seeds: int | None = None
     policy_dependent: bool = False
@@ -131,19 +128,24 @@ def _read(path: Path) -> Measurement:
     if cells:
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
             estimates = {
-                cell: Estimate(
-                    value=float(arrays[f"{i}.value"]),
-                    replicates=arrays[f"{i}.replicates"].astype(np.float64),
-                    jackknife=arrays[f"{i}.jackknife"].astype(np.float64),
-                    undefined=int(np.isnan(arrays[f"{i}.replicates"]).sum()),
-                    n=fields["n"],
-                    positives=int(arrays[f"{i}.positives"]),
-                    stratum_sizes=tuple(arrays[f"{i}.stratum_sizes"].tolist()) or None,
-                    undefined_as=float(arrays[f"{i}.undefined_as"]),
-                )
-                for i, cell in enumerate(cells)
+                cell: _read_estimate(arrays, f"{i}.", fields["n"]) for i, cell in enumerate(cells)
             }
     return Measurement(**fields, estimates=estimates)
+
+
+def _read_estimate(arrays: Mapping[str, np.ndarray], prefix: str, n: int) -> Estimate:
+    # Kept runs hold resamples in single precision; an estimate with a percentile interval has
+    # no leave-one-out values.
+    jackknife = arrays.get(prefix + "jackknife")
+    return Estimate(
+        value=float(arrays[prefix + "value"]),
+        replicates=arrays[prefix + "replicates"].astype(np.float64),
+        jackknife=None if jackknife is None else jackknife.astype(np.float64),
+        n=n,
+        positives=int(arrays[prefix + "positives"]),
+        stratum_sizes=tuple(arrays[prefix + "stratum_sizes"].tolist()) or None,
+        undefined_as=float(arrays[prefix + "undefined_as"]),
+    )
 
 
 def _check_evidence(rule: str, measurement: Measurement) -> None:
@@ -166,6 +168,7 @@ def _as_arrays(estimates: Mapping[str, Estimate]) -> dict[str, np.ndarray]:
         f"{i}.{name}": np.asarray(getattr(estimate, name))
         for i, estimate in enumerate(estimates.values())
         for name in fields
+        if getattr(estimate, name) is not None
     }
     strata = {
         f"{i}.stratum_sizes": np.array(estimate.stratum_sizes or (), dtype=np.int64)

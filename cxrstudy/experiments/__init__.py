@@ -1,1 +1,1 @@
-"""What several studies share: arms and halves of patients, scores by label source, choices, contrasts."""
+"""What several studies share: arms, halves of patients, scores by label source, contrasts."""

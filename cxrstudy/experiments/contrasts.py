@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cxrstudy import claims
+from cxrstudy.agreement.result import LIMITS
 from cxrstudy.experiments.scoring import PLACES, POOLED, WITHIN_VIEW, LabelScores
 
 CONDITIONAL = (
@@ -15,46 +16,28 @@ CONDITIONAL = (
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """One difference of scores, and the claim that it decides.
-
-    Attributes
-    ----------
-    claim : str
-        Its id.
-    name : str
-        What is subtracted from what, in words that hold for this run.
-    scores : LabelScores
-    terms : tuple of (float, str, str)
-        See `LabelScores.combine`; positive if the difference goes the claim's way.
-    data : str
-        Which images, in words.
-    seeds : int or None
-        Independent trainings, where there are any.
-    decides : bool
-        Whether the run has what the claim is about, such as its run lengths. If not, the
-        difference is shown and the claim is left alone.
-    alternatives : sequence of LabelScores
-        The same methods under another weighting.
-    """
+    """One difference of scores, and the claim that it decides."""
 
     claim: str
-    name: str
+    name: str  # what is subtracted from what, in words that hold for this run
     scores: LabelScores
-    terms: tuple[tuple[float, str, str], ...]
-    data: str
-    seeds: int | None = None
+    terms: tuple[tuple[float, str, str], ...]  # of `combine`; above 0 if it goes the claim's way
+    data: str  # which images, in words
+    seeds: int | None = None  # independent trainings, where there are any
+    # Whether the run has what the claim is about, such as its run lengths. If not, the difference
+    # is shown and the claim is left alone.
     decides: bool = True
-    alternatives: Sequence[LabelScores] = ()
+    alternatives: Sequence[LabelScores] = ()  # the same methods under another weighting
 
     def row(self, where: str) -> dict[str, float]:
         """Return the difference within view or pooled, with its 95 % interval."""
-        return self.scores.row(self.scores.combine(*self.terms, where=where))
+        return self.scores.combine(*self.terms, where=where).row()
 
     def is_policy_dependent(self) -> bool:
         """Whether pooling or another weighting shows a significant difference of opposite sign."""
         primary = self.row(WITHIN_VIEW)["estimate"]
         others = [
-            other.row(other.combine(*self.terms, where=where))
+            other.combine(*self.terms, where=where).row()
             for other in (self.scores, *self.alternatives)
             for where in (WITHIN_VIEW, POOLED)
         ]
@@ -83,15 +66,15 @@ def record_contrasts(results: str, contrasts: Sequence[Contrast]) -> pd.DataFram
                 results,
                 contrast.claim,
                 contrast.scores.combine(*contrast.terms),
-                method=contrast.scores.interval_method,
                 data=contrast.data,
                 n=contrast.scores.n_scored,
                 seeds=contrast.seeds,
                 policy_dependent=contrast.is_policy_dependent(),
                 detail=f"Pooled over views {pooled['estimate']:+.3f} ({interval}). {CONDITIONAL}",
             )
-    return pd.DataFrame(
+    rows = [
         {"difference": contrast.name, "images": PLACES[where]} | contrast.row(where)
         for contrast in contrasts
         for where in (WITHIN_VIEW, POOLED)
-    )
+    ]
+    return pd.DataFrame(rows, columns=["difference", "images", *LIMITS, "n"])

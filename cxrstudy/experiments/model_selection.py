@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement.philox import resample_weights
-from cxrstudy.agreement.result import Estimate
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
+from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.experiments.rank_correlation import rank_correlation
 from cxrstudy.experiments.splits import SortedCells, score_splits, sort_cells
 from cxrstudy.experiments.thresholds import RULES, THRESHOLD_METRICS, threshold_scores
@@ -35,38 +35,22 @@ _THRESHOLD_SPLITS = 2
 
 @dataclass(frozen=True, eq=False)
 class SplitEstimates:
-    """Expected outcomes over random splits, by size of the validation part.
+    """Expected outcomes over random splits, by size of the validation part."""
 
-    Attributes
-    ----------
-    estimates : dict of (int, str) to Estimate
-        By size and outcome; see `nested_estimate`.
-    spread : DataFrame
-        Columns size, outcome, median, low and high: the central 95 % of single splits of the
-        sample, which is what one team with one validation set may see.
-    without_class : Series of float
-        By size: observations per split that lack a class in the validation part.
-    n_studies : int
-    """
-
-    estimates: dict[tuple[int, str], Estimate]
+    estimates: dict[tuple[int, str], Estimate]  # by size and outcome; see `nested_estimate`
+    # Size, outcome, median, low and high: the central 95 % of single splits of the sample, which
+    # is what one team with one validation set may see.
     spread: pd.DataFrame
-    without_class: pd.Series
+    without_class: pd.Series  # by size: observations per split that lack a class in validation
     n_studies: int
 
     def table(self) -> pd.DataFrame:
-        """Tidy table.
-
-        Returns
-        -------
-        DataFrame
-            Columns size, outcome, estimate, low, high (percentile) and n.
-        """
+        """Tidy table of the estimates by size and outcome."""
         rows = [
-            (size, outcome, e.value, *e.interval(method="percentile"), e.n)
-            for (size, outcome), e in self.estimates.items()
+            {"size": size, "outcome": outcome} | estimate.row()
+            for (size, outcome), estimate in self.estimates.items()
         ]
-        return pd.DataFrame(rows, columns=["size", "outcome", "estimate", "low", "high", "n"])
+        return pd.DataFrame(rows, columns=["size", "outcome", *LIMITS, "n"])
 
 
 def nested_estimate(
@@ -81,22 +65,9 @@ def nested_estimate(
     times; the spread of their means holds the error of the sample and a share of the splits'
     own, which is estimated from the spread within resamples and taken out. Copies of a study
     never straddle a split, so a resample's parts hold fewer distinct studies and its mean is
-    shifted; the replicates are therefore moved to the value and only their spread is used.
-
-    Parameters
-    ----------
-    splits : numpy.ndarray of float64, any shape
-        Outcome of each split of the sample; NaN where undefined.
-    resampled : numpy.ndarray of float64, shape (n_bootstrap, n_splits)
-        Outcome of each split of each resample; at least two splits.
-    n_studies : int
-    bounds : tuple of float
-        Range that the outcome cannot leave, such as 0 to 1 for a chance.
-
-    Returns
-    -------
-    Estimate
-        For percentile intervals.
+    shifted; the replicates are therefore moved to the value and only their spread is used. They
+    are kept within the bounds that the outcome cannot leave, such as 0 and 1 for a chance.
+    ``resampled`` has shape (n_replicates, at least two splits).
 
     References
     ----------
@@ -112,10 +83,7 @@ def nested_estimate(
     return Estimate(
         value=value,
         replicates=np.clip(value + shrink * deviations, *bounds),
-        jackknife=np.full(n_studies, value),
-        undefined=int(np.isnan(means).sum()),
         n=n_studies,
-        positives=0,
     )
 
 
@@ -138,20 +106,8 @@ def _means_and_their_variance(resampled: np.ndarray) -> tuple[np.ndarray, np.nda
 def selection_outcomes(validation: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
     """Judge the choice of the model with the highest validation score.
 
-    Models that tie for the highest score share the choice.
-
-    Parameters
-    ----------
-    validation, test : numpy.ndarray of float64, shape (..., n_models)
-
-    Returns
-    -------
-    dict of str to numpy.ndarray of float64, shape (...)
-        By `OUTCOMES`: test score of the chosen model minus the mean of all; the highest test
-        score minus that of the chosen, and minus the mean of all (both include the luck of the
-        best); whether the chosen has the highest test score; validation minus test score of the
-        chosen; Spearman's correlation of validation and test scores over the models, NaN where
-        one of the two does not vary.
+    Scores have shape (..., n_models); models that tie for the highest share the choice. Both
+    regrets include the luck of the best model.
     """
     leading = validation == validation.max(axis=-1, keepdims=True)
     share = leading / leading.sum(axis=-1, keepdims=True)
@@ -160,9 +116,9 @@ def selection_outcomes(validation: np.ndarray, test: np.ndarray) -> dict[str, np
         chosen - average,
         best - chosen,
         best - average,
-        (share * (test == best[..., None])).sum(axis=-1),
+        (share * (test == best[..., None])).sum(axis=-1),  # whether the chosen is the best
         validation.max(axis=-1) - chosen,
-        rank_correlation(validation, test),
+        rank_correlation(validation, test),  # over the models; NaN where a score does not vary
     )
     return dict(zip(OUTCOMES, values, strict=True))
 
@@ -172,8 +128,7 @@ def choose_on_validation(
     scores: Mapping[str, pd.DataFrame],
     sizes: Sequence[int],
     *,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> SplitEstimates:
     """Choose the model with the best mean AUROC on part of the studies, and test it on the rest.
 
@@ -185,15 +140,16 @@ def choose_on_validation(
         Each model's scores, complete, with the same index and columns.
     sizes : sequence of int
         Studies in the validation part, rising.
-    n_bootstrap, seed : int
+    resampling : Resampling
+        Its seed also draws the splits.
 
     Returns
     -------
     SplitEstimates
         Of `OUTCOMES`.
     """
-    settings = {"n_bootstrap": n_bootstrap, "seed": seed}
-    return choose_by_criteria(truth, scores, sizes, {"truth": truth}, **settings)["truth"]
+    by_truth = choose_by_criteria(truth, scores, sizes, {"truth": truth}, resampling=resampling)
+    return by_truth["truth"]
 
 
 def choose_by_criteria(
@@ -202,27 +158,15 @@ def choose_by_criteria(
     sizes: Sequence[int],
     criteria: Mapping[str, pd.DataFrame | pd.Series],
     *,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> dict[str, SplitEstimates]:
     """Choose a model by each of several criteria on the same splits, and let the truth judge.
 
-    Parameters
-    ----------
-    truth, scores, sizes, n_bootstrap, seed
-        As for `choose_on_validation`.
-    criteria : mapping of str to DataFrame or Series
-        Labels of the same studies, by which the validation part is scored, the truth itself
-        among them; or one number for each model, the highest being best, such as a training
-        loss with its sign changed.
-
-    Returns
-    -------
-    dict of str to SplitEstimates
-        By criterion; of `OUTCOMES`. Optimism compares the criterion's own score with the test
-        score.
+    A criterion is a table of labels of the same studies, by which the validation part is scored;
+    or one number for each model, the highest being best, such as a training loss with its sign
+    changed. Optimism compares the criterion's own score with the test score.
     """
-    cells = sort_cells(truth, scores)
+    cells, seed = sort_cells(truth, scores), resampling.seed
     sorted_by = {
         name: cells if labels is truth else sort_cells(labels, scores)
         for name, labels in criteria.items()
@@ -230,7 +174,7 @@ def choose_by_criteria(
     }
     outcomes: dict[str, list] = {name: [] for name in criteria}
     without_class: dict[str, np.ndarray] = {}
-    for weights in _sample_and_resamples(cells, n_bootstrap, seed):
+    for weights in _sample_and_resamples(cells, resampling):
         tested = score_splits(cells, weights, sizes, seed)
         for name, criterion in criteria.items():
             if name not in sorted_by:
@@ -255,14 +199,13 @@ def set_thresholds(
     scores: Mapping[str, pd.DataFrame],
     sizes: Sequence[int],
     *,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> SplitEstimates:
     """Set thresholds on part of the studies by each rule, and score them on the rest.
 
     Parameters
     ----------
-    truth, scores, sizes, n_bootstrap, seed
+    truth, scores, sizes, resampling
         As for `choose_on_validation`.
 
     Returns
@@ -273,8 +216,8 @@ def set_thresholds(
     """
     cells = sort_cells(truth, scores)
     full, resampled = (
-        threshold_scores(cells, weights, sizes, _THRESHOLD_SPLITS, seed)
-        for weights in _sample_and_resamples(cells, n_bootstrap, seed)
+        threshold_scores(cells, weights, sizes, _THRESHOLD_SPLITS, resampling.seed)
+        for weights in _sample_and_resamples(cells, resampling)
     )
     return _split_estimates(
         _threshold_outcomes(full[0]),
@@ -296,10 +239,10 @@ def _central_range(values: np.ndarray) -> np.ndarray:
     return np.quantile(defined, [0.5, 0.025, 0.975]) if defined.size else np.full(3, np.nan)
 
 
-def _sample_and_resamples(cells: SortedCells, n_bootstrap: int, seed: int):
+def _sample_and_resamples(cells: SortedCells, resampling: Resampling):
     n = cells.positive.shape[1]
     yield np.ones((_FULL_RESAMPLES, n), np.uint8)
-    yield resample_weights(n, n_bootstrap, seed)
+    yield resampling.drawn_rows(n)
 
 
 def _threshold_outcomes(scores: np.ndarray) -> dict[str, np.ndarray]:

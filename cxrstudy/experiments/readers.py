@@ -5,21 +5,25 @@ majority of the others, and the labeler with the same majorities.
 """
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cxrstudy.agreement.compare import agree
-from cxrstudy.agreement.philox import resample_weights
-from cxrstudy.agreement.result import MACRO_AVERAGE, WEIGHTED_AVERAGE, Agreement, Estimate
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
+from cxrstudy.agreement.result import (
+    LIMITS,
+    MACRO_AVERAGE,
+    Agreement,
+    Estimate,
+    mean_estimate,
+)
 
 READER = "image reader"
 """Method that stands for the mean over all readers, each against the others."""
 
 MINIMUM_EVENTS = 10
-_BLOCK = 1000
 
 
 def majority(readers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -48,8 +52,7 @@ def majority(readers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def compare_with_peers(
     readers: Mapping[str, pd.DataFrame],
     others: Mapping[str, pd.DataFrame],
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> Agreement:
     """Compare each reader, and others such as a labeler, with the majority of the other readers.
 
@@ -59,8 +62,7 @@ def compare_with_peers(
         Labels 1 and 0 of an even number of readers, so that the others cannot tie.
     others : mapping of str to DataFrame
         Labels 1 and 0 to compare with the same majorities.
-    n_bootstrap, seed : int
-        Replicates of studies, and key of the resampling stream.
+    resampling : Resampling
 
     Returns
     -------
@@ -80,8 +82,7 @@ def compare_with_peers(
             truth,
             {READER: readers[name], **others},
             averages_over=judged,
-            n_bootstrap=n_bootstrap,
-            seed=seed,
+            resampling=resampling,
         ).estimates
         for name, truth in truths.items()
     }
@@ -101,40 +102,8 @@ def compare_with_peers(
     )
 
 
-def mean_estimate(estimates: list[Estimate]) -> Estimate:
-    """Average estimates made from the same resamples.
-
-    Parameters
-    ----------
-    estimates : list of Estimate
-
-    Returns
-    -------
-    Estimate
-        Its positives are the fewest behind any of them.
-
-    Raises
-    ------
-    ValueError
-        If they come from different resamples.
-    """
-    if any(a.resample_key != b.resample_key for a, b in pairwise(estimates)):
-        raise ValueError("a mean needs estimates from the same resamples of the same rows")
-    replicates = np.mean([e.replicates for e in estimates], axis=0)
-    return Estimate(
-        value=float(np.mean([e.value for e in estimates])),
-        replicates=replicates,
-        jackknife=np.mean([e.jackknife for e in estimates], axis=0),
-        undefined=int(np.isnan(replicates).sum()),
-        n=min(e.n for e in estimates),
-        positives=min(e.positives for e in estimates),
-        resample_key=estimates[0].resample_key,
-        stratum_sizes=estimates[0].stratum_sizes,
-    )
-
-
 def fleiss_kappas(
-    readers: Mapping[str, pd.DataFrame], n_bootstrap: int = 10_000, seed: int = 0
+    readers: Mapping[str, pd.DataFrame], resampling: Resampling = DEFAULT_RESAMPLING
 ) -> pd.DataFrame:
     """Agreement of all readers with each other beyond chance, for each observation.
 
@@ -142,8 +111,7 @@ def fleiss_kappas(
     ----------
     readers : mapping of str to DataFrame, each of shape (n_studies, n_observations)
         Labels 1 and 0.
-    n_bootstrap, seed : int
-        Replicates of studies, and key of the resampling stream.
+    resampling : Resampling
 
     Returns
     -------
@@ -159,26 +127,18 @@ def fleiss_kappas(
     votes = _votes(readers)
     n, n_readers = len(votes), len(readers)
     counts = votes.to_numpy(np.float64)
-    drawn = np.concatenate(
-        [
-            fleiss_kappa(
-                counts, n_readers, resample_weights(n, min(_BLOCK, n_bootstrap - i), seed, i)
-            )
-            for i in range(0, n_bootstrap, _BLOCK)
-        ]
-    )
+    drawn = fleiss_kappa(counts, n_readers, resampling.drawn_rows(n))
     value = fleiss_kappa(counts, n_readers, np.ones((1, n)))[0]
     left_out = fleiss_kappa(counts, n_readers, 1 - np.eye(n))
     positives = votes.sum() / n_readers
-    shared = {"n": n, "resample_key": ("fleiss", n, n_bootstrap, seed)}
     estimates = {
         name: Estimate(
             value=float(value[j]),
             replicates=drawn[:, j],
             jackknife=left_out[:, j],
-            undefined=int(np.isnan(drawn[:, j]).sum()),
+            n=n,
             positives=round(positives[name]),
-            **shared,
+            resample_key=("fleiss", n, resampling.replicates, resampling.seed),
         )
         for j, name in enumerate(votes)
     }
@@ -187,28 +147,19 @@ def fleiss_kappas(
     if kept:
         estimates[MACRO_AVERAGE] = mean_estimate(kept)
     rows = [
-        (name, e.value, *e.interval(), e.positives, e.undefined, bool(few.get(name, False)))
-        for name, e in estimates.items()
+        {"observation": name, "undefined": estimate.undefined, "too_few": bool(few.get(name))}
+        | estimate.row()
+        for name, estimate in estimates.items()
     ]
-    names = ["observation", "estimate", "low", "high", "positives", "undefined", "too_few"]
+    names = ["observation", *LIMITS, "positives", "undefined", "too_few"]
     return pd.DataFrame(rows, columns=names)
 
 
 def fleiss_kappa(votes: NDArray, n_readers: int, weights: NDArray) -> NDArray[np.float64]:
-    """Fleiss' kappa of yes-or-no labels, for many weightings of the studies at once.
+    """Fleiss' kappa from the number of readers who say yes, shape (n_studies, n_observations).
 
-    Parameters
-    ----------
-    votes : float array, shape (n_studies, n_observations)
-        Readers who answer yes.
-    n_readers : int
-    weights : array, shape (n_weightings, n_studies)
-        How often each study counts.
-
-    Returns
-    -------
-    float array, shape (n_weightings, n_observations)
-        NaN where all readers give the same answer to every study.
+    Each row of ``weights``, shape (n_weightings, n_studies), gives a row of values; NaN where all
+    readers give the same answer to every study.
     """
     weights = np.asarray(weights, np.float64)
     pairs = n_readers * (n_readers - 1)
@@ -226,8 +177,7 @@ def fleiss_kappa(votes: NDArray, n_readers: int, weights: NDArray) -> NDArray[np
 def operating_points(
     truth: pd.DataFrame,
     predictions: Mapping[str, pd.DataFrame],
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> pd.DataFrame:
     """Rates at which labels are positive where the truth is negative (fpr) and positive (tpr).
 
@@ -237,31 +187,32 @@ def operating_points(
         Labels 1 and 0.
     predictions : mapping of str to DataFrame
         Labels 1 and 0 of each source.
-    n_bootstrap, seed : int
-        Replicates of studies, and key of the resampling stream.
+    resampling : Resampling
 
     Returns
     -------
     DataFrame
         Columns source, rate ("fpr" or "tpr"), observation, estimate, low, high, n, positives.
     """
-    table = agree(
+    found = agree(
         truth,
         predictions,
         metrics=("specificity", "recall"),
-        n_bootstrap=n_bootstrap,
-        seed=seed,
+        resampling=resampling,
         min_events=0,
-    ).table()
-    table = table[~table["observation"].isin([MACRO_AVERAGE, WEIGHTED_AVERAGE])]
-    false_alarms = table["metric"] == "specificity"
-    limits = table[["estimate", "low", "high"]]
-    flipped = 1 - limits[["estimate", "high", "low"]].set_axis(limits.columns, axis=1)
-    table = table.assign(
-        rate=np.where(false_alarms, "fpr", "tpr"),
-        **limits.where(~false_alarms, flipped, axis=0),
-    ).rename(columns={"method": "source"})
-    return table[["source", "rate", "observation", "estimate", "low", "high", "n", "positives"]]
+    )
+    rows = []
+    for source in predictions:
+        for observation in truth:
+            rates = {
+                "fpr": 1 - found.estimate(source, observation, "specificity"),
+                "tpr": found.estimate(source, observation, "recall"),
+            }
+            rows += [
+                {"source": source, "rate": rate, "observation": observation} | estimate.row()
+                for rate, estimate in rates.items()
+            ]
+    return pd.DataFrame(rows)
 
 
 def points_as_printed(points: pd.DataFrame) -> pd.DataFrame:

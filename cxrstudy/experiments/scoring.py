@@ -1,13 +1,13 @@
 """Image models against report labels and experts on the same images, within views."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement import MACRO_AVERAGE, Estimate, agree
-from cxrstudy.agreement.derived import derive
-from cxrstudy.agreement.seeds import average_over_seeds
+from cxrstudy.agreement import DEFAULT_RESAMPLING, MACRO_AVERAGE, Estimate, Resampling, agree
+from cxrstudy.agreement.result import LIMITS, average_over_seeds, derive, mean_estimate
 from cxrstudy.data.images import ImageSet
 from cxrstudy.data.nih_experts import (
     inverse_sampling_weights,
@@ -61,8 +61,8 @@ class LabelScores:
     weighted : bool
         Weight each image by the number of NIH images that it stands for; RSNA drew its images
         by text-mined label.
-    n_bootstrap, seed : int
-        Resamples of patients and of seeds.
+    resampling : Resampling
+        Of seeds and of patients, whom this class knows.
 
     Attributes
     ----------
@@ -80,13 +80,12 @@ class LabelScores:
         *,
         folds: np.ndarray | None = None,
         weighted: bool = False,
-        n_bootstrap: int = 10_000,
-        seed: int = 0,
+        resampling: Resampling = DEFAULT_RESAMPLING,
     ) -> None:
         if weighted and experts != "rsna":
             raise ValueError(f"only RSNA drew by text-mined label; {experts!r} has no weights")
         self.labels = lung_opacity_labels(image_set, experts)
-        self._seed = seed
+        self._seed = resampling.seed
         self._trainings = {name: np.atleast_2d(scores) for name, scores in predictions.items()}
         if folds is not None:
             self._trainings = {
@@ -100,17 +99,16 @@ class LabelScores:
             for name, trainings in self._trainings.items()
             for number, scores in enumerate(trainings)
         }
+        resampling = resampling.of(clusters=self.labels["patient"])
+        if weighted:
+            resampling = resampling.of(weights=rsna_sampling_weights(self.labels.index))
         settings = {
-            "clusters": self.labels["patient"],
             "averages_over": list(VIEWS),
             # A view with few events must not leave one source's average and stay in the other's;
             # `_check_events` speaks for both.
             "min_events": 0,
-            "n_bootstrap": n_bootstrap,
-            "seed": seed,
+            "resampling": resampling,
         }
-        if weighted:
-            settings["sampling_weights"] = rsna_sampling_weights(self.labels.index)
         truths = {source: self._by_view(self.labels[source]) for source in ("expert", "report")}
         self._agreements = {
             source: agree(truth, tables, metrics=("auroc",), **settings)
@@ -125,18 +123,9 @@ class LabelScores:
     def combine(self, *terms: tuple[float, str, str], where: str = WITHIN_VIEW) -> Estimate:
         """Add scores with signs: a score, a difference, or a difference of differences.
 
-        Parameters
-        ----------
-        *terms : tuple of (float, str, str)
-            Factor, method, and source of labels, ``"expert"`` or ``"report"``.
-        where : {"Average", "AP", "PA", "pooled"}
-            Average: the mean of the two views.
-
-        Returns
-        -------
-        Estimate
-            Paired by image and, where several trainings are compared, by seed; averaged over
-            seeds. A method with one training is compared with every seed of another.
+        A term is a factor, a method, and ``"expert"`` or ``"report"``. Scores are paired by image
+        and by seed, and averaged over seeds; a method that was trained once is compared with
+        every seed of another.
         """
         return self._over_seeds(
             [method for _, method, _ in terms],
@@ -191,20 +180,7 @@ class LabelScores:
     def table(
         self, methods: Sequence[str] | None = None, places: Sequence[str] = (WITHIN_VIEW, POOLED)
     ) -> pd.DataFrame:
-        """Tabulate scores and gaps.
-
-        Parameters
-        ----------
-        methods : sequence of str, optional
-            All of them unless given.
-        places : sequence of {"Average", "AP", "PA", "pooled"}
-
-        Returns
-        -------
-        DataFrame
-            Tidy: columns method, seeds, images (how views were treated), quantity (experts,
-            report labels, gap, gap predicted, excess), estimate, low, high, n.
-        """
+        """Tabulate scores and gaps of some or all methods; images says how views were treated."""
         quantities = {
             "experts": lambda method, where: self.score(method, "expert", where),
             "report labels": lambda method, where: self.score(method, "report", where),
@@ -219,49 +195,21 @@ class LabelScores:
                 "images": PLACES[where],
                 "quantity": quantity,
             }
-            | self.row(estimate(method, where))
+            | estimate(method, where).row()
             for method in methods or self._trainings
             for where in places
             for quantity, estimate in quantities.items()
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=["method", "seeds", "images", "quantity", *LIMITS, "n"])
 
     def summary(self) -> pd.DataFrame:
-        """Tabulate what is recorded of every method.
-
-        Returns
-        -------
-        DataFrame
-            Tidy: columns method, seeds, measure (AUROC against either source within view, their
-            difference, AUROC against experts pooled), estimate, low, high, n.
-        """
+        """Tabulate what is recorded of every method: `SUMMARY_MEASURES`."""
         table = self.table()
         pairs = zip(table["images"], table["quantity"], strict=True)
         measures = [SUMMARY_MEASURES.get(pair) for pair in pairs]
         table = table.assign(measure=measures).dropna(subset="measure")
-        columns = ["method", "seeds", "measure", "estimate", "low", "high", "n"]
+        columns = ["method", "seeds", "measure", *LIMITS, "n"]
         return table[columns].reset_index(drop=True)
-
-    def row(self, estimate: Estimate) -> dict[str, float]:
-        """Write an estimate with its 95 % interval as columns of a tidy table.
-
-        Parameters
-        ----------
-        estimate : Estimate
-            From one of the methods above.
-
-        Returns
-        -------
-        dict
-            Keys estimate, low, high and n, the images that are judged.
-        """
-        low, high = estimate.interval(method=self.interval_method)
-        return {"estimate": estimate.value, "low": low, "high": high, "n": self.n_scored}
-
-    @property
-    def interval_method(self) -> str:
-        """BCa where no seeds are resampled, else percentile."""
-        return "bca" if all(len(t) == 1 for t in self._trainings.values()) else "percentile"
 
     def _by_view(self, values) -> pd.DataFrame:
         """Lay values out in one column for each view and one for all; missing elsewhere."""
@@ -287,8 +235,7 @@ class LabelScores:
 
     def _predicted_gap(self, method: str, where: str, seed: int) -> Estimate:
         if where == WITHIN_VIEW:
-            both = (self._predicted_gap(method, view, seed) for view in VIEWS)
-            return derive(lambda *values: sum(values) / len(values), *both)
+            return mean_estimate([self._predicted_gap(method, view, seed) for view in VIEWS])
         expert = self._score(method, "expert", where, seed)
         predictive = (
             values.estimate("report", where, "precision") for values in self._predictive_values
@@ -303,7 +250,13 @@ class LabelScores:
         counts = {len(self._trainings[method]) for method in methods}
         if len(counts - {1}) > 1:
             raise ValueError(f"methods with {sorted(counts)} trainings cannot be paired by seed")
-        return average_over_seeds([of_seed(seed) for seed in range(max(counts))], self._seed)
+        if all(len(trainings) == 1 for trainings in self._trainings.values()):
+            estimate = of_seed(0)
+        else:
+            # One interval method for all, also for a method that was trained once.
+            estimates = [of_seed(seed) for seed in range(max(counts))]
+            estimate = average_over_seeds(estimates, self._seed)
+        return replace(estimate, n=self.n_scored)
 
 
 def rsna_sampling_weights(images: pd.Index) -> np.ndarray:
@@ -324,19 +277,7 @@ def rsna_sampling_weights(images: pd.Index) -> np.ndarray:
 
 
 def ranks_within(folds: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Replace scores by their ranks among the images of the same fold.
-
-    Parameters
-    ----------
-    folds : ndarray, shape (n_images,)
-    scores : ndarray, shape (k, n_images)
-        NaN where an image was not scored.
-
-    Returns
-    -------
-    ndarray of float64, shape (k, n_images)
-        From 0 to 1; equal scores have equal ranks.
-    """
+    """Replace scores, shape (k, n_images), by their ranks from 0 to 1 within each fold."""
     return pd.DataFrame(scores.T).groupby(folds).rank(pct=True).to_numpy().T
 
 

@@ -18,7 +18,7 @@ from cxrstudy.agreement.counts import CountTable, replicate_counts
 from cxrstudy.agreement.intervals import percentile_interval
 from cxrstudy.agreement.metrics import COUNT_METRICS
 from cxrstudy.agreement.philox import as_key
-from cxrstudy.agreement.units import ResamplingUnits
+from cxrstudy.agreement.resampling import ResamplingUnits
 from cxrstudy.kernels.compiler import cdiv, jit, next_power_of_2, tl
 from cxrstudy.kernels.dispatch import kernel_device, on_device_of, takes_kernel
 from cxrstudy.kernels.quantiles import column_quantiles

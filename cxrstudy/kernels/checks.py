@@ -19,7 +19,7 @@ import torch
 from cxrstudy.agreement import ranking as engine
 from cxrstudy.agreement.counts import count_table
 from cxrstudy.agreement.philox import as_key, resample_weights
-from cxrstudy.agreement.units import resampling_units
+from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.agreement.visits import RANKING_METRICS, programs
 from cxrstudy.kernels.augment import (
     Augmentation,

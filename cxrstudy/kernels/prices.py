@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from cxrstudy.agreement.counts import CountTable, count_table
 from cxrstudy.agreement.philox import as_key
-from cxrstudy.agreement.units import ResamplingUnits, resampling_units
+from cxrstudy.agreement.resampling import ResamplingUnits, resampling_units
 from cxrstudy.agreement.visits import programs
 from cxrstudy.kernels.augment import Augmentation, augment_views
 from cxrstudy.kernels.bce import masked_bce

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from cxrstudy.agreement import ranking
-from cxrstudy.agreement.units import ResamplingUnits
+from cxrstudy.agreement.resampling import ResamplingUnits
 from cxrstudy.agreement.visits import Programs
 from cxrstudy.kernels.compiler import cdiv, jit, tl
 from cxrstudy.kernels.dispatch import kernel_device, on_device_of, takes_kernel

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from cxrstudy.agreement.philox import WORDS, as_key, fill_weights
-from cxrstudy.agreement.units import ResamplingUnits
+from cxrstudy.agreement.resampling import ResamplingUnits
 from cxrstudy.kernels.compiler import cdiv, jit, next_power_of_2, tl
 from cxrstudy.kernels.dispatch import kernel_device, on_device_of, takes_kernel
 

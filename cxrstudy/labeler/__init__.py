@@ -11,6 +11,10 @@ strengths  how strongly an observation is asserted, and by which rule
 scope      which denial or hedge reaches which finding, in one compiled walk
 batch      many reports, sentence by sentence
 label      `label_reports`, `explain_report`, `RuleLabeler`
+sections   which part of a free-text report may be labeled
+files      reports from CSV, Parquet or text files, in chunks
+label_file a file of reports to a file of labels
+evidence   the words behind a report's labels, as a table
 ========== ================================================================================
 """
 

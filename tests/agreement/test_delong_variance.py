@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cxrstudy.agreement import agree, delong
+from cxrstudy.agreement import Resampling, agree, delong
 
 
 def _placements(truth, scores):
@@ -29,7 +29,11 @@ def test_agrees_with_the_bootstrap(scores):
     """The bootstrap's standard error of a paired difference is DeLong's within 8 %."""
     truth, predictions = scores(400, 1, a=1.0, b=0.7)
     agreement = agree(
-        truth, predictions, metrics=("auroc",), contrasts=[("a", "b")], n_bootstrap=10_000
+        truth,
+        predictions,
+        metrics=("auroc",),
+        contrasts=[("a", "b")],
+        resampling=Resampling(10_000),
     )
     difference = agreement.estimate("a - b", "observation 0", "auroc")
     columns = np.column_stack([table.to_numpy()[:, 0] for table in predictions.values()])

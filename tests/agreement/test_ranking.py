@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from cxrstudy.agreement import agree, resample_weights
+from cxrstudy.agreement import Resampling, agree, resample_weights
 
 SEED = 7
 METRICS = {"auroc": roc_auc_score, "average_precision": average_precision_score}
@@ -48,8 +48,8 @@ def test_replicates_and_jackknife_equal_scikit_learn(n, levels, prevalence, weig
     }
     sampling = rng.uniform(0.5, 4, n) if weighted else None
     agreement = agree(
-        truth, scores, metrics=tuple(METRICS), n_bootstrap=3, seed=SEED, min_events=0,
-        sampling_weights=sampling,
+        truth, scores, metrics=tuple(METRICS), min_events=0,
+        resampling=Resampling(3, SEED, weights=sampling),
     )  # fmt: skip
     base = np.ones(n) if sampling is None else sampling
     _assert_equal(agreement, truth, scores, resample_weights(n, 3, SEED) * base)
@@ -60,7 +60,7 @@ def test_replicates_and_jackknife_equal_scikit_learn(n, levels, prevalence, weig
 def test_large_samples(scores, n):
     """Narrow and wide integers are both exact (twice all pairs pass 2**31 beyond 65,535 rows)."""
     truth, predictions = scores(n, 1, decimals=2, a=1.0)
-    agreement = agree(truth, predictions, metrics=tuple(METRICS), n_bootstrap=2, seed=SEED)
+    agreement = agree(truth, predictions, metrics=tuple(METRICS), resampling=Resampling(2, SEED))
     _assert_equal(agreement, truth, predictions, resample_weights(n, 2, SEED))
 
 
@@ -70,7 +70,10 @@ def test_clusters_and_missing_scores(scores, rng):
     patients = rng.integers(0, 40, 150)
     predictions["a"].iloc[:20] = np.nan
     agreement = agree(
-        truth, predictions, metrics=tuple(METRICS), clusters=patients, n_bootstrap=4, seed=SEED
+        truth,
+        predictions,
+        metrics=tuple(METRICS),
+        resampling=Resampling(4, SEED, clusters=patients),
     )
     codes, names = pd.factorize(patients)
     known = np.arange(150) >= 20
@@ -83,7 +86,7 @@ def test_clusters_and_missing_scores(scores, rng):
 def test_averages(scores):
     """Averages are the mean and the prevalence-weighted mean, in resamples and jackknife."""
     truth, predictions = scores(200, 3, a=1.0)
-    agreement = agree(truth, predictions, metrics=("auroc",), n_bootstrap=70, seed=SEED)
+    agreement = agree(truth, predictions, metrics=("auroc",), resampling=Resampling(70, SEED))
     cells = [agreement.estimate("a", name, "auroc") for name in truth]
     weights = {
         "replicates": resample_weights(200, 70, SEED),

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_curve
 
-from cxrstudy.agreement import resample_weights
+from cxrstudy.agreement import Resampling, resample_weights
 from cxrstudy.agreement.roc import mean_roc, mean_sensitivity, sensitivity_beyond_raters
 
 
@@ -54,14 +54,16 @@ def test_a_model_that_copies_a_rater_is_not_beyond_him(scores):
     """A rater scored against a model that gives the same answers has a difference of zero."""
     truth, models = scores(200, 2, a=1.0)
     rater = (models["a"] > 0.5).astype(float)
-    table = sensitivity_beyond_raters(truth, {"copy": rater}, {"rater": rater}, n_bootstrap=50)
+    table = sensitivity_beyond_raters(
+        truth, {"copy": rater}, {"rater": rater}, resampling=Resampling(50)
+    )
     np.testing.assert_allclose(table[["estimate", "low", "high"]], 0, atol=1e-9)
 
 
 def test_mean_roc_rises_within_its_band(scores):
     """The curve never falls, ends at one and lies within its limits."""
     truth, models = scores(200, 1, a=1.0, b=1.5)
-    curve = mean_roc(truth, models, rates=np.linspace(0, 1, 9), n_bootstrap=200)
+    curve = mean_roc(truth, models, rates=np.linspace(0, 1, 9), resampling=Resampling(200))
     assert isinstance(curve, pd.DataFrame)
     assert (np.diff(curve["estimate"]) >= 0).all()
     assert curve["estimate"].iloc[-1] == 1.0

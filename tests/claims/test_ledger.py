@@ -33,7 +33,7 @@ def _estimate(center=0.1, spread=0.02, n=200) -> Estimate:
     rng = np.random.default_rng(3)
     replicates = center + spread * rng.standard_normal(999)
     jackknife = center + spread / n * rng.standard_normal(n)
-    return Estimate(center, replicates, jackknife, undefined=0, n=n, positives=60)
+    return Estimate(center, replicates, n=n, positives=60, jackknife=jackknife)
 
 
 def _unmeasured(claim) -> str:
@@ -131,7 +131,7 @@ def test_too_few_events_give_counts_only(tmp_path):
 
 def test_an_undefined_estimate_decides_nothing_and_loosens_nothing(tmp_path):
     """A claim without any defined replicate is inconclusive and leaves the other levels alone."""
-    undefined = Estimate(np.nan, np.full(99, np.nan), np.full(9, np.nan), 99, 9, 3)
+    undefined = Estimate(np.nan, np.full(99, np.nan), n=9)
     record(tmp_path / "a", DIRECTION, undefined, data="x", n=9)
     record(tmp_path / "b", EQUIVALENCE, _estimate(0.5, 0.01), data="x", n=200)
     alone = tmp_path / "b"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrstudy.agreement import agree
+from cxrstudy.agreement import Resampling, agree
 from cxrstudy.data.label_pair import (
     CHEXPERT_TEST,
     load_label_pair,
@@ -80,7 +80,7 @@ def test_one_class_truth_is_flagged_by_agree(own):
     """Scored all the same, it is flagged as too few, has no kappa, and leaves the averages."""
     n = 40
     truth = pd.DataFrame({"Edema": [1.0, 0.0] * (n // 2), "Fracture": np.zeros(n)})
-    table = agree(truth, {"reader": truth}, n_bootstrap=50).table()
+    table = agree(truth, {"reader": truth}, resampling=Resampling(50)).table()
     fracture = table.query("observation == 'Fracture'")
     assert fracture["too_few"].all()
     assert fracture.set_index("metric").loc["kappa", ["estimate", "low", "high"]].isna().all()

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score
 from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss_kappa
 
-from cxrstudy.agreement import agree, resample_weights
+from cxrstudy.agreement import Resampling, resample_weights
 from cxrstudy.data import chexpert_test
 from cxrstudy.experiments.readers import (
     READER,
@@ -14,7 +14,6 @@ from cxrstudy.experiments.readers import (
     fleiss_kappa,
     fleiss_kappas,
     majority,
-    mean_estimate,
     operating_points,
     points_as_printed,
 )
@@ -67,7 +66,7 @@ def test_readers_must_answer_every_study():
 def test_each_reader_meets_the_majority_of_the_others(panel):
     """Values, means and their replicates are scikit-learn's against leave-one-out majorities."""
     readers, others = panel
-    found = compare_with_peers(readers, others, n_bootstrap=5, seed=2)
+    found = compare_with_peers(readers, others, resampling=Resampling(5, 2))
     weights = resample_weights(150, 5, 2)
     for metric, score in (("f1", f1_score), ("kappa", cohen_kappa_score)):
         own, labeler, drawn = [], [], []
@@ -87,23 +86,12 @@ def test_each_reader_meets_the_majority_of_the_others(panel):
 
 def test_rare_observations_are_flagged_and_leave_the_averages(panel):
     """Four positives are too few: counts are shown and the average runs over the other two."""
-    found = compare_with_peers(*panel, n_bootstrap=3)
+    found = compare_with_peers(*panel, resampling=Resampling(3))
     table = found.table().query("metric == 'f1'").set_index(["method", "observation"])
     assert table.loc[(READER, "Fracture"), "too_few"]
     assert table.loc[(f"{READER} - labeler", "Fracture"), "too_few"]
     two = [table.loc[(READER, name), "estimate"] for name in ("Edema", "Atelectasis")]
     assert table.loc[(READER, "Average"), "estimate"] == pytest.approx(np.mean(two))
-
-
-def test_a_mean_needs_the_same_resamples():
-    """Estimates from other seeds cannot be averaged replicate by replicate."""
-    truth = _reader(1, 0, 1, 0)
-    parts = [
-        agree(truth, {"a": truth}, n_bootstrap=3, seed=seed).estimate("a", "Edema", "f1")
-        for seed in (0, 1)
-    ]
-    with pytest.raises(ValueError, match="same resamples"):
-        mean_estimate(parts)
 
 
 def test_fleiss_kappa_of_perfect_and_opposed_readers():
@@ -125,7 +113,7 @@ def test_fleiss_kappa_equals_statsmodels_on_the_same_resamples(panel):
 
 def test_fleiss_table_leaves_rare_observations_out_of_its_average(panel):
     """The average is that of the two frequent observations, inside its interval."""
-    table = fleiss_kappas(panel[0], n_bootstrap=1500).set_index("observation")
+    table = fleiss_kappas(panel[0], resampling=Resampling(1500)).set_index("observation")
     assert table["too_few"].to_dict() == {
         "Edema": False, "Fracture": True, "Atelectasis": False, "Average": False,
     }  # fmt: skip
@@ -137,7 +125,7 @@ def test_fleiss_table_leaves_rare_observations_out_of_its_average(panel):
 def test_an_operating_point_is_two_rates_of_a_two_by_two_table():
     """One false alarm of four negatives, two hits of three positives."""
     truth, labels = _reader(1, 1, 1, 0, 0, 0, 0), _reader(1, 1, 0, 1, 0, 0, 0)
-    points = operating_points(truth, {"a": labels}, n_bootstrap=200)
+    points = operating_points(truth, {"a": labels}, resampling=Resampling(200))
     assert points_as_printed(points)["Edema"].to_dict() == pytest.approx(
         {"a fpr": 1 / 4, "a tpr": 2 / 3}
     )
@@ -158,7 +146,9 @@ def test_figure_3_is_met_except_for_the_labelers_cardiomegaly(chexpert):
             chexpert.labeler, policy, chexpert.truth
         )
     points = operating_points(
-        chexpert.truth[five], {name: table[five] for name, table in sources.items()}, n_bootstrap=2
+        chexpert.truth[five],
+        {name: table[five] for name, table in sources.items()},
+        resampling=Resampling(2),
     )
     cells = compare_cells(points_as_printed(points), published_table("chexpert", "reader_points"))
     assert len(cells) == 60

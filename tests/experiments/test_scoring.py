@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import precision_score, roc_auc_score
 
+from cxrstudy.agreement import Resampling
 from cxrstudy.data.nih_experts import inverse_sampling_weights, sampling_strata
 from cxrstudy.data.nih_experts.nih import NihLabels
 from cxrstudy.data.nih_experts.rsna import RsnaLabels
@@ -35,7 +36,7 @@ def predictions(images) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def scores(images, predictions) -> LabelScores:
-    return LabelScores(images, predictions, n_bootstrap=N_BOOTSTRAP)
+    return LabelScores(images, predictions, resampling=Resampling(N_BOOTSTRAP))
 
 
 def reference(labels: pd.DataFrame, source: str, values: np.ndarray, view: str | None) -> float:
@@ -48,7 +49,7 @@ def reference(labels: pd.DataFrame, source: str, values: np.ndarray, view: str |
 @pytest.mark.parametrize("source", ["expert", "report"])
 def test_scores_are_scikit_learns(experts, source, images, predictions):
     """Within AP, within PA, their mean, and pooled, on the images that these experts read."""
-    found = LabelScores(images, predictions, experts, n_bootstrap=N_BOOTSTRAP)
+    found = LabelScores(images, predictions, experts, resampling=Resampling(N_BOOTSTRAP))
     read = images.labels[experts].notna().to_numpy()[:, 0]
     labels = lung_opacity_labels(images, experts)
     assert len(labels) == read.sum() == len(found.labels)
@@ -107,7 +108,7 @@ def test_a_method_differs_from_itself_by_nothing(scores):
 def test_one_training_is_compared_with_each_of_three(images, predictions, scores):
     """As if it had been trained three times with the same result."""
     repeated = predictions | {"single": np.tile(predictions["single"], (3, 1))}
-    expected = LabelScores(images, repeated, n_bootstrap=N_BOOTSTRAP)
+    expected = LabelScores(images, repeated, resampling=Resampling(N_BOOTSTRAP))
     for names in (("single", "triple"), ("triple", "single")):
         ours, theirs = (each.difference(*names) for each in (scores, expected))
         assert ours.value == pytest.approx(theirs.value)
@@ -116,7 +117,7 @@ def test_one_training_is_compared_with_each_of_three(images, predictions, scores
 
 def test_two_and_three_trainings_cannot_be_paired(images, predictions):
     odd = predictions | {"double": predictions["triple"][:2]}
-    scores = LabelScores(images, odd, n_bootstrap=N_BOOTSTRAP)
+    scores = LabelScores(images, odd, resampling=Resampling(N_BOOTSTRAP))
     with pytest.raises(ValueError, match=r"\[2, 3\] trainings cannot be paired"):
         scores.difference("double", "triple")
 
@@ -170,11 +171,13 @@ def test_labels_that_err_at_random_show_no_excess(draw_image_set):
     labels["nlp"]["Pneumonia"] = np.where(rng.random(6000) < 0.25, 1 - opaque, opaque)
     images = replace(images, labels=labels)
     scores = LabelScores(
-        images, {"brightness": opaque.to_numpy() + rng.normal(0, 1, 6000)}, n_bootstrap=N_BOOTSTRAP
+        images,
+        {"brightness": opaque.to_numpy() + rng.normal(0, 1, 6000)},
+        resampling=Resampling(N_BOOTSTRAP),
     )
-    low, high = scores.excess_gap("brightness").interval(method="percentile")
+    low, high = scores.excess_gap("brightness").interval()
     assert low < 0 < high < 0.03
-    assert scores.gap("brightness").interval(method="percentile")[0] > 0.05
+    assert scores.gap("brightness").interval()[0] > 0.05
 
 
 @pytest.fixture
@@ -193,7 +196,7 @@ def drawn_by_label(images, monkeypatch) -> pd.Series:
 
 def test_weighted_scores_are_scikit_learns(images, predictions, drawn_by_label):
     """Each image counts as many as it stands for: in scores and in predictive values."""
-    scores = LabelScores(images, predictions, weighted=True, n_bootstrap=N_BOOTSTRAP)
+    scores = LabelScores(images, predictions, weighted=True, resampling=Resampling(N_BOOTSTRAP))
     labels, weights = scores.labels, drawn_by_label.to_numpy()
     assert np.ptp(weights) > 1 and drawn_by_label.index.equals(labels.index)
     values = pd.Series(predictions["single"], images.images.index)[labels.index]
@@ -215,7 +218,8 @@ def test_weighted_scores_are_scikit_learns(images, predictions, drawn_by_label):
 
 def test_patients_are_drawn_as_a_whole(images, predictions):
     """Two images of each patient: as many leave-one-out values as patients, not as images."""
-    scores = LabelScores(images, predictions, n_bootstrap=N_BOOTSTRAP)
+    single = {"single": predictions["single"]}
+    scores = LabelScores(images, single, resampling=Resampling(N_BOOTSTRAP))
     n_patients = scores.labels["patient"].nunique()
     assert n_patients < len(scores.labels)
     assert len(scores.score("single", "expert", "pooled").jackknife) == n_patients
@@ -228,7 +232,7 @@ def test_the_table_has_every_quantity_with_its_interval(scores):
     assert table.groupby("method")["seeds"].first().to_dict() == {"single": 1, "triple": 3}
     assert ((table["low"] < table["estimate"]) & (table["estimate"] < table["high"])).all()
     assert (table["n"] == len(scores.labels)).all()
-    assert scores.interval_method == "percentile"
+    assert scores.score("single", "expert").method == "percentile"
     gap = table.query("method == 'triple' and images == 'pooled' and quantity == 'gap'")
     assert gap["estimate"].item() == pytest.approx(scores.gap("triple", "pooled").value)
 
@@ -237,11 +241,11 @@ def test_models_of_two_scales_are_compared_by_ranks_within_folds(images, predict
     """One model adds ten to all of its scores: ranks within its fold do not notice."""
     folds = images.folds(2)
     shifted = {name: scores + 10 * folds for name, scores in predictions.items()}
-    settings = {"n_bootstrap": N_BOOTSTRAP, "folds": folds}
+    settings = {"resampling": Resampling(N_BOOTSTRAP), "folds": folds}
     expected, found = (LabelScores(images, given, **settings) for given in (predictions, shifted))
     for name in predictions:
         assert found.score(name, "expert").value == expected.score(name, "expert").value
-    raw = LabelScores(images, shifted, n_bootstrap=N_BOOTSTRAP)
+    raw = LabelScores(images, shifted, resampling=Resampling(N_BOOTSTRAP))
     assert raw.score("single", "expert").value < found.score("single", "expert").value - 0.05
 
 
@@ -258,7 +262,7 @@ def test_a_view_with_few_events_has_no_score(images, predictions):
     positive = rsna.index[(rsna == 1) & (images.images["view"] == "PA")]
     rsna[positive[9:]] = 0
     few = replace(images, labels=images.labels | {"rsna": rsna.to_frame()})
-    scores = LabelScores(few, predictions, n_bootstrap=N_BOOTSTRAP)
+    scores = LabelScores(few, predictions, resampling=Resampling(N_BOOTSTRAP))
     with pytest.raises(ValueError, match="PA images: a label source has 9 .* score them pooled"):
         scores.score("single", "expert")
     assert np.isfinite(scores.score("single", "expert", "pooled").value)

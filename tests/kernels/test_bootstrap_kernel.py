@@ -6,7 +6,7 @@ import torch
 
 from cxrstudy.agreement.counts import count_table
 from cxrstudy.agreement.metrics import COUNT_METRICS
-from cxrstudy.agreement.units import resampling_units
+from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.kernels import bootstrap, quantiles
 from cxrstudy.kernels.bootstrap import count_intervals, count_intervals_reference
 from cxrstudy.kernels.dispatch import KERNEL, REFERENCE, watch_paths

@@ -5,7 +5,7 @@ import pytest
 
 from cxrstudy.agreement import ranking as engine
 from cxrstudy.agreement.philox import as_key
-from cxrstudy.agreement.units import resampling_units
+from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.agreement.visits import RANKING_METRICS, programs
 from cxrstudy.kernels import ranking
 from cxrstudy.kernels.dispatch import KERNEL, watch_paths

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cxrstudy.agreement.philox import as_key, fill_weights, philox4x32
-from cxrstudy.agreement.units import resampling_units
+from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.kernels.compiler import jit, tl
 from cxrstudy.kernels.dispatch import KERNEL, watch_paths
 from cxrstudy.kernels.resample import (

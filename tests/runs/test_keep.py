@@ -28,7 +28,7 @@ def recorded_folder(tmp_path, monkeypatch):
 
 def _estimate(value: float) -> Estimate:
     spread = np.random.default_rng(0).normal(value, 0.001, 400)
-    return Estimate(value, spread, spread[:50], undefined=0, n=100, positives=40)
+    return Estimate(value, spread, n=100, positives=40, jackknife=spread[:50])
 
 
 def _finished_run(build, set_name: str, value: float):

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from cxrstudy.agreement import Estimate
-from cxrstudy.agreement.seeds import estimate_row
+from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.labeler import Role, RuleLabeler, default_lexicon
 from cxrstudy.studies.distillation.scores import Arm, ArmScores, TeachTexts, TrainedArm
 from cxrstudy.text.students import StudentConfig
@@ -168,10 +167,10 @@ def difference_rows(scores: ArmScores) -> pd.DataFrame:
     """
     rows = [
         {"arm": f"{DISTILLED} - {other}", "seeds": scores.seeds(DISTILLED), "measure": "student"}
-        | estimate_row(scores.difference(DISTILLED, other))
+        | scores.difference(DISTILLED, other).row()
         for other in (HARD_LABELS, BERT)
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["arm", "seeds", "measure", *LIMITS])
 
 
 def claims_table(estimates: Mapping[str, Estimate]) -> pd.DataFrame:
@@ -188,7 +187,7 @@ def claims_table(estimates: Mapping[str, Estimate]) -> pd.DataFrame:
         Tidy: columns claim, metric, estimate, low, high.
     """
     rows = [
-        {"claim": claim, "metric": "macro F1 difference"} | estimate_row(estimate)
+        {"claim": claim, "metric": "macro F1 difference"} | estimate.row()
         for claim, estimate in estimates.items()
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["claim", "metric", *LIMITS])

@@ -7,8 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement import MACRO_AVERAGE, Agreement, Estimate, agree
-from cxrstudy.agreement.seeds import average_over_seeds, estimate_row
+from cxrstudy.agreement.compare import agree
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
+from cxrstudy.agreement.result import (
+    LIMITS,
+    MACRO_AVERAGE,
+    Agreement,
+    Estimate,
+    average_over_seeds,
+)
 from cxrstudy.data.openi import load_reports, mesh_labels, not_indexed
 from cxrstudy.labeler.sections import join_sections
 from cxrstudy.text.findings import ABSENT, FINDINGS
@@ -199,8 +206,8 @@ class ArmScores:
     reports : DividedReports
     baseline : callable
         A labeler that every arm is compared with, such as the rules without injected errors.
-    n_bootstrap, seed : int
-        Resamples of reports, in which equal texts stay together, and of seeds.
+    resampling : Resampling
+        Of seeds and of reports, in which equal texts stay together.
     min_events : int
         Findings with fewer coded positives leave the averages.
     """
@@ -210,11 +217,10 @@ class ArmScores:
         arms: Mapping[str, TrainedArm],
         reports: DividedReports,
         baseline: TeachTexts,
-        n_bootstrap: int = 10_000,
-        seed: int = 0,
+        resampling: Resampling = DEFAULT_RESAMPLING,
         min_events: int = 10,
     ) -> None:
-        self._arms, self._seed = arms, seed
+        self._arms, self._seed = arms, resampling.seed
         self.reports = reports
         held_out = list(reports.texts[reports.held_out])
         methods = {"rules": asserted(baseline(held_out), reports)}
@@ -224,13 +230,12 @@ class ArmScores:
                 methods[f"{name}, seed {number}"] = asserted(
                     student.arrays["probabilities"], reports
                 )
+        same_text = reports.texts.loc[reports.scored].map(text_hash_fraction)
         self.agreement: Agreement = agree(
             reports.codes.loc[reports.scored],
             methods,
             metrics=("f1",),
-            clusters=reports.texts.loc[reports.scored].map(text_hash_fraction),
-            n_bootstrap=n_bootstrap,
-            seed=seed,
+            resampling=resampling.of(clusters=same_text),
             min_events=min_events,
         )
 
@@ -240,11 +245,11 @@ class ArmScores:
 
     def teacher(self, name: str, finding: str = MACRO_AVERAGE) -> Estimate:
         """Estimate the F1 of an arm's teacher against the human codes."""
-        return self.agreement.estimates[f"{name}, teacher", finding, "f1"]
+        return self._over_seeds([self._teacher(name, finding)])
 
     def minus_teacher(self, name: str, finding: str = MACRO_AVERAGE) -> Estimate:
         """Estimate how much the students beat their own teacher, paired by report."""
-        teacher = self.teacher(name, finding)
+        teacher = self._teacher(name, finding)
         return self._over_seeds([each - teacher for each in self._students(name, finding)])
 
     def minus_rules(self, name: str, finding: str = MACRO_AVERAGE) -> Estimate:
@@ -273,11 +278,11 @@ class ArmScores:
         }
         rows = [
             {"arm": name, "seeds": self._arms[name].arm.seeds, "measure": measure}
-            | estimate_row(estimate(name))
+            | estimate(name).row()
             for name in names or self._arms
             for measure, estimate in measures.items()
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=["arm", "seeds", "measure", *LIMITS])
 
     def seeds(self, name: str) -> int:
         """Count an arm's trainings."""
@@ -293,12 +298,15 @@ class ArmScores:
         """
         few = {finding for _, finding in self.agreement.too_few}
         rows = [
-            {"finding": finding, "arm": name} | estimate_row(self.minus_teacher(name, finding))
+            {"finding": finding, "arm": name} | self.minus_teacher(name, finding).row()
             for finding in FINDINGS
             if finding not in few
             for name in names
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=["finding", "arm", *LIMITS])
+
+    def _teacher(self, name: str, finding: str) -> Estimate:
+        return self.agreement.estimates[f"{name}, teacher", finding, "f1"]
 
     def _students(self, name: str, finding: str) -> list[Estimate]:
         seeds = range(len(self._arms[name].students))

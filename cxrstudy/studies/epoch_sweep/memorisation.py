@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement import Estimate, agree
-from cxrstudy.agreement.seeds import average_over_seeds
+from cxrstudy.agreement import DEFAULT_RESAMPLING, Estimate, Resampling, agree
+from cxrstudy.agreement.result import LIMITS, average_over_seeds
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.cross_fitting import N_HALVES, CrossFitted
 from cxrstudy.experiments.opacity_labels import lung_opacity_labels
@@ -30,8 +30,8 @@ class Memorisation:
     image_set : ImageSet
     experts : {"rsna", "google"}
         Whose labels decide which report labels are wrong.
-    n_bootstrap, seed : int
-        Resamples of patients and of seeds.
+    resampling : Resampling
+        Of seeds and of patients, whom this class knows.
     """
 
     def __init__(
@@ -40,8 +40,7 @@ class Memorisation:
         image_set: ImageSet,
         experts: str = "rsna",
         *,
-        n_bootstrap: int = 10_000,
-        seed: int = 0,
+        resampling: Resampling = DEFAULT_RESAMPLING,
     ) -> None:
         labels = lung_opacity_labels(image_set, experts)
         rows = image_set.images.index.get_indexer(labels.index)
@@ -55,7 +54,8 @@ class Memorisation:
         }
         wrong = labels["report"] != labels["expert"]
         self.counts = pd.Series({"wrong": int(wrong.sum()), "right": int((~wrong).sum())})
-        self._seed, self._seeds = seed, {name: arm.arm.seeds for name, arm in trained.items()}
+        self._seed = resampling.seed
+        self._seeds = {name: arm.arm.seeds for name, arm in trained.items()}
         self._agreements = {}
         for kind, chosen in zip(LABEL_KINDS, (wrong, ~wrong), strict=True):
             part = labels[chosen]
@@ -66,9 +66,7 @@ class Memorisation:
                     for name, values in decisions.items()
                 },
                 metrics=("accuracy",),
-                clusters=part["patient"],
-                n_bootstrap=n_bootstrap,
-                seed=seed,
+                resampling=resampling.of(clusters=part["patient"]),
             )
 
     def agreement(self, name: str, part: str, kind: str = "wrong") -> Estimate:
@@ -106,13 +104,11 @@ class Memorisation:
                 estimates = {part: self.agreement(name, part, kind) for part in PARTS}
                 estimates["difference"] = self.memorised(name, kind)
                 for quantity, estimate in estimates.items():
-                    low, high = estimate.interval(method="percentile")
                     rows.append(
-                        {"arm": name, "seeds": seeds, "labels": kind, "quantity": quantity,
-                         "estimate": estimate.value, "low": low, "high": high,
-                         "n": int(self.counts[kind])}
-                    )  # fmt: skip
-        return pd.DataFrame(rows)
+                        {"arm": name, "seeds": seeds, "labels": kind, "quantity": quantity}
+                        | estimate.row()
+                    )
+        return pd.DataFrame(rows, columns=["arm", "seeds", "labels", "quantity", *LIMITS, "n"])
 
     def _by_seed(self, name: str, part: str, kind: str) -> list[Estimate]:
         found = self._agreements[kind]

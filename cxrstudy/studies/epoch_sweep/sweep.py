@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pandas as pd
 
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
+from cxrstudy.agreement.result import LIMITS
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.contrasts import Contrast
 from cxrstudy.experiments.cross_fitting import (
@@ -109,7 +111,7 @@ def training_table(trained: Mapping[str, CrossFitted]) -> pd.DataFrame:
 
 
 def curve_table(
-    fitted: CrossFitted, image_set: ImageSet, n_bootstrap: int = 10_000, seed: int = 0
+    fitted: CrossFitted, image_set: ImageSet, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> pd.DataFrame:
     """Score one arm's runs after every logged epoch against every label source.
 
@@ -118,7 +120,7 @@ def curve_table(
     fitted : CrossFitted
         Such as the longest run.
     image_set : ImageSet
-    n_bootstrap, seed : int
+    resampling : Resampling
 
     Returns
     -------
@@ -128,8 +130,7 @@ def curve_table(
     """
     epochs = logged_epochs(fitted.arm.config.epochs)
     predictions = {str(epoch): fitted.held_out[:, epoch - 1] for epoch in epochs}
-    halves = image_set.folds(N_HALVES)
-    settings = {"folds": halves, "n_bootstrap": n_bootstrap, "seed": seed}
+    settings = {"folds": image_set.folds(N_HALVES), "resampling": resampling}
     rsna, google = (
         LabelScores(image_set, predictions, experts, **settings) for experts in EXPERT_TERMS
     )
@@ -137,13 +138,13 @@ def curve_table(
     rows = []
     for epoch in epochs:
         estimates = {
-            "RSNA's experts": rsna.row(rsna.score(str(epoch), "expert")),
-            "report labels": rsna.row(rsna.score(str(epoch), "report")),
-            "Google's experts": google.row(google.score(str(epoch), "expert", POOLED)),
+            "RSNA's experts": rsna.score(str(epoch), "expert"),
+            "report labels": rsna.score(str(epoch), "report"),
+            "Google's experts": google.score(str(epoch), "expert", POOLED),
         }
         seen = {"epoch": epoch, "images seen": round(epoch * half)}
-        rows += [seen | {"labels": labels} | row for labels, row in estimates.items()]
-    return pd.DataFrame(rows)
+        rows += [seen | {"labels": labels} | found.row() for labels, found in estimates.items()]
+    return pd.DataFrame(rows, columns=["epoch", "images seen", "labels", *LIMITS, "n"])
 
 
 def summary_table(
@@ -169,17 +170,7 @@ def summary_table(
     joined = pd.concat([scores.summary().rename(columns={"method": "arm"}), repeated])
     joined["epochs"] = joined["arm"].map({arm.name: arm.config.epochs for arm in arms})
     joined["labels flipped"] = joined["arm"].map({arm.name: arm.label_noise for arm in arms})
-    columns = [
-        "arm",
-        "epochs",
-        "labels flipped",
-        "seeds",
-        "measure",
-        "estimate",
-        "low",
-        "high",
-        "n",
-    ]
+    columns = ["arm", "epochs", "labels flipped", "seeds", "measure", *LIMITS, "n"]
     return joined[columns].reset_index(drop=True)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from cxrstudy.agreement.result import LIMITS
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.contrasts import Contrast
 from cxrstudy.experiments.cross_fitting import N_HALVES, Arm, epochs_in_words
@@ -177,11 +178,12 @@ def convergence_table(scores: LabelScores, epochs: Sequence[int]) -> pd.DataFram
         as a share of the last one's), low, high, n.
     """
     last = str(epochs[-1])
-    return pd.DataFrame(
+    rows = [
         {"epoch": epoch, "quantity": "share of the final distance"}
-        | scores.row(scores.share_above_chance(str(epoch), last))
+        | scores.share_above_chance(str(epoch), last).row()
         for epoch in epochs
-    )
+    ]
+    return pd.DataFrame(rows, columns=["epoch", "quantity", *LIMITS, "n"])
 
 
 def summary_table(parts: Mapping[str, LabelScores]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from cxrstudy.agreement.result import LIMITS
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.opacity_labels import EXPERTS, REPORTS, training_labels
 from cxrstudy.experiments.penalties import FIXED_INVERSE_PENALTY
@@ -106,10 +107,9 @@ def learning_curve_table(scores: LabelScores, names: Sequence[str]) -> pd.DataFr
     for name in names:
         labels, _, size = name.rpartition(", ")
         rows.append(
-            {"labels": labels, "training images": int(size)}
-            | scores.row(scores.score(name, "expert"))
+            {"labels": labels, "training images": int(size)} | scores.score(name, "expert").row()
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["labels", "training images", *LIMITS, "n"])
 
 
 def _by_patient(image_set: ImageSet, known: np.ndarray, generator) -> np.ndarray:

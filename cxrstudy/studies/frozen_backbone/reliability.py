@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.agreement.intervals import percentile_interval
-from cxrstudy.agreement.philox import resample_weights
-from cxrstudy.agreement.units import resampling_units
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 
 
 def reliability(
@@ -13,10 +12,7 @@ def reliability(
     probabilities: np.ndarray,
     *,
     n_bins: int = 8,
-    clusters=None,
-    sampling_weights=None,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> pd.DataFrame:
     """Compare predicted probabilities with observed shares in bins of equal size.
 
@@ -27,11 +23,8 @@ def reliability(
     probabilities : ndarray of float64, shape (n_rows,)
     n_bins : int
         Bins of as equal a number of rows as ties allow.
-    clusters : array-like of shape (n_rows,), optional
-        Rows with one label (a patient) are drawn together.
-    sampling_weights : array-like of shape (n_rows,), optional
-        How many cases each row stands for, where rows were drawn unequally.
-    n_bootstrap, seed : int
+    resampling : Resampling
+        With clusters, and with weights where rows were drawn unequally.
 
     Returns
     -------
@@ -44,18 +37,15 @@ def reliability(
     ValueError
         If lengths differ, or a label is neither 0 nor 1.
     """
-    weights = np.ones(len(labels)) if sampling_weights is None else np.asarray(sampling_weights)
-    if not len(labels) == len(probabilities) == len(weights):
-        raise ValueError(
-            f"{len(labels)} labels, {len(probabilities)} probabilities and {len(weights)} "
-            "sampling weights do not fit"
-        )
+    if len(labels) != len(probabilities):
+        raise ValueError(f"{len(labels)} labels and {len(probabilities)} probabilities do not fit")
     if not labels.isin([0, 1]).all():
         raise ValueError("labels must be 0 or 1; leave out rows without a label")
-    units = resampling_units(len(labels), clusters)
+    units, weights = resampling.units(len(labels)), resampling.row_weights(len(labels))
+    weights = np.ones(len(labels)) if weights is None else weights
     # Where all probabilities are equal there is one bin, which pandas does not name.
     bins = np.nan_to_num(pd.qcut(probabilities, n_bins, labels=False, duplicates="drop"))
-    drawn = resample_weights(units.n_units, n_bootstrap, seed).astype(float)
+    drawn = resampling.drawn(len(labels)).astype(float)
     events = labels.to_numpy(float)
     rows = []
     for number in np.unique(bins):

@@ -53,20 +53,9 @@ class SubgroupAgreement:
         """
         return self.agreement.estimate(method, _name(observation, group, level), metric)
 
-    def table(self, **options) -> pd.DataFrame:
-        """Tidy table of every cell.
-
-        Parameters
-        ----------
-        **options
-            Passed on to `Agreement.table`.
-
-        Returns
-        -------
-        DataFrame
-            The agreement's table without averages, and columns observation, group and level.
-        """
-        table = self.agreement.table(**options)
+    def table(self) -> pd.DataFrame:
+        """Tidy table of every cell: the agreement's without averages, by group and level."""
+        table = self.agreement.table()
         table = table[table["observation"].isin(self.cells)].reset_index(drop=True)
         cells = pd.DataFrame(
             [self.cells[name] for name in table["observation"]],
@@ -132,10 +121,9 @@ class SubgroupAgreement:
             for metric in dict.fromkeys(metric for _, _, metric in self.agreement.estimates):
                 first, second = (a.estimate(method, name, metric) for a, name in pair)
                 gap = first - second
-                limits = gap.interval()
-                rows.append((*cell, metric, gap.value, *limits, gap.n, gap.positives, too_few))
-        names = "observation group level metric estimate low high n positives too_few"
-        return pd.DataFrame(rows, columns=names.split())
+                named = dict(zip(("observation", "group", "level"), cell, strict=True))
+                rows.append(named | {"metric": metric} | gap.row() | {"too_few": too_few})
+        return pd.DataFrame(rows)
 
 
 def agree_by_subgroup(
@@ -156,7 +144,7 @@ def agree_by_subgroup(
     groups : DataFrame of str, shape (n_rows, n_groups)
         Each column sorts the rows into levels; same index as ``truth``.
     **options
-        Passed on to `agree`: metrics, clusters, sampling_weights, n_bootstrap, seed, min_events.
+        Passed on to `agree`: metrics, resampling, min_events.
 
     Returns
     -------

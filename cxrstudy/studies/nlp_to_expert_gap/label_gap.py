@@ -6,8 +6,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cxrstudy.agreement.compare import agree
-from cxrstudy.agreement.derived import derive, mean_estimate
-from cxrstudy.agreement.result import MACRO_AVERAGE, Agreement, Estimate
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
+from cxrstudy.agreement.result import (
+    LIMITS,
+    MACRO_AVERAGE,
+    Agreement,
+    Estimate,
+    derive,
+    mean_estimate,
+)
 from cxrstudy.agreement.visits import RANKING_METRICS
 from cxrstudy.observations import apply_uncertainty_policy
 
@@ -128,11 +135,11 @@ class LabelGap:
             too_few = observation not in self.judged and observation != MACRO_AVERAGE
             for (metric, quantity), estimate in self._estimates(observation).items():
                 rows.append(
-                    (observation, metric, quantity, *_limits(estimate), estimate.n,
-                     estimate.positives, too_few)
-                )  # fmt: skip
-        names = "observation metric quantity estimate low high n positives too_few"
-        return pd.DataFrame(rows, columns=names.split())
+                    {"observation": observation, "metric": metric, "quantity": quantity}
+                    | estimate.row()
+                    | {"too_few": too_few}
+                )
+        return pd.DataFrame(rows)
 
     def by_model(self, metric: str = "auroc") -> pd.DataFrame:
         """Tidy table of each model's average score against both sources, and their gap.
@@ -152,8 +159,11 @@ class LabelGap:
                 source: self.agreements[source].estimate(model, MACRO_AVERAGE, metric)
                 for source in SOURCES
             } | {"gap": self.gap(MACRO_AVERAGE, metric, model)}
-            rows += [(model, name, *_limits(e), e.n) for name, e in estimates.items()]
-        return pd.DataFrame(rows, columns=["model", "quantity", "estimate", "low", "high", "n"])
+            rows += [
+                {"model": model, "quantity": quantity} | estimate.row()
+                for quantity, estimate in estimates.items()
+            ]
+        return pd.DataFrame(rows, columns=["model", "quantity", *LIMITS, "n"])
 
     def _estimates(self, observation: str) -> dict[tuple[str, str], Estimate]:
         scores = {
@@ -224,8 +234,7 @@ def compare_label_sources(
     report: pd.DataFrame,
     scores: Mapping[str, pd.DataFrame],
     *,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     min_events: int = 10,
 ) -> LabelGap:
     """Score models against experts and against reports, on the studies that both label.
@@ -236,8 +245,7 @@ def compare_label_sources(
         1, 0, or missing; a study missing from one source leaves the observation for both.
     scores : mapping of str to DataFrame
         Each model's scores, with the same index and columns.
-    n_bootstrap, seed : int
-        Replicates, and key of the resampling stream.
+    resampling : Resampling
     min_events : int
         Positives and negatives that each source needs for an observation to enter averages.
 
@@ -258,18 +266,16 @@ def compare_label_sources(
         raise ValueError(
             f"no observation has {min_events} positives and negatives in both label sources"
         )
-    resampling = {"n_bootstrap": n_bootstrap, "seed": seed, "min_events": 0}
+    settings = {"resampling": resampling, "min_events": 0}
 
     def predictive_value(truth: pd.DataFrame, labels: pd.DataFrame) -> dict[str, Estimate]:
-        found = agree(truth, {"report": labels}, metrics=("precision",), **resampling)
+        found = agree(truth, {"report": labels}, metrics=("precision",), **settings)
         return {name: found.estimate("report", name, "precision") for name in expert}
 
     return LabelGap(
         counts=counts,
         agreements={
-            source: agree(
-                labels, scores, metrics=RANKING_METRICS, averages_over=judged, **resampling
-            )
+            source: agree(labels, scores, metrics=RANKING_METRICS, averages_over=judged, **settings)
             for source, labels in sources.items()
         },
         positive_predictive_value=predictive_value(*sources.values()),
@@ -284,7 +290,3 @@ def _counts(sources: Mapping[str, pd.DataFrame], min_events: int) -> pd.DataFram
         columns[f"{source}_negative"] = (labels == 0).sum()
     counts = pd.DataFrame(columns).rename_axis("observation")
     return counts.assign(too_few=counts.drop(columns="studies").min(axis=1) < min_events)
-
-
-def _limits(estimate: Estimate) -> tuple[float, float, float]:
-    return estimate.value, *estimate.interval()

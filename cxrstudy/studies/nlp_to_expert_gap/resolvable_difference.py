@@ -10,7 +10,7 @@ from scipy.stats import norm, rankdata
 
 from cxrstudy.agreement.compare import agree
 from cxrstudy.agreement.intervals import bca_interval
-from cxrstudy.agreement.philox import resample_weights
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.agreement.result import MACRO_AVERAGE, Agreement, Estimate
 
 QUANTILES: dict[str, float] = {
@@ -81,14 +81,13 @@ class PairedErrors:
         One row for each pair: first, second, shared (observations in which both models have
         the same ranking), difference, low, high, bootstrap and delong standard errors,
         correlation of the two errors.
-    n_bootstrap, seed : int
+    resampling : Resampling
     """
 
     agreement: Agreement
     influence: pd.DataFrame
     pairs: pd.DataFrame
-    n_bootstrap: int
-    seed: int
+    resampling: Resampling
 
     @property
     def distinct(self) -> pd.DataFrame:
@@ -120,7 +119,7 @@ class PairedErrors:
         }
         squared = {name: values**2 for name, values in designs.items()}
         squared["two samples"] = self._unpaired_squares()
-        weights = resample_weights(len(self.influence), self.n_bootstrap, self.seed)
+        weights = self.resampling.drawn_rows(len(self.influence))
         rows = []
         for design, squares in squared.items():
             if squares.shape[1] == 0:
@@ -148,7 +147,7 @@ class PairedErrors:
         Returns
         -------
         Estimate
-            For percentile intervals; the leave-one-out values are those of the pairs' mean.
+            With a percentile interval.
 
         Raises
         ------
@@ -158,17 +157,14 @@ class PairedErrors:
         pairs = self.distinct
         if pairs.empty:
             raise ValueError("every pair of models shares a ranking; no error of distinct models")
-        errors = [self._error(row.first, row.second) for row in pairs.itertuples()]
-        turn = np.arange(self.n_bootstrap) % len(errors)
-        replicates = np.array([error.replicates for error in errors])
-        jackknife = np.mean([error.jackknife for error in errors], axis=0)
+        measured = [self._difference(row.first, row.second) for row in pairs.itertuples()]
+        errors = np.array([pair.replicates - pair.value for pair in measured])
+        replicate = np.arange(errors.shape[1])
         return Estimate(
             value=difference,
-            replicates=difference + replicates[turn, np.arange(self.n_bootstrap)],
-            jackknife=difference + jackknife,
-            undefined=0,
+            replicates=difference + errors[replicate % len(errors), replicate],
             n=len(self.influence),
-            positives=min(error.positives for error in errors),
+            positives=min(pair.positives for pair in measured),
         )
 
     def designs(self, difference: float) -> pd.DataFrame:
@@ -193,20 +189,11 @@ class PairedErrors:
             p_value=2 * norm.sf(abs(difference) / table["standard_error"]),
         )
 
-    def _error(self, first: str, second: str) -> Estimate:
-        """Return the bootstrap error of a pair: its difference with the estimate taken off."""
+    def _difference(self, first: str, second: str) -> Estimate:
         one, other = (
             self.agreement.estimate(name, MACRO_AVERAGE, "auroc") for name in (first, second)
         )
-        difference = one - other
-        return Estimate(
-            value=0.0,
-            replicates=difference.replicates - difference.value,
-            jackknife=difference.jackknife - difference.value,
-            undefined=difference.undefined,
-            n=difference.n,
-            positives=difference.positives,
-        )
+        return one - other
 
     def _difference_influence(self, pairs: pd.DataFrame) -> np.ndarray:
         first, second = (self.influence[list(pairs[side])] for side in ("first", "second"))
@@ -222,8 +209,7 @@ def paired_errors(
     truth: pd.DataFrame,
     scores: Mapping[str, pd.DataFrame],
     *,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> PairedErrors:
     """Measure the error of the difference in mean AUROC for every pair of models.
 
@@ -233,13 +219,13 @@ def paired_errors(
         0 and 1, complete.
     scores : mapping of str to DataFrame
         At least two models' scores, complete, with the same index and columns.
-    n_bootstrap, seed : int
+    resampling : Resampling
 
     Returns
     -------
     PairedErrors
     """
-    agreement = agree(truth, scores, metrics=("auroc",), n_bootstrap=n_bootstrap, seed=seed)
+    agreement = agree(truth, scores, metrics=("auroc",), resampling=resampling)
     influence = pd.DataFrame(
         mean_auroc_influence(truth, scores), index=truth.index, columns=list(scores)
     )
@@ -258,7 +244,7 @@ def paired_errors(
         )  # fmt: skip
     names = "first second shared difference low high bootstrap delong correlation"
     pairs = pd.DataFrame(rows, columns=names.split())
-    return PairedErrors(agreement, influence, pairs, n_bootstrap, seed)
+    return PairedErrors(agreement, influence, pairs, resampling)
 
 
 def _root_quantiles(squares: np.ndarray, weights: np.ndarray, level: float) -> np.ndarray:

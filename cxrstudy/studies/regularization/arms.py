@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from cxrstudy.agreement.result import LIMITS
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.contrasts import Contrast
 from cxrstudy.experiments.cross_fitting import N_HALVES
@@ -186,12 +187,13 @@ def gain_table(scores: LabelScores) -> pd.DataFrame:
     DataFrame
         Tidy: columns arm, judge (experts or report labels), estimate, low, high, n.
     """
-    return pd.DataFrame(
-        {"arm": arm, "judge": words} | scores.row(scores.difference(arm, PLAIN, source))
+    rows = [
+        {"arm": arm, "judge": words} | scores.difference(arm, PLAIN, source).row()
         for arm in ARMS
         if arm != PLAIN
         for source, words in (("expert", "experts"), ("report", "report labels"))
-    )
+    ]
+    return pd.DataFrame(rows, columns=["arm", "judge", *LIMITS, "n"])
 
 
 def promise_table(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.cross_fitting import N_HALVES, CrossFitted, logged_epochs
 from cxrstudy.experiments.model_selection import choose_by_criteria, set_thresholds
@@ -79,7 +80,7 @@ def gather_checkpoints(
 
 
 def choose_checkpoints(
-    checkpoints: Checkpoints, size: int, n_bootstrap: int = 10_000, seed: int = 0
+    checkpoints: Checkpoints, size: int, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> pd.DataFrame:
     """Say what choosing a checkpoint by each criterion is worth on other patients.
 
@@ -88,7 +89,7 @@ def choose_checkpoints(
     checkpoints : Checkpoints
     size : int
         Images in the validation part.
-    n_bootstrap, seed : int
+    resampling : Resampling
 
     Returns
     -------
@@ -102,8 +103,7 @@ def choose_checkpoints(
         checkpoints.scores,
         [size],
         dict(zip(CHOOSERS, labels, strict=True)),
-        n_bootstrap=n_bootstrap,
-        seed=seed,
+        resampling=resampling,
     )
     tables = [
         found.table().drop(columns="size").assign(**{"chosen by": name})
@@ -133,7 +133,7 @@ def spread_table(checkpoints: Checkpoints) -> pd.DataFrame:
 
 
 def tuned_thresholds(
-    checkpoints: Checkpoints, size: int, n_bootstrap: int = 10_000, seed: int = 0
+    checkpoints: Checkpoints, size: int, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> pd.DataFrame:
     """Say what tuning a threshold on part of the patients is worth on the others.
 
@@ -143,7 +143,7 @@ def tuned_thresholds(
         Its finished runs get thresholds; their scores are log odds.
     size : int
         Images in the validation part.
-    n_bootstrap, seed : int
+    resampling : Resampling
 
     Returns
     -------
@@ -152,9 +152,7 @@ def tuned_thresholds(
         (score minus that of the threshold at the prevalence), low, high, n.
     """
     probabilities = {name: expit(checkpoints.scores[name]) for name in checkpoints.finished}
-    found = set_thresholds(
-        checkpoints.expert, probabilities, [size], n_bootstrap=n_bootstrap, seed=seed
-    )
+    found = set_thresholds(checkpoints.expert, probabilities, [size], resampling=resampling)
     table = found.table()
     table = table[table["outcome"].str.contains(" - ")].drop(columns="size")
     parts = table["outcome"].str.extract(r"(?P<metric>\w+), (?P<rule>.+) - ")

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cxrstudy.agreement.pooling import pool_observations
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN
 from cxrstudy.studies.report_labeler.readings import FINDINGS, IMPRESSION
+from cxrstudy.studies.report_labeler.scores import pool_observations, resampling_of_cells
 from cxrstudy.studies.report_labeler.shares import conditional_shares
 
 OUTCOMES: tuple[str, ...] = ("states it", "leaves it out", "makes it uncertain", "denies it")
@@ -32,7 +33,7 @@ def impression_outcomes(
     labels: Mapping[str, pd.DataFrame],
     asserted_in: str,
     findings: Sequence[str],
-    clusters,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     **options,
 ) -> pd.DataFrame:
     """Estimate the shares of asserted findings that the Impression states, omits or changes.
@@ -44,10 +45,10 @@ def impression_outcomes(
     asserted_in : str
         Reading in which a finding must be positive.
     findings : sequence of str
-    clusters : array-like, shape (n_reports,)
-        Reports that are drawn together.
+    resampling : Resampling
+        Of reports.
     **options
-        n_bootstrap, seed and minimum of `conditional_shares`.
+        The minimum of `conditional_shares`.
 
     Returns
     -------
@@ -57,13 +58,14 @@ def impression_outcomes(
     """
     findings = list(findings)
     asserted = labels[asserted_in][findings] == POSITIVE
+    of_cells = resampling_of_cells(resampling, *asserted.shape)
     tables = []
     for outcome, holds in _outcomes(labels[IMPRESSION][findings]).items():
-        singly = conditional_shares(holds, asserted, clusters=clusters, **options)
+        singly = conditional_shares(holds, asserted, resampling=resampling, **options)
         pooled = conditional_shares(
             pool_observations(holds, "All findings"),
             pool_observations(asserted, "All findings"),
-            clusters=pd.Series(clusters).repeat(len(findings)),
+            resampling=of_cells,
             **options,
         )
         tables.append(pd.concat([singly, pooled]).assign(outcome=outcome))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.observations import apply_uncertainty_policy
 from cxrstudy.studies.report_labeler.scores import POLICIES
 from cxrstudy.studies.report_labeler.shares import conditional_shares
@@ -12,7 +13,9 @@ HUMAN_CODES = "human codes"
 
 
 def prevalence_by_reading(
-    codes: pd.DataFrame, labels: Mapping[str, pd.DataFrame], clusters, **options
+    codes: pd.DataFrame,
+    labels: Mapping[str, pd.DataFrame],
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> pd.DataFrame:
     """Estimate the share of positive reports for each reading and policy, and of the codes.
 
@@ -22,10 +25,8 @@ def prevalence_by_reading(
         1, 0 and NaN.
     labels : mapping of str to DataFrame
         Reading to label codes on the same rows and columns.
-    clusters : array-like, shape (n_reports,)
-        Reports that are drawn together.
-    **options
-        n_bootstrap and seed of `conditional_shares`.
+    resampling : Resampling
+        Of reports.
 
     Returns
     -------
@@ -41,7 +42,7 @@ def prevalence_by_reading(
     }
     return pd.concat(
         [
-            conditional_shares(table, table.notna(), clusters=clusters, **options).assign(
+            conditional_shares(table, table.notna(), resampling=resampling).assign(
                 reading=reading, policy=policy
             )
             for (reading, policy), table in positive.items()

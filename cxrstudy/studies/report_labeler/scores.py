@@ -6,9 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement import MACRO_AVERAGE, WEIGHTED_AVERAGE, Agreement, Estimate, agree
-from cxrstudy.agreement.derived import mean_estimate
-from cxrstudy.agreement.pooling import pool_observations
+from cxrstudy.agreement.compare import agree
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
+from cxrstudy.agreement.result import (
+    MACRO_AVERAGE,
+    WEIGHTED_AVERAGE,
+    Agreement,
+    Estimate,
+    mean_estimate,
+)
 from cxrstudy.data.openi.mesh import NO_FINDING
 from cxrstudy.observations import apply_uncertainty_policy
 from cxrstudy.studies.report_labeler.coded_reports import MINIMUM_EVENTS
@@ -108,10 +114,8 @@ def score_readings(
     *,
     averaged: Sequence[str],
     findings: Sequence[str],
-    clusters: np.ndarray,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     contrasts: Sequence[tuple[str, str]] = (),
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
 ) -> LabelerScores:
     """Score the labels of several readings against human codes, on shared resamples of texts.
 
@@ -125,12 +129,10 @@ def score_readings(
         Observations of the macro averages; each has 10 coded positives and negatives or more.
     findings : sequence of str
         All observations but No Finding; their cells make the micro average.
-    clusters : array, shape (n_reports,)
-        Reports with one label, such as those with the same text, are drawn together.
+    resampling : Resampling
+        Of reports; those with the same text are drawn together.
     contrasts : sequence of (str, str)
         Pairs of readings.
-    n_bootstrap : int
-    seed : int
 
     Returns
     -------
@@ -150,11 +152,9 @@ def score_readings(
     options = {
         "metrics": METRICS,
         "contrasts": paired,
-        "n_bootstrap": n_bootstrap,
-        "seed": seed,
         "min_events": MINIMUM_EVENTS,
     }
-    by_observation = agree(codes, methods, averages_over=averaged, clusters=clusters, **options)
+    by_observation = agree(codes, methods, averages_over=averaged, resampling=resampling, **options)
     name = f"Micro, {len(findings)} findings"
     return LabelerScores(
         by_observation=by_observation,
@@ -162,13 +162,28 @@ def score_readings(
         pooled=agree(
             pool_observations(codes[findings], name),
             {key: pool_observations(table[findings], name) for key, table in methods.items()},
-            clusters=np.repeat(clusters, len(findings)),
+            resampling=resampling_of_cells(resampling, len(codes), len(findings)),
             **options,
         ),
         averaged=tuple(averaged),
         readings=tuple(labels),
         contrasts=tuple(contrasts),
     )
+
+
+def pool_observations(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Put the observations of a table below each other, row by row, missing cells included.
+
+    A score of this one column is the micro average: each cell counts the same, so common
+    observations dominate.
+    """
+    return table.stack().to_frame(name)
+
+
+def resampling_of_cells(resampling: Resampling, n_rows: int, n_observations: int) -> Resampling:
+    """Draw the pooled cells of one row, or of one cluster of rows, together."""
+    units = resampling.units(n_rows).unit_of_row
+    return resampling.of(clusters=np.repeat(units, n_observations))
 
 
 def _macro(scores: Agreement, names: Sequence[str], contrasts: Sequence[tuple[str, str]]):

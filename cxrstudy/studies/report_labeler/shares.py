@@ -5,15 +5,14 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from cxrstudy.agreement.compare import agree
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 
 
 def conditional_shares(
     event: pd.DataFrame,
     condition: pd.DataFrame,
     *,
-    clusters=None,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     minimum: int = 10,
 ) -> pd.DataFrame:
     """Estimate, column by column, the share of rows with an event among those with a condition.
@@ -27,10 +26,7 @@ def conditional_shares(
     ----------
     event, condition : DataFrame of bool, shape (n_rows, n_observations)
         Same index and columns. A missing event leaves its cell out.
-    clusters : array-like of shape (n_rows,), optional
-        Rows with one label are drawn together.
-    n_bootstrap : int
-    seed : int
+    resampling : Resampling
     minimum : int
         Rows with the condition below which a share is left blank.
 
@@ -45,17 +41,15 @@ def conditional_shares(
         truth,
         {"share": given},
         metrics=("precision",),
-        clusters=clusters,
-        n_bootstrap=n_bootstrap,
-        seed=seed,
+        resampling=resampling,
         min_events=0,
     )
-    cluster = pd.Series(np.arange(len(truth)) if clusters is None else np.asarray(clusters))
+    unit = pd.Series(resampling.units(len(truth)).unit_of_row)
     known = truth.notna() & (given == 1)
     table = found.table().set_index("observation").loc[list(truth), ["estimate", "low", "high"]]
     table["n"], table["events"] = known.sum(), (known & (truth == 1)).sum()
     for name in table.index[(table["events"] == 0) | (table["events"] == table["n"])]:
-        cases = cluster[known[name].to_numpy()].nunique()
+        cases = unit[known[name].to_numpy()].nunique()
         limits = _extreme_limits(table.loc[name, "events"] > 0, cases)
         table.loc[name, ["low", "high"]] = limits
     table.loc[table["n"] < minimum, ["estimate", "low", "high"]] = np.nan

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from cxrstudy.agreement.compare import agree
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.agreement.result import Agreement
 from cxrstudy.observations import PARENTS, apply_uncertainty_policy, close_upward
 
@@ -15,7 +16,7 @@ def closing_contrast(policy: str) -> str:
 
 
 def hierarchy_effect(
-    truth: pd.DataFrame, labels: pd.DataFrame, n_bootstrap: int = 10_000, seed: int = 0
+    truth: pd.DataFrame, labels: pd.DataFrame, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> Agreement:
     """Compare labels closed upward with labels as given, under each policy.
 
@@ -25,8 +26,7 @@ def hierarchy_effect(
         Image labels 1 and 0.
     labels : DataFrame, shape (n_studies, n_observations)
         Report codes 1, 0, -1 and NaN; children that are not scored still count for their parent.
-    n_bootstrap, seed : int
-        Replicates, and key of the resampling stream.
+    resampling : Resampling
 
     Returns
     -------
@@ -45,8 +45,7 @@ def hierarchy_effect(
         variants,
         contrasts=[(f"{policy}, closed", policy) for policy in POLICIES],
         averages_over=scored_parents(truth) or None,
-        n_bootstrap=n_bootstrap,
-        seed=seed,
+        resampling=resampling,
     )
 
 

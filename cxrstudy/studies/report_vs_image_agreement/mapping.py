@@ -19,8 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cxrstudy.agreement.metrics import count_metric
-from cxrstudy.agreement.philox import resample_weights
-from cxrstudy.agreement.result import MACRO_AVERAGE, WEIGHTED_AVERAGE, Estimate
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
+from cxrstudy.agreement.result import LIMITS, MACRO_AVERAGE, WEIGHTED_AVERAGE, Estimate
 from cxrstudy.compiled import numba
 from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN
 from cxrstudy.studies.report_vs_image_agreement import one_hot_logistic
@@ -32,7 +32,6 @@ DIFFERENCE = "logreg - zero_one"
 """Name of the paired difference among a comparison's methods."""
 
 METRICS = ("f1", "kappa", "mcc")
-_BLOCK = 500
 
 
 @dataclass(frozen=True)
@@ -59,17 +58,12 @@ class MappingComparison:
         """Tabulate scores and differences with percentile intervals, one row each."""
         return pd.DataFrame(
             [
-                (
-                    observation,
-                    method,
-                    metric,
-                    estimate.value,
-                    *estimate.interval(level, "percentile"),
-                )
+                {"observation": observation, "method": method, "metric": metric}
+                | estimate.row(level)
                 for (method, observation, metric), estimate in self.scores.items()
                 if metric in metrics
             ],
-            columns=["observation", "method", "metric", "estimate", "low", "high"],
+            columns=["observation", "method", "metric", *LIMITS],
         )
 
     def table4(self) -> pd.DataFrame:
@@ -103,8 +97,7 @@ def one_hot_codes(labels: pd.DataFrame) -> pd.DataFrame:
 def compare_mappings(
     truth: pd.DataFrame,
     labels: pd.DataFrame,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     penalty: float = 1.0,
 ) -> MappingComparison:
     """Score Zero-One and leave-one-out regression on the same studies, with intervals.
@@ -115,8 +108,7 @@ def compare_mappings(
         Image labels 1 and 0 of the observations to score; both classes in every column.
     labels : DataFrame, shape (n_studies, n_observations)
         The labeler's codes 1, 0, -1 and NaN; every observation is an input of the regression.
-    n_bootstrap, seed : int
-        Replicates, and key of the resampling stream.
+    resampling : Resampling
     penalty : float
         scikit-learn's C; the intercept is not penalised, the classes are balanced.
 
@@ -152,20 +144,15 @@ def compare_mappings(
     ]
     predictions = {"zero_one": chosen, "logreg": np.stack(left_out)}
     point = np.stack([_counts(image, predictions[method]) for method in METHODS])
-    replicates = [
-        _count_replicates(
-            resample_weights(len(truth), min(_BLOCK, n_bootstrap - first), seed, first),
-            active, image, zeros, ones, penalty, start,
-        )
-        for first in range(0, n_bootstrap, _BLOCK)
-    ]  # fmt: skip
+    weights = resampling.drawn_rows(len(truth))
+    replicates = _count_replicates(weights, active, image, zeros, ones, penalty, start)
     return MappingComparison(
         predictions={
             method: pd.DataFrame(classes.T, truth.index, truth.columns).astype(int)
             for method, classes in predictions.items()
         },
         policies=pd.Series(np.where(choice, "ones", "zeros"), truth.columns, name="policy"),
-        scores=_estimates(point, np.concatenate(replicates), truth, seed),
+        scores=_estimates(point, replicates, truth, resampling.seed),
     )
 
 
@@ -250,8 +237,6 @@ def _estimates(
                 scores[method, name, metric] = Estimate(
                     value=float(values[m, k]),
                     replicates=drawn[:, m, k] - np.nanmean(drawn[:, m, k]) + values[m, k],
-                    jackknife=np.empty(0),
-                    undefined=int(np.isnan(drawn[:, m, k]).sum()),
                     n=len(truth),
                     positives=int(positives[k]),
                     resample_key=("mapping", seed, len(truth), len(drawn)),

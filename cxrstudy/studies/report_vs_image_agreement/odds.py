@@ -18,17 +18,14 @@ from scipy import stats
 from statsmodels.discrete.discrete_model import Logit
 from threadpoolctl import threadpool_limits
 
-from cxrstudy.agreement.philox import resample_weights
-from cxrstudy.agreement.result import Estimate
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
+from cxrstudy.agreement.result import Estimate, derive
 from cxrstudy.studies.report_vs_image_agreement import firth
 from cxrstudy.studies.report_vs_image_agreement.mapping import one_hot_codes
 from cxrstudy.studies.report_vs_image_agreement.one_hot_logistic import active_columns
 
 Pair = tuple[str, str]
 """Report label such as ``"Edema uncertain"``, and image observation."""
-
-INTERVAL = "percentile"
-"""Interval method of these estimates; their replicates are centred, so no bias is left."""
 
 _SAMPLE_TOLERANCE = 1e-9
 _REPLICATE_TOLERANCE = 1e-5
@@ -72,7 +69,7 @@ class OddsRatios:
                 *pair,
                 self.occurrences[pair[0]],
                 *_as_ratio(estimate),
-                estimate.p_value(method=INTERVAL),
+                estimate.p_value(),
                 estimate.undefined,
             )
             for pair, estimate in self.log_odds_ratios.items()
@@ -91,8 +88,7 @@ class OddsRatios:
 def firth_odds_ratios(
     truth: pd.DataFrame,
     labels: pd.DataFrame,
-    n_bootstrap: int = 10_000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     minimum_occurrences: int = 10,
 ) -> OddsRatios:
     """Regress each image observation on all report labels at once, by Firth's method.
@@ -103,8 +99,8 @@ def firth_odds_ratios(
         Image labels 1 and 0.
     labels : DataFrame, shape (n_studies, n_observations)
         Report codes 1, 0, -1 and NaN.
-    n_bootstrap, seed : int
-        Replicates, and key of the resampling stream; every regression is refitted in each.
+    resampling : Resampling
+        Every regression is refitted in each replicate.
     minimum_occurrences : int
         Studies that must carry a label, and that must not, for it to enter.
 
@@ -131,18 +127,16 @@ def firth_odds_ratios(
     if np.isnan(point).any():
         failed = truth.columns[np.isnan(point).any(axis=1)].tolist()
         raise ValueError(f"the regressions of {failed} did not converge")
-    weights = resample_weights(len(truth), n_bootstrap, seed)
+    weights = resampling.drawn_rows(len(truth))
     replicates = regressions.fit(weights, point, _REPLICATE_TOLERANCE)
     return OddsRatios(
         log_odds_ratios={
             (label, observation): Estimate(
                 value=float(point[k, j]),
                 replicates=_centred(replicates[k, j], point[k, j]),
-                jackknife=np.empty(0),
-                undefined=int(np.isnan(replicates[k, j]).sum()),
                 n=len(truth),
                 positives=int(truth[observation].sum()),
-                resample_key=("odds ratios", len(truth), n_bootstrap, seed),
+                resample_key=("odds ratios", len(truth), resampling.replicates, resampling.seed),
             )
             for k, observation in enumerate(truth)
             for j, label in enumerate(used)
@@ -279,14 +273,7 @@ class _Regressions:
         )
 
 
-_UNMEASURED = Estimate(
-    value=float("nan"),
-    replicates=np.full(1, np.nan),
-    jackknife=np.empty(0),
-    undefined=1,
-    n=0,
-    positives=0,
-)
+_UNMEASURED = Estimate(value=float("nan"), replicates=np.full(1, np.nan), n=0)
 
 
 def _centred(replicates: NDArray, value: float) -> NDArray:
@@ -297,17 +284,11 @@ def _centred(replicates: NDArray, value: float) -> NDArray:
 def _turned(estimate: Estimate, upwards: bool) -> Estimate:
     if upwards:
         return estimate
-    return Estimate(
-        **{
-            **vars(estimate),
-            "value": -estimate.value,
-            "replicates": -estimate.replicates,
-        }
-    )
+    return derive(np.negative, estimate)
 
 
 def _as_ratio(estimate: Estimate) -> tuple[float, float, float]:
-    low, high = estimate.interval(method=INTERVAL)
+    low, high = estimate.interval()
     return tuple(np.exp([estimate.value, low, high]))
 
 

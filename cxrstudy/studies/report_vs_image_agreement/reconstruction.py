@@ -18,6 +18,8 @@ from scipy import stats
 
 from cxrstudy.agreement.compare import agree
 from cxrstudy.agreement.metrics import count_metric
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
+from cxrstudy.agreement.result import LIMITS
 from cxrstudy.observations import apply_uncertainty_policy
 
 
@@ -180,15 +182,14 @@ def reconstruct(
 
 
 def resample_reconstructed(
-    tables: list[ReconstructedTable], n_bootstrap: int = 10_000, seed: int = 0
+    tables: list[ReconstructedTable], resampling: Resampling = DEFAULT_RESAMPLING
 ) -> pd.DataFrame:
     """Give each rebuilt condition the intervals that its paper lacks.
 
     Parameters
     ----------
     tables : list of ReconstructedTable
-    n_bootstrap, seed : int
-        Replicates, and key of the resampling stream.
+    resampling : Resampling
 
     Returns
     -------
@@ -203,15 +204,17 @@ def resample_reconstructed(
             "low": apply_uncertainty_policy(report, "pessimistic", image),
             "high": apply_uncertainty_policy(report, "optimistic", image),
         }
-        scores = agree(image, bounds, n_bootstrap=n_bootstrap, seed=seed)
+        scores = agree(image, bounds, resampling=resampling)
         for bound in bounds:
             for metric in ("f1", "kappa"):
                 score = scores.estimate(bound, table.observation, metric)
                 error = float(np.nanstd(score.replicates, ddof=1))
                 rows.append(
-                    (table.observation, bound, metric, score.value, *score.interval(), error)
+                    {"observation": table.observation, "bound": bound, "metric": metric}
+                    | score.row()
+                    | {"standard_error": error}
                 )
-    columns = ["observation", "bound", "metric", "estimate", "low", "high", "standard_error"]
+    columns = ["observation", "bound", "metric", *LIMITS, "standard_error"]
     return pd.DataFrame(rows, columns=columns)
 
 

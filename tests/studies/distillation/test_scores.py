@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cxrstudy.agreement import Resampling
 from cxrstudy.studies.distillation.arms import (
     BERT,
     CAREFUL,
@@ -72,13 +73,13 @@ def scores(reports) -> ArmScores:
         "equal": _arm(reports, "equal", 0.1, 0.1, 5),
     }
     perfect = one_hot(reports.codes[reports.held_out].fillna(0).to_numpy().astype(int))
-    return ArmScores(arms, reports, lambda texts: perfect, n_bootstrap=400)
+    return ArmScores(arms, reports, lambda texts: perfect, resampling=Resampling(400))
 
 
 def test_a_better_student_is_found_and_an_equal_one_is_not(scores):
-    low, _ = scores.minus_teacher("better").interval(method="percentile")
+    low, _ = scores.minus_teacher("better").interval()
     assert low > 0.05
-    low, high = scores.minus_teacher("equal").interval(method="percentile")
+    low, high = scores.minus_teacher("equal").interval()
     assert low < 0 < high
     assert scores.minus_rules("better").value < 0
 
@@ -150,7 +151,9 @@ def test_differences_of_the_main_arms_stand_beside_them(reports):
     arms = {name: _arm(reports, name, 0.2, wrong, 2)
             for name, wrong in ((DISTILLED, 0.05), (HARD_LABELS, 0.05), (BERT, 0.2))}  # fmt: skip
     perfect = one_hot(reports.codes[reports.held_out].fillna(0).to_numpy().astype(int))
-    rows = difference_rows(ArmScores(arms, reports, lambda texts: perfect, n_bootstrap=200))
+    rows = difference_rows(
+        ArmScores(arms, reports, lambda texts: perfect, resampling=Resampling(200))
+    )
     low = rows.set_index("arm")["low"]
     assert low[f"{DISTILLED} - {BERT}"] > 0 >= low[f"{DISTILLED} - {HARD_LABELS}"]
     assert (rows["seeds"] == 2).all()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.cross_fitting import N_HALVES, Arm, CrossFitted
 from cxrstudy.studies.epoch_sweep.memorisation import Memorisation, most_positive
 from cxrstudy.vision.training import TrainingConfig
@@ -48,7 +49,7 @@ def trained(in_training, *held_out_by_epoch) -> CrossFitted:
 
 
 def memorise(images, arm: CrossFitted) -> Memorisation:
-    return Memorisation({"arm": arm}, images, n_bootstrap=100)
+    return Memorisation({"arm": arm}, images, resampling=Resampling(100))
 
 
 def test_a_model_that_repeats_its_labels_has_memorised_all(images):
@@ -74,7 +75,7 @@ def test_an_oracle_and_a_parrot_memorise_nothing(images):
     for scores in (EXPERT, REPORT):
         found = memorise(images, trained(scores, scores))
         assert found.memorised("arm").value == found.memorised("arm", "right").value == 0
-        assert found.memorised("arm").interval(method="percentile") == (0, 0)
+        assert found.memorised("arm").interval() == (0, 0)
 
 
 def test_the_final_weights_count(images):
@@ -114,7 +115,7 @@ def test_seeds_are_averaged(images):
     found = memorise(images, both)
     assert found.memorised("arm").value == 0.5
     assert found.agreement("arm", "in training").value == 0.5
-    assert found.memorised("arm").interval(method="percentile") == (0, 1)
+    assert found.memorised("arm").interval() == (0, 1)
 
 
 def test_the_table_holds_both_kinds_and_their_difference(images):

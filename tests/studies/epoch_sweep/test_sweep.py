@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.cross_fitting import N_HALVES, CrossFitted, final_scores, logged_epochs
 from cxrstudy.experiments.scoring import LabelScores
 from cxrstudy.studies.epoch_sweep.memorisation import Memorisation
@@ -68,12 +69,12 @@ def test_lengths_and_rates_differ(settings):
 
 def test_only_the_lengths_of_the_claim_decide_it(trained, images):
     """Twenty epochs are compared and shown, but the claim is about sixty and more."""
-    scores = LabelScores(images, final_scores(trained), n_bootstrap=60)
+    scores = LabelScores(images, final_scores(trained), resampling=Resampling(60))
     compared = contrasts(scores, 2, 20, "images", seeds=2)
     assert [contrast.decides for contrast in compared] == [False, False]
     assert compared[0].name == "against experts: 2 epochs minus 20 epochs"
     difference = scores.difference("2 epochs", "20 epochs")
-    assert compared[0].row("Average") == scores.row(difference)
+    assert compared[0].row("Average") == difference.row()
     assert all(contrast.decides for contrast in contrasts(scores, 3, 60, "images", seeds=2))
 
 
@@ -86,11 +87,11 @@ def test_a_model_sees_half_of_the_images_in_each_epoch(trained):
 
 def test_the_curve_scores_each_logged_epoch(trained, images):
     """Its last point is the score of the final weights."""
-    table = curve_table(trained["20 epochs"], images, n_bootstrap=100)
+    table = curve_table(trained["20 epochs"], images, resampling=Resampling(100))
     assert table["epoch"].unique().tolist() == logged_epochs(20)
     assert (table["images seen"] == table["epoch"] * N_IMAGES / 2).all()
     halves = images.folds(N_HALVES)
-    scores = LabelScores(images, final_scores(trained), folds=halves, n_bootstrap=100)
+    scores = LabelScores(images, final_scores(trained), folds=halves, resampling=Resampling(100))
     last = table.query("epoch == 20").set_index("labels")["estimate"]
     assert last["RSNA's experts"] == pytest.approx(scores.score("20 epochs", "expert").value)
     assert last["report labels"] == pytest.approx(scores.score("20 epochs", "report").value)
@@ -98,8 +99,8 @@ def test_the_curve_scores_each_logged_epoch(trained, images):
 
 def test_the_summary_holds_scores_and_memorisation(trained, images):
     """Seven measures of each arm, as their own tables give them."""
-    scores = LabelScores(images, final_scores(trained), n_bootstrap=100)
-    memorisation = Memorisation(trained, images, n_bootstrap=100)
+    scores = LabelScores(images, final_scores(trained), resampling=Resampling(100))
+    memorisation = Memorisation(trained, images, resampling=Resampling(100))
     arms = [fitted.arm for fitted in trained.values()]
     table = summary_table(scores, memorisation, arms)
     assert table.groupby("arm").size().to_dict() == {"2 epochs": 7, "20 epochs": 7}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.opacity_labels import EXPERTS, REPORTS, training_labels
 from cxrstudy.experiments.scoring import LabelScores
 from cxrstudy.studies.frozen_backbone.learning_curve import (
@@ -34,5 +35,7 @@ def test_the_curve_grows_and_stops_at_what_a_source_has(drawn):
     share = (N_FOLDS - 1) / N_FOLDS
     assert sizes[REPORTS] == [40, 80, int(240 * share)]
     assert sizes[EXPERTS] == sizes[REPORTS_OF_READ] == [40, 80, int(read * share)]
-    table = learning_curve_table(LabelScores(image_set, learned, n_bootstrap=60), list(learned))
+    table = learning_curve_table(
+        LabelScores(image_set, learned, resampling=Resampling(60)), list(learned)
+    )
     assert table.groupby("labels")["training images"].apply(list).to_dict() == sizes

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cxrstudy.agreement import Resampling
 from cxrstudy.studies.frozen_backbone.reliability import reliability
 
 
 def test_two_bins_by_hand():
     probabilities = np.repeat([0.1, 0.2, 0.8, 0.9], 25)
     labels = pd.Series(np.tile([1.0, 0, 0, 0, 0], 20))
-    table = reliability(labels, probabilities, n_bins=2, n_bootstrap=200)
+    table = reliability(labels, probabilities, n_bins=2, resampling=Resampling(200))
     assert table["predicted"].tolist() == pytest.approx([0.15, 0.85])
     assert table["estimate"].tolist() == [0.2, 0.2]
     assert table["n"].tolist() == [50, 50]
@@ -23,14 +24,18 @@ def test_patients_with_many_images_widen_the_interval():
     labels = pd.Series(np.repeat(of_patient, 10).astype(float))
     probabilities = np.full(400, 0.5) + np.linspace(0, 1e-3, 400)
     rows, patients = (
-        reliability(labels, probabilities, n_bins=1, clusters=clusters, n_bootstrap=400).iloc[0]
+        reliability(
+            labels, probabilities, n_bins=1, resampling=Resampling(400, clusters=clusters)
+        ).iloc[0]
         for clusters in (None, np.repeat(np.arange(40), 10))
     )
     assert patients["high"] - patients["low"] > 2 * (rows["high"] - rows["low"])
 
 
 def test_ties_make_fewer_bins():
-    table = reliability(pd.Series([0.0, 1.0] * 10), np.full(20, 0.3), n_bins=4, n_bootstrap=50)
+    table = reliability(
+        pd.Series([0.0, 1.0] * 10), np.full(20, 0.3), n_bins=4, resampling=Resampling(50)
+    )
     assert table["n"].sum() == 20
 
 
@@ -39,10 +44,10 @@ def test_a_weighted_row_counts_as_several():
     rng = np.random.default_rng(1)
     probabilities, weights = rng.random(60), rng.integers(1, 4, 60)
     labels = pd.Series((rng.random(60) < probabilities).astype(float))
-    once = reliability(labels, probabilities, n_bins=1, sampling_weights=weights, n_bootstrap=50)
+    once = reliability(labels, probabilities, n_bins=1, resampling=Resampling(50, weights=weights))
     repeated = reliability(
         labels.repeat(weights).reset_index(drop=True), probabilities.repeat(weights), n_bins=1,
-        clusters=np.arange(60).repeat(weights), n_bootstrap=50,
+        resampling=Resampling(50, clusters=np.arange(60).repeat(weights)),
     )  # fmt: skip
     columns = ["predicted", "estimate", "low", "high"]
     np.testing.assert_allclose(once[columns], repeated[columns])

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score, precision_score, recall_score
 
-from cxrstudy.agreement import agree
+from cxrstudy.agreement import Resampling, agree
 from cxrstudy.studies.nih_labels_vs_experts.subgroups import agree_by_subgroup
 
 METRICS = ("recall", "precision", "kappa")
@@ -27,7 +27,7 @@ def test_values_are_those_of_the_rows(tables):
     """Each cell equals scikit-learn on the level's rows."""
     truth, predictions, groups, patients = tables
     found = agree_by_subgroup(
-        truth, predictions, groups, metrics=METRICS, clusters=patients, n_bootstrap=50
+        truth, predictions, groups, metrics=METRICS, resampling=Resampling(50, clusters=patients)
     )
     scores = (recall_score, precision_score, cohen_kappa_score)
     for level in ("AP", "PA"):
@@ -42,7 +42,7 @@ def test_values_are_those_of_the_rows(tables):
 def test_all_rows_are_one_of_the_groups(tables):
     """The level of all rows is `agree` itself, replicate by replicate."""
     truth, predictions, groups, patients = tables
-    options = {"metrics": METRICS, "clusters": patients, "n_bootstrap": 50}
+    options = {"metrics": METRICS, "resampling": Resampling(50, clusters=patients)}
     found = agree_by_subgroup(truth, predictions, groups, **options).estimate("m", "A", "kappa")
     plain = agree(truth, predictions, **options).estimate("m", "A", "kappa")
     np.testing.assert_allclose(found.replicates, plain.replicates, rtol=0, atol=1e-12)
@@ -52,7 +52,11 @@ def test_levels_share_their_resamples(tables):
     """A replicate of the difference is the difference of the replicates."""
     truth, predictions, groups, patients = tables
     found = agree_by_subgroup(
-        truth, predictions, groups, metrics=("recall",), clusters=patients, n_bootstrap=200
+        truth,
+        predictions,
+        groups,
+        metrics=("recall",),
+        resampling=Resampling(200, clusters=patients),
     )
     first, second = (found.estimate("m", "A", "recall", "view", v) for v in ("AP", "PA"))
     table = found.differences("m", {"view": ("AP", "PA")}).set_index("observation")
@@ -63,12 +67,13 @@ def test_levels_share_their_resamples(tables):
 def test_weights_change_what_they_should(tables):
     """Doubling every weight changes nothing; doubling one view's changes the mixture only."""
     truth, predictions, groups, patients = tables
-    options = {"metrics": ("recall",), "clusters": patients, "n_bootstrap": 100}
-    plain = agree_by_subgroup(truth, predictions, groups, **options)
+    by_patient = Resampling(100, clusters=patients)
     weights = np.where(groups["view"] == "AP", 2.0, 1.0)
-    mixed = agree_by_subgroup(truth, predictions, groups, sampling_weights=weights, **options)
-    doubled = agree_by_subgroup(
-        truth, predictions, groups, sampling_weights=np.full(400, 2.0), **options
+    plain, mixed, doubled = (
+        agree_by_subgroup(
+            truth, predictions, groups, metrics=("recall",), resampling=by_patient.of(weights=given)
+        )
+        for given in (None, weights, np.full(400, 2.0))
     )
     np.testing.assert_allclose(doubled.change_from(plain, "m")["estimate"], 0, atol=1e-12)
     change = mixed.change_from(plain, "m").query("observation == 'A'").set_index("group")
@@ -82,7 +87,9 @@ def test_weights_change_what_they_should(tables):
 def test_rare_levels_are_flagged(tables):
     """A level with fewer than ten positives is too few, and so is any difference from it."""
     truth, predictions, groups, _ = tables
-    found = agree_by_subgroup(truth, predictions, groups, metrics=METRICS, n_bootstrap=50)
+    found = agree_by_subgroup(
+        truth, predictions, groups, metrics=METRICS, resampling=Resampling(50)
+    )
     table = found.table()
     assert table.query("observation == 'B' and group == 'view'")["too_few"].all()
     assert not table.query("observation == 'A'")["too_few"].any()

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cxrstudy.agreement.derived import derive, mean_estimate
+from cxrstudy.agreement import Resampling
+from cxrstudy.agreement.result import derive, mean_estimate
 from cxrstudy.agreement.roc import operating_points
 from cxrstudy.data.chexpert_test import BENCHMARK_READERS
 from cxrstudy.observations import COMPETITION_OBSERVATIONS, apply_uncertainty_policy
@@ -32,7 +33,7 @@ def test_prediction_equals_mixture_by_hand():
 
 def test_random_flips_leave_no_excess(flipped):
     """Where errors ignore the score, the gap is negative and the excess holds zero."""
-    gap = compare_label_sources(*_ordered(flipped), n_bootstrap=300)
+    gap = compare_label_sources(*_ordered(flipped), resampling=Resampling(300))
     low, high = gap.excess("Average").interval()
     assert low < 0 < high
     assert gap.gap("Average").interval()[1] < 0
@@ -43,7 +44,7 @@ def test_errors_on_borderline_studies_leave_an_excess(scores):
     truth, models = scores(2000, 1, decimals=6, a=1.5)
     cut = models["a"][truth == 1].stack().quantile(0.3)
     report = truth.where(models["a"] > cut, 0.0)
-    gap = compare_label_sources(truth, report, models, n_bootstrap=200)
+    gap = compare_label_sources(truth, report, models, resampling=Resampling(200))
     assert gap.excess("Average").interval()[0] > 0
 
 
@@ -51,7 +52,7 @@ def test_scores_equal_scikit_learn_on_the_shared_studies(flipped):
     """Both sources use exactly the studies that both label; the gap is their difference."""
     truth, models, report = flipped
     report.iloc[:1500, 0] = np.nan
-    gap = compare_label_sources(truth, report, models, n_bootstrap=20)
+    gap = compare_label_sources(truth, report, models, resampling=Resampling(20))
     first = truth.columns[0]
     rows = report[first].notna()
     expected = {
@@ -67,7 +68,7 @@ def test_scores_equal_scikit_learn_on_the_shared_studies(flipped):
 
 def test_predictive_values_are_recomputed_in_each_replicate(flipped):
     """The prediction's replicates follow from those of AUROC, PPV and NPV, one by one."""
-    gap = compare_label_sources(*_ordered(flipped), n_bootstrap=20)
+    gap = compare_label_sources(*_ordered(flipped), resampling=Resampling(20))
     name = gap.judged[0]
     parts = (
         gap.score("expert", name),
@@ -86,7 +87,7 @@ def test_too_few_events_of_either_source_leave_every_mean(flipped):
     first, second = truth.columns
     negatives = report.index[report[first] == 0]
     report.loc[negatives[9:], first] = np.nan
-    gap = compare_label_sources(truth, report, models, n_bootstrap=20)
+    gap = compare_label_sources(truth, report, models, resampling=Resampling(20))
     assert gap.counts["too_few"].tolist() == [True, False]
     for source in ("expert", "report"):
         assert gap.score(source, "Average").value == gap.score(source, second).value
@@ -122,7 +123,7 @@ def test_variants_treat_blank_and_uncertain_as_told():
 def test_derive_refuses_estimates_of_unlike_resamples(flipped):
     """Estimates from different seeds are not paired and must not be mixed."""
     one, other = (
-        compare_label_sources(*_ordered(flipped), n_bootstrap=20, seed=seed).score(
+        compare_label_sources(*_ordered(flipped), resampling=Resampling(20, seed)).score(
             "expert", "Average"
         )
         for seed in (0, 1)
@@ -137,7 +138,7 @@ def test_released_labels_give_reports_the_lower_score(chexpert):
     findings = list(COMPETITION_OBSERVATIONS)
     report = apply_uncertainty_policy(chexpert.labeler[findings], "zeros")
     gap = compare_label_sources(
-        chexpert.truth[findings], report, chexpert.model_scores, n_bootstrap=20
+        chexpert.truth[findings], report, chexpert.model_scores, resampling=Resampling(20)
     )
     gaps = gap.by_model().query("quantity == 'gap'")
     assert len(gaps) == 10
@@ -150,7 +151,7 @@ def test_reader_points_are_those_of_figure_3(chexpert):
     printed = published_table("chexpert", "reader_points").values
     findings = list(printed.columns)
     raters = {reader: chexpert.readers[reader][findings] for reader in BENCHMARK_READERS}
-    points = operating_points(chexpert.truth[findings], raters, n_bootstrap=20)
+    points = operating_points(chexpert.truth[findings], raters, resampling=Resampling(20))
     for number, reader in enumerate(BENCHMARK_READERS, start=1):
         own = points[points["rater"] == reader].set_index("observation").loc[findings]
         for column, row in (("false_positive_rate", "fpr"), ("sensitivity", "tpr")):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from cxrstudy.agreement import delong
+from cxrstudy.agreement import Resampling, delong
 from cxrstudy.studies.nlp_to_expert_gap.resolvable_difference import (
     mean_auroc_influence,
     paired_errors,
@@ -34,7 +34,7 @@ def test_observations_that_repeat_bring_no_precision(scores):
 def test_delong_and_bootstrap_agree(scores):
     """Two roads to the error of a difference of means over three observations."""
     truth, models = scores(500, 3, a=1.0, b=1.5)
-    pair = paired_errors(truth, models, n_bootstrap=2000).pairs.iloc[0]
+    pair = paired_errors(truth, models, resampling=Resampling(2000)).pairs.iloc[0]
     assert pair["bootstrap"] == pytest.approx(pair["delong"], rel=0.07)
 
 
@@ -43,7 +43,7 @@ def test_shared_rankings_are_counted_and_left_out(scores):
     truth, models = scores(200, 2, a=1.0, b=1.5)
     copied = 3 * models["a"] + 1
     copied["observation 1"] = models["b"]["observation 1"] + models["a"]["observation 1"]
-    errors = paired_errors(truth, {**models, "copy": copied}, n_bootstrap=50)
+    errors = paired_errors(truth, {**models, "copy": copied}, resampling=Resampling(50))
     shared = errors.pairs.set_index(["first", "second"])["shared"]
     assert shared.to_dict() == {("a", "b"): 0, ("a", "copy"): 1, ("b", "copy"): 0}
     assert len(errors.distinct) == 2
@@ -52,7 +52,7 @@ def test_shared_rankings_are_counted_and_left_out(scores):
 def test_resolvable_difference_is_2_8_standard_errors(scores):
     """80 % power at 5 % takes 2.8 standard errors; two samples are worse than one."""
     truth, models = scores(300, 2, a=1.0, b=1.2, c=1.4)
-    errors = paired_errors(truth, models, n_bootstrap=200)
+    errors = paired_errors(truth, models, resampling=Resampling(200))
     table = errors.resolvable().set_index(["design", "pair"])
     np.testing.assert_allclose(table["estimate"] / table["standard_error"], 2.8016, atol=1e-3)
     widest = errors.pairs["delong"].max()
@@ -64,7 +64,7 @@ def test_resolvable_difference_is_2_8_standard_errors(scores):
 def test_published_difference_has_the_pairs_error(scores):
     """Its replicates centre on the printed value and spread as the pair's bootstrap does."""
     truth, models = scores(300, 2, a=1.0, b=1.2)
-    errors = paired_errors(truth, models, n_bootstrap=2000)
+    errors = paired_errors(truth, models, resampling=Resampling(2000))
     estimate = errors.published_difference(0.01)
     spread = errors.pairs["bootstrap"].iloc[0]
     assert estimate.value == 0.01

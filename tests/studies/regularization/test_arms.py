@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.opacity_labels import EXPERTS, training_labels
 from cxrstudy.experiments.scoring import LabelScores
 from cxrstudy.studies.regularization import arms as regularization
@@ -68,7 +69,7 @@ def test_only_test_images_are_judged(drawn):
     hidden = regularization.on_test_images(arms, draws)
     for values in hidden.values():
         assert (~np.isnan(values) == draws.test).all()
-    scores = LabelScores(image_set, hidden, n_bootstrap=60)
+    scores = LabelScores(image_set, hidden, resampling=Resampling(60))
     gains = regularization.gain_table(scores)
     assert set(gains["arm"]) == set(regularization.ARMS) - {regularization.PLAIN}
     promise = regularization.promise_table(arms, image_set, draws)
@@ -83,7 +84,7 @@ def test_only_two_hundred_images_decide_the_claims(drawn):
     hidden = regularization.on_test_images(
         regularization.compare_arms(image_set, features, draws, steps=5), draws
     )
-    scores = LabelScores(image_set, hidden, n_bootstrap=60)
+    scores = LabelScores(image_set, hidden, resampling=Resampling(60))
     assert [c.decides for c in regularization.contrasts(scores, 40, "images")] == [False, False]
     assert all(c.decides for c in regularization.contrasts(scores, 200, "images"))
 
@@ -99,7 +100,9 @@ def test_the_ensemble_adds_what_helps_most():
 def test_the_summary_keeps_every_arm(drawn):
     image_set, features, draws = drawn
     arms = regularization.compare_arms(image_set, features, draws, steps=5)
-    scores = LabelScores(image_set, regularization.on_test_images(arms, draws), n_bootstrap=60)
+    scores = LabelScores(
+        image_set, regularization.on_test_images(arms, draws), resampling=Resampling(60)
+    )
     gains = regularization.gain_table(scores)
     choices = pd.DataFrame(
         [("training loss", "half 1", "regret", 0.1, 0.0, 0.2, 50)],

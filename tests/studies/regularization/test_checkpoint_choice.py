@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.cross_fitting import Arm, CrossFitted
 from cxrstudy.studies.regularization.checkpoint_choice import (
     CHOOSERS,
@@ -53,7 +54,7 @@ def test_the_spread_is_that_of_plain_aurocs(checkpoints):
 
 
 def test_the_training_loss_misleads_and_expert_images_do_not(checkpoints):
-    table = choose_checkpoints(checkpoints, 40, n_bootstrap=60)
+    table = choose_checkpoints(checkpoints, 40, resampling=Resampling(60))
     regret = table.query("outcome == 'regret'").set_index("chosen by")["estimate"]
     assert tuple(regret.index) == CHOOSERS
     assert regret["expert labels"] == pytest.approx(0, abs=0.01)
@@ -63,7 +64,7 @@ def test_the_training_loss_misleads_and_expert_images_do_not(checkpoints):
 def test_only_finished_runs_get_thresholds(checkpoints):
     """On unchanged labels; its end is noise, on which no rule beats the prevalence by much."""
     assert checkpoints.finished == ["run, seed 0, after 2"]
-    table = tuned_thresholds(checkpoints, 40, n_bootstrap=60)
+    table = tuned_thresholds(checkpoints, 40, resampling=Resampling(60))
     assert set(table["rule"]) == {"tuned for Youden", "tuned for F1", "at 0.5"}
     assert set(table["metric"]) == {"Youden index", "F1"}
     assert table["estimate"].abs().max() < 0.5 and len(table) == 6

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cxrstudy.agreement import Resampling
 from cxrstudy.studies.report_labeler.impression_outcomes import (
     OUTCOMES,
     impression_outcomes,
@@ -26,9 +27,7 @@ def labels():
 
 def test_shares_are_counted_among_asserted_findings(labels):
     """By finding, and pooled; findings that are not asserted do not count."""
-    table = impression_outcomes(
-        labels, WHOLE_REPORT, ["Edema", "Fracture"], np.arange(23), n_bootstrap=200
-    )
+    table = impression_outcomes(labels, WHOLE_REPORT, ["Edema", "Fracture"], Resampling(200))
     wide = table.pivot(index="observation", columns="outcome", values="estimate")[list(OUTCOMES)]
     assert wide.loc["Edema"].tolist() == [0.5, 0.25, 0.2, 0.05]
     assert wide.loc["All findings"].tolist() == [0.5, 0.25, 0.2, 0.05]

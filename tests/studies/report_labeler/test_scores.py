@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, recall_score
 
-from cxrstudy.studies.report_labeler.scores import score_readings
+from cxrstudy.agreement import Resampling, agree
+from cxrstudy.studies.report_labeler.scores import (
+    pool_observations,
+    resampling_of_cells,
+    score_readings,
+)
 
 N = 200
 NAMES = ["No Finding", "Edema", "Fracture", "Pneumonia"]
@@ -25,8 +30,8 @@ def tables():
 @pytest.fixture(scope="module")
 def scores(tables):
     return score_readings(
-        *tables, averaged=NAMES[:3], findings=NAMES[1:], clusters=np.arange(N) // 2,
-        contrasts=[("whole", "part")], n_bootstrap=50,
+        *tables, averaged=NAMES[:3], findings=NAMES[1:], contrasts=[("whole", "part")],
+        resampling=Resampling(50, clusters=np.arange(N) // 2),
     )  # fmt: skip
 
 
@@ -86,3 +91,25 @@ def test_the_macro_difference_is_over_findings(tables, scores):
     assert found.value == pytest.approx(recall["whole"] - recall["part"], abs=1e-12)
     assert found.value > 0 and found.replicates.size == 50
     assert found.jackknife.size == N // 2
+
+
+def test_cells_of_a_row_are_neighbours_and_missing_ones_stay():
+    """Row by row, so that repeating each row's cluster label fits."""
+    table = pd.DataFrame({"a": [1, np.nan], "b": [0, 1]}, index=["x", "y"], dtype=float)
+    pooled = pool_observations(table, "all")
+    assert pooled.index.tolist() == [("x", "a"), ("x", "b"), ("y", "a"), ("y", "b")]
+    np.testing.assert_array_equal(pooled["all"], [1, 0, np.nan, 1])
+
+
+def test_its_score_is_the_micro_average():
+    """Equal to scikit-learn's over all cells, with rows resampled and not cells."""
+    random = np.random.default_rng(3)
+    truth = pd.DataFrame(random.integers(0, 2, (60, 4)), columns=list("abcd")).astype(float)
+    guess = truth.where(random.random(truth.shape) < 0.8, 1 - truth)
+    estimate = agree(
+        pool_observations(truth, "all"), {"m": pool_observations(guess, "all")},
+        metrics=("f1",), resampling=resampling_of_cells(Resampling(20), 60, 4),
+    ).estimate("m", "all", "f1")  # fmt: skip
+    expected = f1_score(truth.to_numpy(), guess.to_numpy(), average="micro")
+    assert estimate.value == pytest.approx(expected, abs=1e-12)
+    assert estimate.jackknife.size == 60

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 from scipy.stats import beta
 
+from cxrstudy.agreement import Resampling
 from cxrstudy.studies.report_labeler.shares import conditional_shares
 
 
-def _share(event, condition, **options):
+def _share(event, condition, clusters=None):
     tables = (pd.DataFrame({"a": np.asarray(part)}) for part in (event, condition))
-    return conditional_shares(*tables, n_bootstrap=300, **options).iloc[0]
+    return conditional_shares(*tables, resampling=Resampling(300, clusters=clusters)).iloc[0]
 
 
 def test_the_share_is_counted_among_rows_with_the_condition():

@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from cxrstudy.agreement import resample_weights
+from cxrstudy.agreement import Resampling, resample_weights
 from cxrstudy.studies.report_vs_image_agreement import mapping, one_hot_logistic
 from cxrstudy.studies.report_vs_image_agreement.mapping import (
     DIFFERENCE,
@@ -44,7 +44,7 @@ def truth(chexpert):
 @pytest.fixture(scope="module")
 def comparison(truth, chexpert):
     """Both mappings on the real labels with a few resamples."""
-    return compare_mappings(truth, chexpert.labeler, n_bootstrap=40, seed=3)
+    return compare_mappings(truth, chexpert.labeler, resampling=Resampling(40, 3))
 
 
 def _small(n=120, seed=0):
@@ -74,7 +74,7 @@ def test_all_twenty_cells_of_table_4(comparison):
 
 def test_joined_by_printed_ids_table_4_does_not_come_out(truth, chexpert_as_released):
     """The displaced ids cost Zero-One 0.04 of average F1: 0.492 instead of 0.536."""
-    found = compare_mappings(truth, chexpert_as_released.labeler, n_bootstrap=2).table4()
+    found = compare_mappings(truth, chexpert_as_released.labeler, resampling=Resampling(2)).table4()
     assert found.loc["Average", "zero_one"] == pytest.approx(0.492, abs=5e-4)
     assert found.loc["Weighted Average", "zero_one"] == pytest.approx(0.515, abs=5e-4)
 
@@ -251,7 +251,7 @@ def test_equal_calls_give_equal_replicates_and_seeds_matter():
     truth, labels = _small()
     key = (DIFFERENCE, "Average", "f1")
     first, again, other = (
-        compare_mappings(truth, labels, n_bootstrap=30, seed=seed).scores[key].replicates
+        compare_mappings(truth, labels, resampling=Resampling(30, seed)).scores[key].replicates
         for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
@@ -262,7 +262,9 @@ def test_one_replicate_by_hand():
     """A replicate's counts follow from refits on the resample, with copies left out together."""
     truth, labels = _small(50)
     codes = one_hot_codes(labels).to_numpy()
-    found = compare_mappings(truth, labels, n_bootstrap=2, seed=9).scores["logreg", "Edema", "f1"]
+    found = compare_mappings(truth, labels, resampling=Resampling(2, 9)).scores[
+        "logreg", "Edema", "f1"
+    ]
     y = truth["Edema"].to_numpy()
     f1 = []
     for weight in resample_weights(50, 2, 9):
@@ -291,7 +293,7 @@ def test_tables_of_other_studies_are_refused():
     """Truth and labels in another order, or of other studies, are refused."""
     truth, labels = _small()
     with pytest.raises(ValueError, match="same studies in the same order"):
-        compare_mappings(truth, labels.iloc[::-1], n_bootstrap=2)
+        compare_mappings(truth, labels.iloc[::-1], resampling=Resampling(2))
 
 
 @pytest.mark.parametrize("values", [0, 1, np.nan])
@@ -301,4 +303,4 @@ def test_truth_of_one_class_is_refused(values):
     truth = truth.astype(float)
     truth.loc[truth.index[1:] if np.isnan(values) else truth.index, "Edema"] = values
     with pytest.raises(ValueError, match="'Edema' must hold both 1 and 0"):
-        compare_mappings(truth, labels, n_bootstrap=2)
+        compare_mappings(truth, labels, resampling=Resampling(2))

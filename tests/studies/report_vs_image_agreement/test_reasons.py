@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
+from cxrstudy.agreement import Resampling
 from cxrstudy.studies.report_vs_image_agreement.reasons import published_reasons
 
 
@@ -25,7 +26,7 @@ def tables():
 def test_a_hierarchy_that_explains_everything_gains_the_whole_shortfall(tables):
     """F1 is 0 for the parent and 1 for the child; closing mends all of it."""
     truth, labels, _ = tables
-    rows = published_reasons(truth, labels, {}, n_bootstrap=20).set_index("reason")
+    rows = published_reasons(truth, labels, {}, resampling=Resampling(20)).set_index("reason")
     assert rows.loc["all together", "estimate"] == pytest.approx(0.5)
     assert rows.loc["label hierarchy", "estimate"] == pytest.approx(0.5)
 
@@ -33,7 +34,7 @@ def test_a_hierarchy_that_explains_everything_gains_the_whole_shortfall(tables):
 def test_noise_is_the_shortfall_of_one_reader(tables):
     """The yardstick is one minus the readers' mean F1 against the others' majority."""
     truth, labels, readers = tables
-    rows = published_reasons(truth, labels, readers, n_bootstrap=50).set_index("reason")
+    rows = published_reasons(truth, labels, readers, resampling=Resampling(50)).set_index("reason")
     scores = []
     for name, table in readers.items():
         peers = sum(other for peer, other in readers.items() if peer != name) >= 2
@@ -46,7 +47,7 @@ def test_noise_is_the_shortfall_of_one_reader(tables):
 def test_what_cannot_be_measured_names_the_data_it_needs(tables):
     """Without readers three reasons have no number, and each says what it would take."""
     truth, labels, _ = tables
-    rows = published_reasons(truth, labels, {}, n_bootstrap=20)
+    rows = published_reasons(truth, labels, {}, resampling=Resampling(20))
     missing = rows[rows["estimate"].isna()]
     assert missing["reason"].tolist() == [
         "access to clinical history", "impression only", "noise of the labeling task",
@@ -57,6 +58,8 @@ def test_what_cannot_be_measured_names_the_data_it_needs(tables):
 def test_a_table_without_parents_says_nothing_about_the_hierarchy(tables):
     """Where no parent is scored, closing cannot matter, and a gain of zero would mislead."""
     truth, labels, _ = tables
-    rows = published_reasons(truth[["Edema"]], labels, {}, n_bootstrap=20).set_index("reason")
+    rows = published_reasons(truth[["Edema"]], labels, {}, resampling=Resampling(20)).set_index(
+        "reason"
+    )
     assert np.isnan(rows.loc["label hierarchy", "estimate"])
     assert "parent" in rows.loc["label hierarchy", "needs"]

@@ -7,6 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, f1_score
 
+from cxrstudy.agreement import Resampling
 from cxrstudy.studies.report_vs_image_agreement.reconstruction import (
     bound_average_interval,
     optimistic_scores,
@@ -130,7 +131,7 @@ def test_any_table_is_among_its_solutions(data):
 
 def test_intervals_hold_their_estimates():
     """Each condition gets a low and a high bound for F1 and kappa around the printed values."""
-    scores = resample_reconstructed([_rebuilt("Edema")], n_bootstrap=400, seed=1)
+    scores = resample_reconstructed([_rebuilt("Edema")], resampling=Resampling(400, 1))
     assert len(scores) == 4
     printed = {("low", "f1"): 0.453, ("high", "f1"): 0.581,
                ("low", "kappa"): 0.335, ("high", "kappa"): 0.491}  # fmt: skip

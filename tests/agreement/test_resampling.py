@@ -1,0 +1,66 @@
+"""Resampling: units of clusters and strata, what is drawn, and what is refused."""
+
+import numpy as np
+import pytest
+
+from cxrstudy.agreement import Resampling, resample_weights
+
+PATIENT = ["a", "a", "b", "c", "c", "c", "d", "e"]
+SITE = [1, 1, 2, 2, 2, 2, 1, 1]
+
+
+def test_clusters_within_strata():
+    """Every resample draws whole patients, as many per site as the site has."""
+    resampling = Resampling(50, seed=3, clusters=PATIENT, strata=SITE)
+    units = resampling.units(8)
+    assert units.stratum_sizes == (3, 2)
+    patients_of_site = [set(np.array(PATIENT)[np.array(SITE) == site]) for site in (1, 2)]
+    for drawn in resampling.drawn(8):
+        per_patient = dict(zip(PATIENT, drawn[units.unit_of_row], strict=True))
+        totals = [sum(per_patient[p] for p in patients) for patients in patients_of_site]
+        assert totals == [3, 2]
+
+
+def test_rows_are_their_own_units_by_default():
+    """Without clusters the units are the rows in order, drawn as `resample_weights` draws."""
+    units = Resampling().units(4)
+    assert units.one_row_each
+    np.testing.assert_array_equal(units.unit_of_row, range(4))
+    drawn = resample_weights(4, 6, seed=1)
+    np.testing.assert_array_equal(Resampling(6, 1).drawn(4), drawn)
+    np.testing.assert_array_equal(Resampling(6, 1).drawn_rows(4), drawn)
+
+
+@pytest.mark.parametrize(
+    ("clusters", "strata", "message"),
+    [
+        ([1, 1], [0, 1], "spans two strata"),
+        ([1, None], None, "missing"),
+        ([1], None, "entries"),
+    ],
+)
+def test_wrong_labels_are_refused(clusters, strata, message):
+    """Clusters across strata, missing labels and wrong lengths raise."""
+    with pytest.raises(ValueError, match=message):
+        Resampling(clusters=clusters, strata=strata).units(2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"replicates": 0}, "at least one replicate"),
+        ({"seed": -1}, "seed must lie"),
+        ({"weights": [1.0, 0.0]}, "positive"),
+        ({"weights": [1.0]}, "2 positive finite numbers"),
+    ],
+)
+def test_wrong_numbers_are_refused(fields, message):
+    """No replicates, a seed that does not fit, and weights of no use."""
+    with pytest.raises(ValueError, match=message):
+        Resampling(**fields).row_weights(2)
+
+
+def test_groups_are_refused_by_methods_that_draw_rows():
+    """A method that ignores clusters must not be handed any."""
+    with pytest.raises(ValueError, match="single rows"):
+        Resampling(clusters=PATIENT).drawn_rows(8)
