@@ -29,8 +29,8 @@ from cxrstudy.experiments.targets import text_mined_targets
 from cxrstudy.kernels.augment import Augmentation
 from cxrstudy.runs import study
 from cxrstudy.runs.keep import keep_benchmark
-from cxrstudy.vision.classifier import build_classifier
 from cxrstudy.vision.training import TrainingConfig, train
+from cxrstudy.vision.training.classifier import build_classifier
 from cxrstudy.vision.training.loop import pick_batch
 
 LOOP, BARE, LOADER = "training loop", "bare loop", "DataLoader of PNG files"

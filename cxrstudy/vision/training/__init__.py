@@ -1,7 +1,8 @@
-"""Training: one plain loop for every image study.
+"""Image classifiers and their training: one plain loop for every image study.
 
 =============== ==============================================================================
 config          `TrainingConfig`: everything that decides a training but the data
+classifier      a backbone with a head
 loop            `train`, its schedule and its random views
 checkpoint      the state of an unfinished run
 job             `ImageJob` for `cxrstudy.trainings`; `predict_with` a training that was kept

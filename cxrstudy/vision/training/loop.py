@@ -13,9 +13,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from cxrstudy.kernels.augment import Augmentation, augment_views
 from cxrstudy.kernels.bce import masked_bce
 from cxrstudy.trainings.job import own_randomness
-from cxrstudy.vision.classifier import ImageClassifier, build_classifier
 from cxrstudy.vision.precision import full_precision
 from cxrstudy.vision.training.checkpoint import Checkpoint, Progress
+from cxrstudy.vision.training.classifier import ImageClassifier, build_classifier
 from cxrstudy.vision.training.config import TrainingConfig
 
 _PREDICTION_BATCH = 256
