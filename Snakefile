@@ -54,6 +54,8 @@ rule site:
             *sorted(str(p) for p in Path("book/_static").iterdir()),
             *sorted(str(p) for p in Path("book/_templates").iterdir()),
             *sorted(str(p) for p in Path("cxrstudy/book").glob("*.py")),
+            "cxrstudy/table_html.py",
+            "notebooks/studies.yaml",
         ],
     output:
         "_build/html/index.html",

@@ -27,8 +27,7 @@ from torchvision.transforms import v2
 from cxrstudy.data.images import load_nih_block
 from cxrstudy.experiments.targets import text_mined_targets
 from cxrstudy.kernels.augment import Augmentation
-from cxrstudy.runs import study
-from cxrstudy.runs.keep import keep_benchmark
+from cxrstudy.runs import record_benchmark, study
 from cxrstudy.vision.training import TrainingConfig, train
 from cxrstudy.vision.training.classifier import build_classifier
 from cxrstudy.vision.training.loop import pick_batch
@@ -263,7 +262,7 @@ def main(record: bool = False) -> None:
     print(*verdicts(table), sep="\n")
     if record:
         setting = f"{len(problem.images)} images of {problem.images.shape[-1]} px"
-        keep_benchmark(table.round(1), "image_training_speed", study("epoch_sweep"), setting)
+        record_benchmark(table.round(1), "image_training_speed", study("epoch_sweep"), setting)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ from functools import partial
 import pandas as pd
 
 from cxrstudy.labeler import label_reports
-from cxrstudy.runs import study
-from cxrstudy.runs.keep import keep_benchmark
+from cxrstudy.runs import record_benchmark, study
 from cxrstudy.studies.distillation.scores import openi_for_distillation
 from cxrstudy.text.students import StudentConfig, predict, train_student
 from cxrstudy.text.teachers import RuleTeacher
@@ -62,7 +61,7 @@ def main(record: bool = False) -> None:
     table = speed_table()
     print(table.to_string(index=False))
     if record:
-        keep_benchmark(table, "student_speed", study("distillation"), "one thread")
+        record_benchmark(table, "student_speed", study("distillation"), "one thread")
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@ app = typer.Typer(
 data_app = typer.Typer(help="List and fetch the data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study of studies.yaml.")]
 ParameterOption = Annotated[
     list[str] | None,
-    typer.Option("--parameter", "-p", help="Override a parameter: NAME=VALUE; repeatable."),
+    typer.Option("--parameter", "-p", help="NAME=VALUE, or NAME='[1, 3]' for a list; repeatable."),
 ]
 
 
@@ -48,7 +49,7 @@ def main() -> None:
 
 @app.command()
 def run(
-    study_name: Annotated[str, typer.Argument(metavar="STUDY", help="A study of studies.yaml.")],
+    study_name: StudyArgument,
     set_name: Annotated[str, typer.Option("--set", help="Parameter set.")] = "quick",
     parameter: ParameterOption = None,
     build: Annotated[
@@ -58,14 +59,13 @@ def run(
 ) -> None:
     """Execute one study's notebook and publish its tables."""
     from cxrstudy.paths import in_project
-    from cxrstudy.runs import run_study, studies, study
+    from cxrstudy.runs import run_study
 
-    if study_name not in studies():
-        raise typer.BadParameter(f"no such study; choose one of: {', '.join(studies())}")
+    study = _study(study_name)
     overrides = dict(_split(text) for text in parameter or [])
     # The book's own results are not for overridden parameters.
     folder = build or in_project("_build/own" if overrides else "_build")
-    folders = run_study(study(study_name), set_name, overrides, folder.absolute())
+    folders = run_study(study, set_name, overrides, folder.absolute())
     missing = json.loads(folders.stamp.read_text("utf-8"))["missing"]
     if missing:
         typer.echo(f"{study_name}: data not on this machine: {', '.join(missing)}", err=True)
@@ -149,15 +149,14 @@ def predict(
 
 @app.command()
 def record(
-    study_name: Annotated[str, typer.Argument(metavar="STUDY", help="A study of studies.yaml.")],
+    study_name: StudyArgument,
     build: Annotated[Path, typer.Option(help="Folder with the finished run.")] = Path("_build"),
 ) -> None:
-    """Keep the aggregate results of a long run in book/recorded, with their provenance."""
-    from cxrstudy.runs import keep_run, studies, study
+    """Record the aggregate results of a long run in book/recorded, with their provenance."""
+    from cxrstudy.runs import record_run
 
-    if study_name not in studies():
-        raise typer.BadParameter(f"no such study; choose one of: {', '.join(studies())}")
-    typer.echo(f"{study_name}: recorded in {keep_run(study(study_name), build.absolute())}")
+    path = record_run(_study(study_name), build.absolute())
+    typer.echo(f"{study_name}: recorded in {path}")
 
 
 @app.command()
@@ -201,12 +200,12 @@ def readme(
 ) -> None:
     """Write the headline table of README.md from the ledger."""
     from cxrstudy.book import with_headline
+    from cxrstudy.claims import read_ledger
     from cxrstudy.paths import in_project
 
     path = in_project("README.md")
-    rows = json.loads(in_project("_build/ledger.json").read_text("utf-8"))
     current = path.read_text("utf-8")
-    wanted = with_headline(current, rows)
+    wanted = with_headline(current, read_ledger(in_project("_build/ledger.json")))
     if check and wanted != current:
         typer.echo("README.md: the headline is not the ledger's; run `cxrstudy readme`", err=True)
         raise typer.Exit(1)
@@ -233,6 +232,14 @@ def fetch_data(
         raise typer.BadParameter(f"no such data set; choose one of: {', '.join(datasets())}")
     paths = fetch(name)
     typer.echo(f"{name}: {len(paths)} files verified in {paths[0].parent}")
+
+
+def _study(name: str):
+    from cxrstudy.runs import studies
+
+    if name not in studies():
+        raise typer.BadParameter(f"no such study; choose one of: {', '.join(studies())}")
+    return studies()[name]
 
 
 def _split(text: str) -> tuple[str, str]:

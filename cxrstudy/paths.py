@@ -7,18 +7,7 @@ CLAIMS_FOLDER = "claims"
 
 
 def project_root() -> Path:
-    """Folder that holds the notebooks, the book and the build output.
-
-    Returns
-    -------
-    Path
-        The checkout that this package was installed from.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the package was installed without its notebooks.
-    """
+    """Return the checkout that this package was installed from, which holds notebooks and book."""
     root = Path(__file__).resolve().parents[1]
     if not (root / "notebooks" / "studies.yaml").is_file():
         raise FileNotFoundError(

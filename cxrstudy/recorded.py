@@ -1,7 +1,7 @@
 """Recorded runs: aggregate results of the best run at hand, kept in the repository.
 
-A heavy study is built in minutes with a small parameter set. What a longer run found is kept
-beside the book, with its provenance, and shown apart from the reader's own run.
+A heavy study is built in minutes with a small parameter set. What a longer run found lies beside
+the book, keys and numbers with their provenance, and is shown apart from the reader's own run.
 """
 
 from pathlib import Path
@@ -23,50 +23,18 @@ def recorded_folder() -> Path:
 
 
 def recorded_path(study: str) -> Path:
-    """Return where a study's recorded table lies, whether or not there is one.
-
-    Parameters
-    ----------
-    study : str
-        Name of a study.
-
-    Returns
-    -------
-    Path
-    """
+    """Return where a study's recorded table lies, whether or not there is one."""
     return recorded_folder() / f"{study}.csv"
 
 
 def load_recorded(study: str) -> pd.DataFrame | None:
-    """Read a study's recorded table.
-
-    Parameters
-    ----------
-    study : str
-        Name of a study.
-
-    Returns
-    -------
-    DataFrame or None
-        The table with the columns of `PROVENANCE`; None if no run was recorded.
-    """
+    """Read a study's recorded table with the columns of `PROVENANCE`; None if there is none."""
     path = recorded_path(study)
     return pd.read_csv(path) if path.exists() else None
 
 
 def provenance_in_words(recorded: pd.DataFrame) -> str:
-    """Say in one sentence where a recorded table comes from.
-
-    Parameters
-    ----------
-    recorded : DataFrame
-        From `load_recorded`.
-
-    Returns
-    -------
-    str
-        Set, date, hardware and number of cases.
-    """
+    """Say where a recorded table comes from: set, date, hardware and number of cases."""
     row = recorded.iloc[0]
     words = f"Recorded run: set {row['set']}, {row['date']}, {row['hardware']}"
     if "n" not in recorded:
@@ -77,30 +45,14 @@ def provenance_in_words(recorded: pd.DataFrame) -> str:
 
 
 def provenance_in_full(recorded: pd.DataFrame) -> str:
-    """List what one needs to repeat a recorded run: versions, data with their hashes, commit.
-
-    Parameters
-    ----------
-    recorded : DataFrame
-        From `load_recorded`.
-
-    Returns
-    -------
-    str
-    """
+    """List what one needs to repeat a recorded run: versions, data with their hashes, commit."""
     row = recorded.iloc[0].fillna("")
     parts = {"Versions": row["versions"], "Data": row["data"], "Commit": row["commit"]}
     return " ".join(f"{name}: {value}." for name, value in parts.items() if value)
 
 
 def recorded_hardware() -> dict[str, list[str]]:
-    """Name the hardware of every recorded run.
-
-    Returns
-    -------
-    dict of str to list of str
-        Study to the hardware that its rows name, sorted.
-    """
+    """Name by study the hardware that its recorded rows name, sorted."""
     return {
         path.stem: sorted(pd.read_csv(path)["hardware"].unique())
         for path in sorted(recorded_folder().glob("*.csv"))

@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cxrstudy import cli
-from cxrstudy.book.tables import HEADLINE_BEGIN, HEADLINE_END
+from cxrstudy.book.printed_claims import HEADLINE_BEGIN, HEADLINE_END
 from cxrstudy.data.images import read_image
 from cxrstudy.observations import OBSERVATIONS
 from cxrstudy.vision.backbones import BackboneName, build_backbone
@@ -54,7 +54,6 @@ def test_data_sets_are_listed_with_their_terms():
 
 
 def test_fetch_verifies_the_mirror(mirror):
-    """With the mirror, fetching verifies its files."""
     result = _call("data", "fetch", "chexpert_test_set_labels")
     assert result.exit_code == 0
     assert "29 files verified" in result.output

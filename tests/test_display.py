@@ -9,18 +9,7 @@ import pandas as pd
 import pytest
 
 from cxrstudy import display
-from cxrstudy.display import (
-    METADATA_KEY,
-    anchor,
-    save_table,
-    show_estimates,
-    show_figure,
-    show_note,
-    show_quotes,
-    show_recorded,
-    show_recorded_figure,
-    show_table,
-)
+from cxrstudy.display import METADATA_KEY, Page, anchor, in_words, save_table
 
 EVIL = "<script>alert(1)</script>"
 
@@ -57,7 +46,7 @@ def test_an_unnamed_index_is_not_saved(tmp_path):
 def test_a_table_is_shown_with_caption_anchor_and_decimals(tmp_path, shown):
     """The HTML has caption, id and rounded cells; the metadata name the table."""
     table = pd.DataFrame({"f1": [0.12345], "kappa": [0.5], "n": [3]})
-    show_table(table, "my_scores", "Scores of <all> & none", tmp_path, decimals={"f1": 2})
+    Page(tmp_path).table(table, "my_scores", "Scores of <all> & none", decimals={"f1": 2})
     ((data, metadata),) = shown
     assert metadata[METADATA_KEY]["name"] == "my_scores"
     assert metadata[METADATA_KEY]["kind"] == "table"
@@ -72,7 +61,7 @@ def test_a_table_is_shown_with_caption_anchor_and_decimals(tmp_path, shown):
 def test_markup_in_cells_headers_and_index_is_inert(tmp_path, shown):
     """An id or column that is HTML is shown as text."""
     table = pd.DataFrame({EVIL: [EVIL]}, index=pd.Index([EVIL], name=f"id{EVIL}"))
-    show_table(table, "ids", EVIL, tmp_path)
+    Page(tmp_path).table(table, "ids", EVIL)
     html = shown[0][0]["text/html"]
     assert "<script" not in html
     assert html.count("&lt;script&gt;") >= 4
@@ -80,7 +69,7 @@ def test_markup_in_cells_headers_and_index_is_inert(tmp_path, shown):
 
 def test_undefined_numbers_are_a_dash(tmp_path, shown):
     """NaN is a dash, missing text an empty cell; neither is a word."""
-    show_table(pd.DataFrame({"f1": [np.nan], "name": [None]}), "blank", "Blank", tmp_path)
+    Page(tmp_path).table(pd.DataFrame({"f1": [np.nan], "name": [None]}), "blank", "Blank")
     assert re.findall(r"<td[^>]*>(.*?)</td>", shown[0][0]["text/html"]) == ["\N{EN DASH}", ""]
 
 
@@ -94,21 +83,21 @@ def test_numbers_have_one_style(tmp_path, shown):
         {"n": [2179], "mean": [962.667], "zero": [-0.0001], "count": [3.0], "one": [1.0],
          "mixed": pd.Series([11250], dtype=object)}
     )  # fmt: skip
-    show_table(table, "style", "Style", tmp_path)
+    Page(tmp_path).table(table, "style", "Style")
     assert _cells(shown) == ["2,179", "962.7", "0.000", "3", "1.000", "11,250"]
 
 
 def test_significant_digits_by_column(tmp_path, shown):
     """Without exponents, whatever the size."""
     table = pd.DataFrame({"time": [0.01234, 9.96, 14694.9, 0.0]})
-    show_table(table, "times", "Times", tmp_path, digits={"time": 2})
+    Page(tmp_path).table(table, "times", "Times", digits={"time": 2})
     assert _cells(shown) == ["0.012", "10", "15,000", "0"]
     assert (tmp_path / "times.csv").read_text("utf-8").splitlines()[1] == "0.01234"
 
 
 def test_text_and_numbers_get_their_own_width(tmp_path, shown):
     """Short cells do not break, long ones have room."""
-    show_table(pd.DataFrame({"error": ["1e-07"], "what": ["word " * 20]}), "w", "W", tmp_path)
+    Page(tmp_path).table(pd.DataFrame({"error": ["1e-07"], "what": ["word " * 20]}), "w", "W")
     html = shown[0][0]["text/html"]
     assert '<td class="cxr-short">1e-07<' in html and '<td class="cxr-text">word word' in html
 
@@ -126,7 +115,7 @@ def test_a_recorded_table_has_plain_facts_above_and_the_rest_folded(
 ):
     """Set, date, hardware and n are in the caption; versions and hashes open on a click."""
     monkeypatch.setattr(display, "load_recorded", lambda study: RECORDED)
-    show_recorded("x", "recorded", "Arms.", tmp_path, **layout)
+    Page(tmp_path).recorded("x", "recorded", "Arms.", **layout)
     html = shown[0][0]["text/html"]
     caption, rest = html.split("</p>", 1)
     assert "Arms. Recorded run: set cpu, 2026-01-02, 2 cores; n = 2,179." in caption
@@ -138,7 +127,7 @@ def test_a_recorded_table_has_plain_facts_above_and_the_rest_folded(
 def test_where_nothing_is_recorded_a_sentence_stands(tmp_path, shown, monkeypatch):
     """No table, no caption, no file."""
     monkeypatch.setattr(display, "load_recorded", lambda study: None)
-    show_recorded("x", "recorded", "Arms.", tmp_path, nothing="No GPU run has been recorded.")
+    Page(tmp_path).recorded("x", "recorded", "Arms.", nothing="No GPU run has been recorded.")
     ((data, metadata),) = shown
     assert data["text/plain"] == "No GPU run has been recorded."
     assert metadata[METADATA_KEY] == {"kind": "note", "name": "recorded"}
@@ -147,7 +136,7 @@ def test_where_nothing_is_recorded_a_sentence_stands(tmp_path, shown, monkeypatc
 
 def test_a_note_is_inert(shown):
     """Markup in it is text."""
-    show_note("my_note", EVIL)
+    Page("").note("my_note", EVIL)
     assert "<script" not in shown[0][0]["text/html"]
     assert 'id="my-note"' in shown[0][0]["text/html"]
 
@@ -164,8 +153,8 @@ def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
         ],
         columns=["observation", "method", "estimate", "low", "high", "positives", "too_few"],
     )
-    show_estimates(
-        table, "side", "Side", tmp_path, rows="observation", columns="method", decimals=2
+    Page(tmp_path).estimates(
+        table, "side", "Side", rows="observation", columns="method", decimals=2
     )
     html = shown[0][0]["text/html"]
     cells = [
@@ -186,7 +175,7 @@ def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
 def test_a_figure_has_alt_text_caption_and_its_numbers(tmp_path, shown):
     """The image carries its alt text; caption and saved table stand beside it."""
     _, axes = plt.subplots()
-    show_figure(axes, pd.DataFrame({"x": [1]}), "curve", "A curve", "It rises", tmp_path)
+    Page(tmp_path).figure(axes, pd.DataFrame({"x": [1]}), "curve", "A curve", "It rises")
     data, metadata = shown[0]
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     assert metadata[METADATA_KEY]["alt"] == "It rises"
@@ -201,7 +190,7 @@ def test_equal_figures_are_equal_bytes(tmp_path, shown):
     for _ in range(2):
         _, axes = plt.subplots()
         axes.plot([0, 1], [0, 1])
-        show_figure(axes, pd.DataFrame({"x": [1]}), "curve", "c", "a", tmp_path)
+        Page(tmp_path).figure(axes, pd.DataFrame({"x": [1]}), "curve", "c", "a")
     images = [data["image/png"] for data, _ in shown if "image/png" in data]
     assert images[0] == images[1]
 
@@ -214,7 +203,7 @@ def _quotes(**changes) -> pd.DataFrame:
 
 def test_a_quote_is_marked_on_the_page_and_plain_in_the_file(tmp_path, shown):
     """One column in place of three, with the evidence as a mark."""
-    show_quotes(_quotes(), "said", "Said", tmp_path)
+    Page(tmp_path).quotes(_quotes(), "said", "Said")
     data, metadata = shown[0]
     cells = re.findall(r"<td[^>]*>(.*?)</td>", data["text/html"])
     assert cells == ["Edema", "no <mark>overt edema</mark> today", "normal"]
@@ -231,19 +220,16 @@ def test_a_quote_is_marked_on_the_page_and_plain_in_the_file(tmp_path, shown):
 
 
 def test_markup_in_a_quote_is_inert(tmp_path, shown):
-    """Only the function's own mark is markup, whatever characters a report holds."""
-    show_quotes(
-        _quotes(before=EVIL, evidence=EVIL, after="\ue000\ue001\ue000"), "q", EVIL, tmp_path
-    )
+    """Only the page's own mark is markup."""
+    Page(tmp_path).quotes(_quotes(before=EVIL, evidence=EVIL, after="</mark>"), "q", EVIL)
     html = shown[0][0]["text/html"]
     assert "<script" not in html
     assert html.count("<mark>") == html.count("</mark>") == 1
-    assert "\ue000" not in (tmp_path / "q.csv").read_text("utf-8")
 
 
 def test_no_quote_is_an_empty_table(tmp_path, shown):
     """Caption and header stay."""
-    show_quotes(_quotes().iloc[:0], "none", "No quotes", tmp_path)
+    Page(tmp_path).quotes(_quotes().iloc[:0], "none", "No quotes")
     assert "<mark>" not in shown[0][0]["text/html"] and "No quotes" in shown[0][0]["text/html"]
     assert (tmp_path / "none.csv").read_text("utf-8") == "observation,quote,codes\n"
 
@@ -251,7 +237,7 @@ def test_no_quote_is_an_empty_table(tmp_path, shown):
 def test_a_part_of_a_recorded_table_can_be_shown(tmp_path, shown, monkeypatch):
     both = pd.concat([RECORDED, RECORDED.assign(arm="b")])
     monkeypatch.setattr(display, "load_recorded", lambda study: both)
-    show_recorded("x", "part", "Arms.", tmp_path, select=lambda table: table.query("arm == 'b'"))
+    Page(tmp_path).recorded("x", "part", "Arms.", select=lambda table: table.query("arm == 'b'"))
     assert pd.read_csv(tmp_path / "part.csv")["arm"].tolist() == ["b"]
 
 
@@ -259,14 +245,13 @@ def test_a_part_of_a_recorded_table_can_be_shown(tmp_path, shown, monkeypatch):
 def test_a_recorded_figure_draws_what_was_selected(tmp_path, shown, monkeypatch, recorded):
     """With the provenance in its caption; a sentence stands where nothing was recorded."""
     monkeypatch.setattr(display, "load_recorded", lambda study: recorded)
-    show_recorded_figure(
+    Page(tmp_path).recorded_figure(
         "x",
         lambda table: table.query("measure == 'F1'"),
         lambda rows: plt.figure().add_subplot(title=rows["arm"].iloc[0]),
         name="figure",
         caption="Arms.",
         alt=lambda rows: f"{len(rows)} arm",
-        results=tmp_path,
         nothing="none yet",
     )
     _, metadata = shown[0]
@@ -278,3 +263,17 @@ def test_a_recorded_figure_draws_what_was_selected(tmp_path, shown, monkeypatch,
     assert list(pd.read_csv(tmp_path / "figure.csv")) == [
         "arm", "estimate", "low", "high", "measure", "n",
     ]  # fmt: skip
+
+
+def test_words_are_made_on_the_page_and_keys_stay_in_the_file(tmp_path, shown, monkeypatch):
+    """Renaming a row of a recorded run costs no new run."""
+    words = {"a": "the plain arm", "arm": "training", "F1": "macro F1"}
+    monkeypatch.setattr(display, "load_recorded", lambda study: RECORDED)
+    page = Page(tmp_path)
+    page.recorded("x", "recorded", "Arms.", rows=["arm"], columns="measure", words=words)
+    page.table(RECORDED[["arm", "n"]], "own", "Own.", words=words)
+    found = [re.findall(r"<t[dh](?: [^>]*)?>(.*?)</t", data["text/html"]) for data, _ in shown]
+    assert found[0][:3] == ["training", "macro F1", "the plain arm"]
+    assert found[1][:3] == ["training", "n", "the plain arm"]
+    assert pd.read_csv(tmp_path / "recorded.csv")["arm"].tolist() == ["a"]
+    assert in_words(RECORDED, words)["measure"].tolist() == ["macro F1"]

@@ -9,12 +9,19 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+import yaml
+from markupsafe import Markup
 
 from cxrstudy.book.pages import failed_page, missing_data_page, study_page, write_page
-from cxrstudy.book.tables import datasets_html, ledger_html
+from cxrstudy.book.printed_claims import ledger_html
+from cxrstudy.claims import LedgerRow, read_ledger
+from cxrstudy.data.registry import datasets
 from cxrstudy.paths import project_root
-from cxrstudy.runs.catalogue import Study, studies
-from cxrstudy.runs.folders import RunFolders
+from cxrstudy.runs.catalogue import RunFolders, Study, studies
+from cxrstudy.table_html import labeled_table
+
+_TIERS = {0: "0, in the box", 1: "1, open", 2: "2, credentialed"}
+_BEHIND = ("methods", "data", "own_tables", "glossary", "citing", "references")
 
 
 class SiteError(RuntimeError):
@@ -22,18 +29,12 @@ class SiteError(RuntimeError):
 
 
 def assemble(book: Path, build: Path) -> None:
-    """Fill the generated folders of the book's source from the runs and the ledger.
-
-    Parameters
-    ----------
-    book : Path
-        Source folder of the book; ``studies/`` and ``_generated/`` in it are replaced.
-    build : Path
-        Build folder with ``runs``, ``results`` and ``ledger.json``.
-    """
-    ledger = json.loads((build / "ledger.json").read_text("utf-8"))
+    """Fill ``studies/`` and ``_generated/`` of the book's source from the runs and the ledger."""
+    ledger = read_ledger(build / "ledger.json")
     generated = book / "_generated"
     generated.mkdir(exist_ok=True)
+    (generated / "_toc.yml").write_text(yaml.safe_dump(table_of_contents()), "utf-8")
+    (generated / "studies.md").write_text(list_of_studies(), "utf-8")
     (generated / "ledger.html").write_text(ledger_html(ledger), "utf-8")
     (generated / "datasets.html").write_text(datasets_html(), "utf-8")
     shutil.copy(build / "ledger.json", generated / "ledger.json")
@@ -43,30 +44,14 @@ def assemble(book: Path, build: Path) -> None:
 
 
 def build_site(build: Path | None = None) -> Path:
-    """Build the HTML book and put it in place of the old one.
-
-    Parameters
-    ----------
-    build : Path, optional
-        Build folder; ``_build`` of the project unless told otherwise.
-
-    Returns
-    -------
-    Path
-        The site's ``index.html``.
-
-    Raises
-    ------
-    SiteError
-        If Sphinx warns: a warning is a broken page somewhere.
-    """
+    """Build the HTML book in place of the old one, unless Sphinx warns: that is a broken page."""
     root = project_root()
     build = build or root / "_build"
     assemble(root / "book", build)
     with tempfile.TemporaryDirectory(dir=build, prefix="site-") as scratch:
         program = Path(sys.executable).with_name("jupyter-book")
-        command = [program, "build", "book", "--path-output", scratch]
-        command += ["--config", "_config.yml", "--all"]
+        command = [program, "build", "book", "--path-output", scratch, "--all"]
+        command += ["--config", "_config.yml", "--toc", root / "book" / "_generated" / "_toc.yml"]
         finished = subprocess.run(
             [*command, "--warningiserror", "--keep-going", "--nitpick"],
             cwd=root,
@@ -76,13 +61,51 @@ def build_site(build: Path | None = None) -> Path:
         )
         if finished.returncode:
             raise SiteError(f"the book did not build:\n{finished.stdout}\n{finished.stderr}")
-        html = Path(scratch, "_build", "html")
-        _mend_reference_list(html / "references.html")
-        _replace_folder(html, build / "html")
+        site = Path(scratch, "_build", "html")
+        _mend_reference_list(site / "references.html")
+        _replace_folder(site, build / "html")
     return build / "html" / "index.html"
 
 
-def _assemble_study(study: Study, pages: Path, build: Path, ledger: list[dict]) -> None:
+def table_of_contents() -> dict[str, object]:
+    """Lay the chapters out: the ledger, the studies by part, and what stands behind them."""
+    parts = {"What was found": ["claims"]}
+    for study in studies().values():
+        parts.setdefault(study.part, []).append(f"studies/{study.name}")
+    parts["Behind the studies"] = list(_BEHIND)
+    chapters = [
+        {"caption": caption, "chapters": [{"file": file} for file in files]}
+        for caption, files in parts.items()
+    ]
+    return {"format": "jb-book", "root": "index", "parts": chapters}
+
+
+def list_of_studies() -> str:
+    """List every study with its question, for the landing page."""
+    lines = []
+    for study in studies().values():
+        number, _, title = study.title.partition(" · ")
+        lines.append(f"- {number} · {study.question} [{title}](studies/{study.name}.ipynb).\n")
+    return "".join(lines)
+
+
+def datasets_html() -> str:
+    """Lay the registry out as a table: content, tier, terms, how to get it."""
+    header = ("Data set", "What it holds", "Tier", "Terms", "How to get it")
+    rows = [
+        (
+            Markup('<a href="{}">{}</a>').format(entry.homepage, entry.title),
+            entry.content,
+            _TIERS[entry.tier],
+            entry.licence,
+            Markup("<code>{}</code>").format(entry.fetch_command),
+        )
+        for entry in datasets().values()
+    ]
+    return labeled_table(header, rows, "Data sets", list(datasets()))
+
+
+def _assemble_study(study: Study, pages: Path, build: Path, ledger: list[LedgerRow]) -> None:
     folders = RunFolders.of(study.name, build)
     if not folders.stamp.exists():
         error = "It has not run yet."

@@ -1,37 +1,16 @@
 """The ledger of claims: stated before the run, measured by a study, decided by a rule."""
 
-from cxrstudy.claims.ledger import build_ledger, write_ledger
+from cxrstudy.claims.ledger import LedgerRow, build_ledger, read_ledger, write_ledger
 from cxrstudy.claims.measurements import Measurement, read_measurements, record
-from cxrstudy.claims.rules import (
-    benjamini_hochberg_levels,
-    decide_direction,
-    decide_equivalence,
-    decide_exact,
-    decide_internal,
-    decide_value,
-    detectable_effect,
-    holm_levels,
-    qualify,
-)
-from cxrstudy.claims.statements import FAMILIES, RULES, SCOPES, Claim, claims
+from cxrstudy.claims.statements import Claim, claims
 
 __all__ = [
-    "FAMILIES",
-    "RULES",
-    "SCOPES",
     "Claim",
+    "LedgerRow",
     "Measurement",
-    "benjamini_hochberg_levels",
     "build_ledger",
     "claims",
-    "decide_direction",
-    "decide_equivalence",
-    "decide_exact",
-    "decide_internal",
-    "decide_value",
-    "detectable_effect",
-    "holm_levels",
-    "qualify",
+    "read_ledger",
     "read_measurements",
     "record",
     "write_ledger",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,36 +14,62 @@ from cxrstudy.claims.statements import TESTED_RULES, Claim, claims
 from cxrstudy.whole_files import written_whole
 
 
+@dataclass(frozen=True)
+class LedgerRow:
+    """One claim as it was stated, what was measured for it, and the verdict."""
+
+    id: str
+    paper: str
+    statement: str
+    where: str
+    estimand: str
+    published: str
+    data: str  # the claim's population until it is measured
+    label_policy: str
+    metric: str
+    margin: float
+    rule: str
+    scope: str
+    family: str
+    study: str
+    table: str  # "recorded" if a recorded run decided the claim
+    amended: tuple[str, ...]
+    verdict: str
+    measured: str = ""  # empty until it is measured
+    low: float | None = None  # limits at `level`; None where no single interval decides
+    high: float | None = None
+    level: float | None = None
+    detectable: float | None = None  # effect that would have been found four times out of five
+    n: int | None = None
+    detail: str = ""
+
+    @classmethod
+    def unmeasured(cls, claim: Claim, missing_data: str) -> "LedgerRow":
+        """Enter a claim before its measurement; the verdict says what it waits for."""
+        if reason := claim.not_measurable or missing_data:
+            verdict = f"not measurable: {reason}"
+        else:
+            verdict = f"not yet measured: {claim.study}"
+        names = {field.name for field in fields(cls)} & {field.name for field in fields(claim)}
+        stated = {name: getattr(claim, name) for name in names} | {"amended": tuple(claim.amended)}
+        return cls(**stated, data=claim.population, verdict=verdict)
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether a recorded run decided the claim, not the run of the page."""
+        return self.table == "recorded"
+
+
 def build_ledger(
     results: str | Path,
     missing_data: Mapping[str, str] | None = None,
     recorded: str | Path | None = None,
     full_studies: Container[str] = (),
-) -> list[dict]:
-    """Decide every claim by its rule.
+) -> list[LedgerRow]:
+    """Decide every claim by its rule, in the order of ``statements.yaml``.
 
-    Parameters
-    ----------
-    results : str or Path
-        Folder that holds the studies' result folders.
-    missing_data : mapping of str to str, optional
-        Study to the data set that it lacked when it ran.
-    recorded : str or Path, optional
-        Folder of recorded measurements; they decide a claim in place of a smaller run's.
-    full_studies : container of str
-        Studies whose own run is at least as large as the recorded one.
-
-    Returns
-    -------
-    list of dict
-        One row for each claim, in the order of ``statements.yaml``: id, paper, statement, where,
-        published, measured, low, high, level, detectable, n, data, margin, rule, scope, family,
-        verdict, study, table, detail, amended, and what else the claim states.
-
-    Raises
-    ------
-    ValueError
-        If a claim was measured twice.
+    Recorded measurements decide a claim in place of the study's own run, unless it is of
+    `full_studies`, whose own run is as large. `missing_data` names by study what it lacked.
     """
     measured = _by_claim(read_measurements(results))
     from_record = set()
@@ -53,12 +79,28 @@ def build_ledger(
             measured[claim] = replace(measurement, data=f"{measurement.data}, recorded run")
             from_record.add(claim)
     levels = _adjusted_levels(claims().values(), measured)
-    missing = missing_data or {}
-    rows = [
-        _row(claim, measured.get(claim.id), levels[claim.id], missing.get(claim.study, ""))
-        for claim in claims().values()
-    ]
-    return [row | {"table": "recorded"} if row["id"] in from_record else row for row in rows]
+    rows = []
+    for claim in claims().values():
+        row = LedgerRow.unmeasured(claim, (missing_data or {}).get(claim.study, ""))
+        if claim.id in measured:
+            row = _decided(row, claim, measured[claim.id], levels[claim.id])
+        rows.append(replace(row, table="recorded") if claim.id in from_record else row)
+    return rows
+
+
+def write_ledger(rows: list[LedgerRow], path: str | Path) -> None:
+    """Write the ledger as JSON, whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(list(map(asdict, rows)), indent=1, ensure_ascii=False, allow_nan=False)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(text + "\n", "utf-8")
+
+
+def read_ledger(path: str | Path) -> list[LedgerRow]:
+    """Read what `write_ledger` wrote."""
+    rows = json.loads(Path(path).read_text("utf-8"))
+    return [LedgerRow(**row | {"amended": tuple(row["amended"])}) for row in rows]
 
 
 def _by_claim(measurements: Iterable[Measurement]) -> dict[str, Measurement]:
@@ -68,15 +110,6 @@ def _by_claim(measurements: Iterable[Measurement]) -> dict[str, Measurement]:
             raise ValueError(f"claim {measurement.claim} was measured by two studies")
         found[measurement.claim] = measurement
     return found
-
-
-def write_ledger(rows: list[dict], path: str | Path) -> None:
-    """Write the ledger as JSON, whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    with written_whole(path) as unfinished:
-        unfinished.write_text(text, "utf-8")
 
 
 def _adjusted_levels(
@@ -133,94 +166,54 @@ def _equivalence_p_value(claim: Claim, measurement: Measurement, estimate: Estim
     return max(one_sided)
 
 
-def _row(claim: Claim, measurement: Measurement | None, level: float, missing: str) -> dict:
-    row = {
-        "id": claim.id,
-        "paper": claim.paper,
-        "statement": claim.statement,
-        "where": claim.where,
-        "estimand": claim.estimand,
-        "published": claim.published,
-        "measured": "",
-        "low": None,
-        "high": None,
-        "level": None,
-        "detectable": None,
-        "n": None,
-        "data": claim.population,
-        "label_policy": claim.label_policy,
-        "metric": claim.metric,
-        "margin": claim.margin,
-        "rule": claim.rule,
-        "scope": claim.scope,
-        "family": claim.family,
-        "verdict": _unmeasured(claim, missing),
-        "study": claim.study,
-        "table": claim.table,
-        "detail": "",
-        "amended": list(claim.amended),
-    }
-    if measurement is None:
-        return row
-    row |= {
-        "n": measurement.n,
-        "data": measurement.data,
-        "published": measurement.published or claim.published,
-        "measured": measurement.measured,
-        "detail": measurement.detail,
-    }
+def _decided(row: LedgerRow, claim: Claim, measurement: Measurement, level: float) -> LedgerRow:
+    row = replace(
+        row,
+        n=measurement.n,
+        data=measurement.data,
+        published=measurement.published or claim.published,
+        measured=measurement.measured,
+        detail=measurement.detail,
+    )
     if claim.rule in TESTED_RULES:
-        return row | _tested(claim, measurement, level)
-    return row | _counted(claim, measurement)
-
-
-def _unmeasured(claim: Claim, missing: str) -> str:
-    if claim.not_measurable:
-        return f"not measurable: {claim.not_measurable}"
-    if missing:
-        return f"not measurable: {missing}"
-    return f"not yet measured: {claim.study}"
-
-
-def _counted(claim: Claim, measurement: Measurement) -> dict:
-    decide = {
-        "exact": lambda: rules.decide_exact(measurement.matching, measurement.cells),
-        "internal": lambda: rules.decide_internal(
-            measurement.matching, measurement.cells, measurement.comparable
-        ),
-    }[claim.rule]
-    return {
-        "measured": measurement.measured or f"{measurement.matching} of {measurement.cells} cells",
-        "verdict": rules.qualify(decide(), claim.scope),
-    }
-
-
-def _tested(claim: Claim, measurement: Measurement, level: float) -> dict:
-    cells = {
-        name: _decide_cell(claim, measurement, estimate, level)
-        for name, estimate in measurement.estimates.items()
-    }
-    verdicts = list(cells.values())
-    fields = {"level": round(level, 5), "verdict": _combine(verdicts)}
-    if len(cells) == 1:
-        (estimate,) = measurement.estimates.values()
-        low, high = estimate.interval(level)
-        fields |= {"measured": f"{estimate.value:+.3f}", "low": _finite(low), "high": _finite(high)}
-        fields["detectable"] = _finite(rules.detectable_effect(_standard_error(estimate)))
+        return _tested(row, claim, measurement, level)
+    matching, cells = measurement.matching, measurement.cells
+    if claim.rule == "exact":
+        verdict = rules.decide_exact(matching, cells)
     else:
-        supported = sum(verdict.startswith("supported") for verdict in verdicts)
-        fields["measured"] = f"{supported} of {len(cells)} supported"
-    fields["verdict"] = rules.qualify(
-        fields["verdict"],
+        verdict = rules.decide_internal(matching, cells, measurement.comparable)
+    return replace(
+        row,
+        measured=row.measured or f"{matching} of {cells} cells",
+        verdict=rules.qualify(verdict, claim.scope),
+    )
+
+
+def _tested(row: LedgerRow, claim: Claim, measurement: Measurement, level: float) -> LedgerRow:
+    estimates = list(measurement.estimates.values())
+    verdicts = [_decide_cell(claim, measurement, estimate, level) for estimate in estimates]
+    verdict = rules.qualify(
+        rules.combine(verdicts),
         claim.scope,
         measurement.fewest_events,
         measurement.seeds,
         measurement.policy_dependent,
     )
-    if fields["verdict"] == "too few":
-        counts = f"{measurement.fewest_events} events or non-events"
-        fields |= {"measured": counts, "low": None, "high": None, "detectable": None}
-    return fields
+    row = replace(row, level=round(level, 5), verdict=verdict)
+    if verdict == "too few":
+        return replace(row, measured=f"{measurement.fewest_events} events or non-events")
+    if len(estimates) > 1:
+        supported = sum(verdict.startswith("supported") for verdict in verdicts)
+        return replace(row, measured=f"{supported} of {len(estimates)} supported")
+    (estimate,) = estimates
+    low, high = estimate.interval(level)
+    return replace(
+        row,
+        measured=f"{estimate.value:+.3f}",
+        low=_finite(low),
+        high=_finite(high),
+        detectable=_finite(rules.detectable_effect(_standard_error(estimate))),
+    )
 
 
 def _finite(value: float) -> float | None:
@@ -251,12 +244,3 @@ def _standard_error(estimate: Estimate) -> float:
     """Spread of the defined replicates; infinite if they cannot show any."""
     defined = estimate.replicates[~np.isnan(estimate.replicates)]
     return float(defined.std(ddof=1)) if defined.size > 1 else float("inf")
-
-
-def _combine(verdicts: list[str]) -> str:
-    """Judge a table as one claim: every cell has to hold, and one contradiction refutes it."""
-    if len(set(verdicts)) == 1:
-        return verdicts[0]
-    if all(verdict.startswith("supported") for verdict in verdicts):
-        return "supported"
-    return "contradicted" if "contradicted" in verdicts else "inconclusive"

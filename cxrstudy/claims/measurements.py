@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,48 +14,23 @@ from cxrstudy.paths import CLAIMS_FOLDER
 
 @dataclass(frozen=True)
 class Measurement:
-    """One claim's measurement.
+    """What a study measured for one claim."""
 
-    Attributes
-    ----------
-    claim : str
-        The claim's id.
-    data : str
-        Which data, in words that a reader can follow.
-    n : int
-        Cases behind the measurement.
-    cells, matching : int or None
-        For tables: all cells, and those that match or are consistent.
-    comparable : bool
-        False where the paper's figures run over unlike label sets.
-    measured, published : str
-        Values in words; empty where the ledger formats them from numbers.
-    fewest_events, seeds : int or None
-        Events or non-events, whichever are fewer; independent trainings.
-    policy_dependent : bool
-        A declared alternative shows a significant opposite sign.
-    published_number, published_error : float or None
-        For the value rule.
-    detail : str
-        One sentence that the ledger prints beside the verdict.
-    estimates : mapping of str to Estimate
-        By cell; a single estimate has the name of the claim.
-    """
-
-    claim: str
-    data: str
-    n: int
-    cells: int | None = None
-    matching: int | None = None
-    comparable: bool = True
-    measured: str = ""
+    claim: str  # its id
+    data: str  # which data, in words that a reader can follow
+    n: int  # cases behind it
+    cells: int | None = None  # of a table that is counted
+    matching: int | None = None  # those that match or are consistent
+    comparable: bool = True  # False where the paper's figures run over unlike label sets
+    measured: str = ""  # in words; empty where the ledger prints it from numbers
     published: str = ""
-    fewest_events: int | None = None
-    seeds: int | None = None
-    policy_dependent: bool = False
-    published_number: float | None = None
-    published_error: float | None = None
-    detail: str = ""
+    fewest_events: int | None = None  # events or non-events, whichever are fewer
+    seeds: int | None = None  # independent trainings
+    policy_dependent: bool = False  # a declared alternative has a significant opposite sign
+    published_number: float | None = None  # for the value rule
+    published_error: float | None = None  # its standard error
+    detail: str = ""  # one sentence that the ledger prints beside the verdict
+    # By cell; a single estimate has the name of the claim.
     estimates: Mapping[str, Estimate] = field(default_factory=dict, compare=False)
 
 
@@ -73,7 +48,8 @@ def record(
     estimates : Estimate or mapping of str to Estimate
         For the rules direction, equivalence and value.
     **fields
-        The other fields of `Measurement`; ``data`` and ``n`` are required.
+        The other fields of `Measurement`: ``data`` (str) and ``n`` (int) are required, ``cells``
+        and ``matching`` (int) for the rules exact and internal.
 
     Returns
     -------
@@ -95,29 +71,15 @@ def record(
     folder.mkdir(parents=True, exist_ok=True)
     if by_cell:
         np.savez(folder / f"{claim}.npz", **_as_arrays(by_cell))
-    plain = {
-        name: value
-        for name, value in asdict(_without_estimates(measurement)).items()
-        if name != "estimates"
-    }
-    text = json.dumps({**plain, "cells_estimated": list(by_cell)}, indent=1)
+    plain = vars(measurement) | {"cells_estimated": list(by_cell)}
+    del plain["estimates"]
+    text = json.dumps(plain, indent=1)
     (folder / f"{claim}.json").write_text(text + "\n", "utf-8")
     return measurement
 
 
 def read_measurements(results: str | Path) -> list[Measurement]:
-    """Read all measurements below a result folder.
-
-    Parameters
-    ----------
-    results : str or Path
-        One study's folder, or the folder that holds those of all studies.
-
-    Returns
-    -------
-    list of Measurement
-        Sorted by path.
-    """
+    """Read all measurements of one study, or of all studies below a folder, sorted by path."""
     return [_read(path) for path in sorted(Path(results).glob(f"**/{CLAIMS_FOLDER}/*.json"))]
 
 
@@ -134,7 +96,7 @@ def _read(path: Path) -> Measurement:
 
 
 def _read_estimate(arrays: Mapping[str, np.ndarray], prefix: str, n: int) -> Estimate:
-    # Kept runs hold resamples in single precision; an estimate with a percentile interval has
+    # Recorded runs hold resamples in single precision; an estimate with a percentile interval has
     # no leave-one-out values.
     jackknife = arrays.get(prefix + "jackknife")
     return Estimate(
@@ -163,19 +125,11 @@ def _check_evidence(rule: str, measurement: Measurement) -> None:
 
 
 def _as_arrays(estimates: Mapping[str, Estimate]) -> dict[str, np.ndarray]:
-    fields = ("value", "replicates", "jackknife", "positives", "undefined_as")
-    arrays = {
-        f"{i}.{name}": np.asarray(getattr(estimate, name))
-        for i, estimate in enumerate(estimates.values())
-        for name in fields
-        if getattr(estimate, name) is not None
-    }
-    strata = {
-        f"{i}.stratum_sizes": np.array(estimate.stratum_sizes or (), dtype=np.int64)
-        for i, estimate in enumerate(estimates.values())
-    }
-    return arrays | strata
-
-
-def _without_estimates(measurement: Measurement) -> Measurement:
-    return Measurement(**{**vars(measurement), "estimates": {}})
+    """Name the arrays of the i-th cell ``i.value``, ``i.replicates`` and so on."""
+    arrays = {}
+    for i, estimate in enumerate(estimates.values()):
+        for name in ("value", "replicates", "jackknife", "positives", "undefined_as"):
+            if getattr(estimate, name) is not None:
+                arrays[f"{i}.{name}"] = np.asarray(getattr(estimate, name))
+        arrays[f"{i}.stratum_sizes"] = np.array(estimate.stratum_sizes or (), dtype=np.int64)
+    return arrays

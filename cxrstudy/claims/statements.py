@@ -15,69 +15,41 @@ FAMILIES: tuple[str, ...] = ("primary", "secondary")
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement of a paper, with the rule that will decide it.
-
-    Attributes
-    ----------
-    id, paper, statement, where : str
-        Key, paper key, the claim in one sentence, its place in the paper.
-    family, rule, scope : str
-        One of `FAMILIES`, `RULES`, `SCOPES`.
-    estimand, population, label_policy, metric : str
-        What is measured, on whom, under which reading of uncertain labels.
-    study, table : str
-        The study that decides it and the result table that shows it.
-    published : str
-        The printed value, in words where the paper prints none.
-    margin : float
-        Smallest difference that matters, in units of the metric.
-    side : int
-        Sign of the estimate that the paper claims (direction rule).
-    not_measurable : str
-        Names the data that no public source holds; empty if it can be measured.
-    amended : tuple of str
-        Changes after the first run.
-    """
+    """One statement of a paper, with the rule that will decide it."""
 
     id: str
-    paper: str
+    paper: str  # key of `cxrstudy.published`
     statement: str
-    where: str
+    where: str  # in the paper
     family: str
     rule: str
     scope: str
     estimand: str
     population: str
-    label_policy: str
+    label_policy: str  # how uncertain labels are read
     metric: str
     study: str
-    table: str
-    published: str = ""
-    margin: float = 0.0
-    side: int = 1
-    not_measurable: str = ""
-    amended: tuple[str, ...] = ()
+    table: str  # of the study, which shows what decided the claim
+    published: str = ""  # in words where the paper prints no number
+    margin: float = 0.0  # smallest difference that matters, in units of the metric
+    side: int = 1  # sign of the estimate that the paper claims
+    not_measurable: str = ""  # names the data that no public source holds
+    amended: tuple[str, ...] = ()  # changes after the first run
 
     def __post_init__(self) -> None:
         """Refuse a claim that no rule could decide."""
-        for field, allowed in (("rule", RULES), ("scope", SCOPES), ("family", FAMILIES)):
+        for field, allowed in (
+            ("rule", RULES), ("scope", SCOPES), ("family", FAMILIES), ("side", (-1, 1)),
+        ):  # fmt: skip
             if getattr(self, field) not in allowed:
                 raise ValueError(
                     f"claim {self.id}: {field} {getattr(self, field)!r} is not one of {allowed}"
                 )
-        if self.side not in (-1, 1):
-            raise ValueError(f"claim {self.id}: side must be 1 or -1, not {self.side}")
 
 
 @cache
 def claims() -> dict[str, Claim]:
-    """Load all claims.
-
-    Returns
-    -------
-    dict of str to Claim
-        By id, in the order of the ledger.
-    """
+    """Load all claims by id, in the order of the ledger."""
     text = files(__package__).joinpath("statements.yaml").read_text("utf-8")
     rows = [Claim(**row) for row in yaml.safe_load(text)["claims"]]
     by_id = {row.id: row for row in rows}

@@ -1,1 +1,1 @@
-"""What several studies share: arms, halves of patients, scores by label source, contrasts."""
+"""What several studies share: arms, halves of patients, scores by label source."""

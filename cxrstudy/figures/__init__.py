@@ -1,9 +1,8 @@
 """One function for each kind of figure; each returns Axes in the book's one style."""
 
-from cxrstudy.figures.curves import curves_with_bands
-from cxrstudy.figures.estimates import intervals_by_group, line_with_marks
+from cxrstudy.figures.curves import curves_with_bands, line_with_marks
+from cxrstudy.figures.estimates import intervals_by_group, ranges_by_group
 from cxrstudy.figures.gallery import image_gallery
-from cxrstudy.figures.ranges import ranges_by_group
 from cxrstudy.figures.roc import roc_with_raters
 from cxrstudy.figures.roofline import roofline
 from cxrstudy.figures.style import MARKERS, use_book_style

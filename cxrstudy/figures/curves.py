@@ -1,4 +1,4 @@
-"""Figures of curves with bands."""
+"""Figures of curves: with bands, and with named points."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 
 from cxrstudy.figures.style import MARKERS, use_book_style
 
-LINES = ("-", "--", "-.", ":")
-"""Line styles that go with the colours, so that no figure relies on colour alone."""
+# With the colours, so that no figure relies on colour alone.
+_LINES = ("-", "--", "-.", ":")
 
 
 def curves_with_bands(
@@ -50,7 +50,7 @@ def curves_with_bands(
             part[x], part["low"], part["high"], color=f"C{i}", alpha=0.15, linewidth=0
         )
         axes.plot(
-            part[x], part["estimate"], LINES[i % len(LINES)], color=f"C{i}", label=name,
+            part[x], part["estimate"], _LINES[i % len(_LINES)], color=f"C{i}", label=name,
             marker=MARKERS[i % len(MARKERS)] if marked else None, markersize=5,
         )  # fmt: skip
     if diagonal:
@@ -60,9 +60,46 @@ def curves_with_bands(
         ticks = _apart(np.unique(data[x]))
         axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
         axes.minorticks_off()
-    axes.set_xlabel(labels[0])
-    axes.set_ylabel(labels[1])
+    axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return axes
+
+
+def line_with_marks(
+    data: pd.DataFrame, x: str, y: str, mark: str, *, labels: tuple[str, str], skip: str
+) -> Axes:
+    """Draw a curve and name the points on it that matter.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Columns `x`, `y` and `mark`; may be empty.
+    x, y, mark : str
+        Columns of the curve, and the one that names each point.
+    labels : tuple of str
+        Axis labels.
+    skip : str
+        Name of the points that are not marked.
+
+    Returns
+    -------
+    Axes
+    """
+    use_book_style()
+    _, axes = plt.subplots()
+    curve = data.astype({x: float, y: float}).sort_values(x)
+    axes.plot(curve[x], curve[y], linewidth=1.2)
+    marked = curve[curve[mark] != skip]
+    for i, (name, points) in enumerate(marked.groupby(mark)):
+        axes.plot(
+            points[x], points[y], MARKERS[i % len(MARKERS)], color=f"C{i + 1}", markersize=8,
+            label=name,
+        )  # fmt: skip
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    if len(marked):
+        axes.legend()
+    else:
+        axes.text(0.5, 0.5, "nothing to show", transform=axes.transAxes, ha="center")
     return axes
 
 

@@ -1,9 +1,8 @@
-"""Figures of estimates with intervals, and of a curve with named points."""
+"""Figures with one row for each observation: estimates with intervals, and ranges of values."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 
 from cxrstudy.figures.style import MARKERS, use_book_style
@@ -41,70 +40,87 @@ def intervals_by_group(
     -------
     Axes
     """
-    use_book_style()
-    rows = list(dict.fromkeys(data[row]))
-    groups = list(dict.fromkeys(data[group]))
-    _, axes = plt.subplots(figsize=(7.2, 0.8 + 0.42 * len(rows)))
-    offsets = np.linspace(-0.18, 0.18, len(groups)) if len(groups) > 1 else [0.0]
-    for i, (name, offset) in enumerate(zip(groups, offsets, strict=True)):
-        part = data[data[group] == name].set_index(row).reindex(rows)
+    axes, parts = _rows(data, row, group, height=0.42, spread=0.18)
+    for i, (name, part, places) in enumerate(parts):
         errors = [part[value] - part["low"], part["high"] - part[value]]
         axes.errorbar(
-            part[value], np.arange(len(rows)) + offset, xerr=np.maximum(errors, 0),
-            fmt=MARKERS[i % len(MARKERS)], markersize=5, elinewidth=1.4, label=name,
+            part[value], places, xerr=np.maximum(errors, 0), fmt=MARKERS[i % len(MARKERS)],
+            markersize=5, elinewidth=1.4, label=name,
         )  # fmt: skip
     if marks is not None:
-        axes.plot(
-            marks.reindex(rows), np.arange(len(rows)), linestyle="none", marker="|",
-            markersize=16, markeredgewidth=2, color="black", label=marks_label,
-        )  # fmt: skip
+        _draw_marks(axes, marks, list(parts[0][1].index), marks_label, size=16, width=2)
     if reference is not None:
         axes.axvline(reference, color="#555555", linewidth=1)
-    axes.set_yticks(np.arange(len(rows)), rows)
-    axes.invert_yaxis()
     axes.set_xlabel(label)
-    axes.grid(visible=False, axis="y")
-    if len(groups) > 1 or marks is not None:
+    if len(parts) > 1 or marks is not None:
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return axes
 
 
-def line_with_marks(
-    data: pd.DataFrame, x: str, y: str, mark: str, *, labels: tuple[str, str], skip: str
+def ranges_by_group(
+    data: pd.DataFrame,
+    ends: tuple[str, str],
+    row: str,
+    group: str,
+    *,
+    label: str,
+    marks: pd.Series | None = None,
+    marks_label: str = "",
 ) -> Axes:
-    """Draw a curve and name the points on it that matter.
+    """Draw a bar from one value to another, one row for each observation.
+
+    The marker stands at the second end, so that a bar of no length is seen too. A bar is a range
+    of definitions and no interval.
 
     Parameters
     ----------
     data : DataFrame
-        Columns `x`, `y` and `mark`; may be empty.
-    x, y : str
-        Columns of the curve.
-    mark : str
-        Column that names each point.
-    labels : tuple of str
-        Axis labels.
-    skip : str
-        Name of the points that are not marked.
+        Columns `ends`, `row` and `group`.
+    ends : tuple of str
+        Columns of the two values.
+    row, group, label, marks, marks_label
+        As for `intervals_by_group`.
 
     Returns
     -------
     Axes
     """
-    use_book_style()
-    _, axes = plt.subplots()
-    curve = data.astype({x: float, y: float})
-    sns.lineplot(curve, x=x, y=y, ax=axes, linewidth=1.2, errorbar=None)
-    marked = curve[curve[mark] != skip]
-    for i, (name, points) in enumerate(marked.groupby(mark)):
+    axes, parts = _rows(data, row, group, height=0.48, spread=0.27)
+    for i, (name, part, places) in enumerate(parts):
+        axes.hlines(places, part[ends[0]], part[ends[1]], color=f"C{i}", linewidth=2.5)
         axes.plot(
-            points[x], points[y], MARKERS[i % len(MARKERS)], color=f"C{i + 1}", markersize=8,
+            part[ends[1]], places, MARKERS[i % len(MARKERS)], color=f"C{i}", markersize=4.5,
             label=name,
         )  # fmt: skip
-    axes.set_xlabel(labels[0])
-    axes.set_ylabel(labels[1])
-    if len(marked):
-        axes.legend()
-    else:
-        axes.text(0.5, 0.5, "nothing to show", transform=axes.transAxes, ha="center")
+    if marks is not None:
+        _draw_marks(axes, marks, list(parts[0][1].index), marks_label, size=20, width=1.6)
+    axes.set_xlabel(label)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return axes
+
+
+def _rows(
+    data: pd.DataFrame, row: str, group: str, *, height: float, spread: float
+) -> tuple[Axes, list[tuple[str, pd.DataFrame, np.ndarray]]]:
+    """Make axes with named rows; return them with each series' name, data and places."""
+    use_book_style()
+    rows, groups = (list(dict.fromkeys(data[key])) for key in (row, group))
+    _, axes = plt.subplots(figsize=(7.2, 0.8 + height * len(rows)))
+    axes.set_yticks(np.arange(len(rows)), rows)
+    axes.grid(visible=False, axis="y")
+    offsets = np.linspace(-spread, spread, len(groups)) if len(groups) > 1 else [0.0]
+    parts = []
+    for name, offset in zip(groups, offsets, strict=True):
+        part = data[data[group] == name].set_index(row).reindex(rows)
+        parts.append((name, part, np.arange(len(rows)) + offset))
+    axes.invert_yaxis()
+    return axes, parts
+
+
+def _draw_marks(
+    axes: Axes, marks: pd.Series, rows: list, label: str, *, size: float, width: float
+) -> None:
+    axes.plot(
+        marks.reindex(rows), np.arange(len(rows)), linestyle="none", marker="|", markersize=size,
+        markeredgewidth=width, color="black", label=label,
+    )  # fmt: skip

@@ -18,10 +18,8 @@ def roc_with_raters(
 
     Parameters
     ----------
-    curves : DataFrame
-        As `cxrstudy.agreement.roc.mean_roc` returns.
-    points : DataFrame
-        As `cxrstudy.agreement.roc.operating_points` returns.
+    curves, points : DataFrame
+        As `cxrstudy.agreement.roc.mean_roc` and ``operating_points`` return.
     groups : mapping of str to str
         Each rater's group, which sets marker, colour and legend.
     curve_label : str

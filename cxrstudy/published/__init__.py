@@ -1,9 +1,9 @@
 """The papers' printed numbers, with their sources and their own inconsistencies."""
 
-from cxrstudy.published.compare import compare_cells
 from cxrstudy.published.papers import (
     PAPERS,
     PublishedTable,
+    compare_cells,
     inconsistencies,
     paper,
     published_table,

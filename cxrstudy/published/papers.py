@@ -7,6 +7,7 @@ from importlib.resources import files
 import pandas as pd
 import yaml
 
+# Keys of the papers; the first five make the claims.
 PAPERS: tuple[str, ...] = (
     "visualchexbert",
     "nlp_expert_gap",
@@ -15,27 +16,16 @@ PAPERS: tuple[str, ...] = (
     "chexreason",
     "chexpert",
 )
-"""Keys of the papers whose numbers ship with the package; the first five make the claims."""
 
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A printed table.
+    """A printed table."""
 
-    Attributes
-    ----------
-    values : DataFrame
-        The printed cells, rows and columns named as in the paper.
-    where, metric : str
-        Place in the paper; what the cells measure.
-    decimals : int or None
-        Printed decimals, which set how closely a reproduction can be judged.
-    """
-
-    values: pd.DataFrame
+    values: pd.DataFrame  # rows and columns named as in the paper
     where: str
     metric: str
-    decimals: int | None
+    decimals: int | None  # printed ones, which set how closely a reproduction can be judged
 
     @property
     def half_unit(self) -> float:
@@ -47,12 +37,7 @@ class PublishedTable:
 
 @cache
 def paper(key: str) -> dict:
-    """Load everything noted of one paper.
-
-    Parameters
-    ----------
-    key : str
-        One of `PAPERS`.
+    """Load everything noted of one paper of `PAPERS`.
 
     Returns
     -------
@@ -65,65 +50,57 @@ def paper(key: str) -> dict:
 
 
 def published_table(paper_key: str, table: str) -> PublishedTable:
-    """Look one printed table up.
-
-    Parameters
-    ----------
-    paper_key, table : str
-        Such as ``"visualchexbert"``, ``"table4"``.
-
-    Returns
-    -------
-    PublishedTable
-    """
+    """Look one printed table up, such as ``published_table("visualchexbert", "table4")``."""
     entry = paper(paper_key)["tables"][table]
     values = pd.DataFrame.from_dict(entry["rows"], orient="index", columns=entry["columns"])
     return PublishedTable(values, entry["where"], entry["metric"], entry["decimals"])
 
 
 def published_value(paper_key: str, fact: str) -> float:
-    """Look one printed number up.
-
-    Parameters
-    ----------
-    paper_key, fact : str
-        Such as ``"nlp_expert_gap"``, ``"final_auroc"``.
-
-    Returns
-    -------
-    float
-    """
+    """Look one printed number up, such as ``published_value("nlp_expert_gap", "final_auroc")``."""
     return paper(paper_key)["facts"][fact]["value"]
 
 
-def inconsistencies() -> pd.DataFrame:
-    """List what does not add up within the papers themselves.
-
-    Returns
-    -------
-    DataFrame
-        Columns paper, where, text.
-    """
-    rows = [
-        {"paper": paper(key)["paper"]["title"], **row}
-        for key in PAPERS
-        for row in paper(key)["inconsistencies"]
-    ]
-    return pd.DataFrame(rows)
-
-
-def inconsistencies_of(key: str) -> pd.DataFrame:
-    """List what does not fit together within a paper.
+def compare_cells(measured: pd.DataFrame, published: PublishedTable) -> pd.DataFrame:
+    """Line measured cells up with a published table.
 
     Parameters
     ----------
-    key : str
-        One of `PAPERS`.
+    measured : DataFrame
+        Rows and columns named as in the publication; any subset of them.
+    published : PublishedTable
 
     Returns
     -------
     DataFrame
-        Columns place and inconsistency.
+        One row for each shared cell: row, column, published, measured, and ``agrees``, whether
+        the two differ by at most half a unit of the last printed digit.
     """
+    rows = [name for name in published.values.index if name in measured.index]
+    columns = [name for name in published.values.columns if name in measured.columns]
+    cells = pd.DataFrame(
+        [
+            (row, column, published.values.loc[row, column], measured.loc[row, column])
+            for row in rows
+            for column in columns
+        ],
+        columns=["row", "column", "published", "measured"],
+    )
+    # The tolerance of 1e-9 only absorbs the binary form of the printed decimals.
+    difference = (cells["measured"] - cells["published"]).abs()
+    return cells.assign(agrees=difference <= published.half_unit + 1e-9)
+
+
+def inconsistencies() -> pd.DataFrame:
+    """List by paper, where and text what does not add up within the papers themselves."""
+    return pd.DataFrame(
+        {"paper": paper(key)["paper"]["title"], **row}
+        for key in PAPERS
+        for row in paper(key)["inconsistencies"]
+    )
+
+
+def inconsistencies_of(key: str) -> pd.DataFrame:
+    """List by place what does not fit together within one paper."""
     rows = paper(key)["inconsistencies"]
     return pd.DataFrame(rows).rename(columns={"where": "place", "text": "inconsistency"})

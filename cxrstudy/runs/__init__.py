@@ -9,18 +9,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "catalogue": ["Study", "studies", "study"],
-        "execute": [
-            "StudyFailedError",
-            "clean_notebook",
-            "missing_data",
-            "run_study",
-            "studies_run_in_full",
-        ],
-        "folders": ["RunFolders"],
+        "catalogue": ["RunFolders", "Study", "studies", "study"],
+        "execute": ["StudyFailedError", "run_study"],
         "graph": ["build_book"],
         "imports": ["notebook_dependencies", "study_sources"],
-        "keep": ["RecordError", "keep_run"],
+        "record": ["RecordError", "record_benchmark", "record_run"],
         "parameters": ["Parameter", "ParameterError", "check_parameters", "read_parameters"],
         "stamp": ["provenance"],
     },

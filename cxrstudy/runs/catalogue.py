@@ -1,4 +1,4 @@
-"""The list of studies: notebook, title, data sets and parameter sets."""
+"""The list of studies, and where a run of one leaves what it made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,27 +12,16 @@ from cxrstudy.paths import project_root
 
 @dataclass(frozen=True)
 class Study:
-    """One study of the book.
-
-    Attributes
-    ----------
-    name, title : str
-    notebook : str
-        File name in ``notebooks/``.
-    data : tuple of str
-        Data sets of the registry that the study reads.
-    sets : mapping of str to mapping
-        Name of a parameter set to the parameters that it overrides.
-    recorded : str
-        Table that is kept of the best run; empty for a study that every build runs in full.
-    """
+    """One study of the book, as ``studies.yaml`` lists it."""
 
     name: str
     title: str
-    notebook: str
-    data: tuple[str, ...]
-    sets: Mapping[str, Mapping[str, object]]
-    recorded: str = ""
+    notebook: str  # file name in ``notebooks/``
+    data: tuple[str, ...]  # data sets of the registry that it reads
+    sets: Mapping[str, Mapping[str, object]]  # parameter set to what it overrides
+    part: str = ""  # of the table of contents
+    question: str = ""  # on the landing page
+    recorded: str = ""  # table that is kept of the best run; empty if every build runs in full
 
     @property
     def notebook_path(self) -> Path:
@@ -40,13 +29,7 @@ class Study:
         return project_root() / "notebooks" / self.notebook
 
     def parameters(self, set_name: str) -> dict[str, object]:
-        """Look up what a parameter set overrides.
-
-        Raises
-        ------
-        KeyError
-            If the study has no such set; the message lists those it has.
-        """
+        """Look up what a parameter set overrides."""
         if set_name not in self.sets:
             raise KeyError(
                 f"study {self.name} has no parameter set {set_name!r}; it has: "
@@ -57,28 +40,38 @@ class Study:
 
 @cache
 def studies() -> dict[str, Study]:
-    """Load the list of studies.
-
-    Returns
-    -------
-    dict of str to Study
-        In reading order.
-    """
+    """Load the list of studies by name, in reading order."""
     text = (project_root() / "notebooks" / "studies.yaml").read_text("utf-8")
+    entries = yaml.safe_load(text)["studies"]
     return {
-        name: Study(name=name, data=tuple(entry.pop("data")), **entry)
-        for name, entry in yaml.safe_load(text)["studies"].items()
+        name: Study(name=name, **entry | {"data": tuple(entry["data"])})
+        for name, entry in entries.items()
     }
 
 
 def study(name: str) -> Study:
-    """Look one study up by name.
-
-    Raises
-    ------
-    KeyError
-        If there is no such study; the message lists those there are.
-    """
+    """Look one study up by name."""
     if name not in studies():
         raise KeyError(f"no study {name!r}; studies are: {', '.join(studies())}")
     return studies()[name]
+
+
+@dataclass(frozen=True)
+class RunFolders:
+    """Where a run leaves its executed notebook, its stamp, its tables, or a note that it failed."""
+
+    executed: Path
+    stamp: Path
+    failure: Path
+    results: Path
+
+    @classmethod
+    def of(cls, study: str, build: str | Path = "_build") -> "RunFolders":
+        """Lay a study's folders out below a build folder."""
+        run = project_root() / build / "runs" / study
+        return cls(
+            executed=run / "executed.ipynb",
+            stamp=run / "stamp.json",
+            failure=run / "failure.json",
+            results=project_root() / build / "results" / study,
+        )

@@ -1,6 +1,5 @@
 """One run: check the parameters, execute the notebook, clean, stamp, publish atomically."""
 
-import fcntl
 import json
 import os
 import re
@@ -13,13 +12,13 @@ from pathlib import Path
 
 import nbformat
 import papermill
+from filelock import FileLock
 from nbclient.exceptions import DeadKernelError
 
 from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError, dataset, fetch
 from cxrstudy.paths import project_root
 from cxrstudy.recorded import SETS_BY_SIZE, load_recorded
-from cxrstudy.runs.catalogue import Study
-from cxrstudy.runs.folders import RunFolders
+from cxrstudy.runs.catalogue import RunFolders, Study
 from cxrstudy.runs.parameters import check_parameters, read_parameters
 from cxrstudy.runs.stamp import provenance
 
@@ -37,99 +36,54 @@ def run_study(
     """Execute a study's notebook and publish its tables.
 
     Everything is written to a temporary folder and moved into place at the end, so a run that
-    is killed leaves what was there before. Two runs of one study wait for each other.
-
-    Parameters
-    ----------
-    study : Study
-    set_name : str
-        A parameter set of the study.
-    overrides : mapping of str to object, optional
-        Parameters that override the set.
-    build : str or Path
-        Build folder, relative to the project or absolute.
-
-    Returns
-    -------
-    RunFolders
-        If a data set is neither here nor to be had, the stamp says which one is missing, and
-        nothing runs.
-
-    Raises
-    ------
-    ParameterError
-        Before any kernel starts, if a parameter is unknown or ill-typed.
-    StudyFailedError, CorruptDataError
-        If a cell raises or a file is not what the registry pins; ``failure.json`` says what.
+    is killed leaves what was there before. Two runs of one study wait for each other. If a data
+    set is neither here nor to be had, the stamp says which one, and nothing runs.
     """
     declared = read_parameters(study.notebook_path)
-    parameters = check_parameters(declared, study.parameters(set_name) | dict(overrides or {}))
+    given = check_parameters(declared, study.parameters(set_name) | dict(overrides or {}))
     folders = RunFolders.of(study.name, build)
     folders.executed.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        _exclusive(folders.executed.parent / ".lock"),
-        _failure_noted(study, folders),
-        _scratch(folders) as scratch,
-    ):
-        start = time.monotonic()
+    with FileLock(folders.executed.parent / ".lock"), _scratch(folders) as scratch:
         # Overridden parameters may name tables of the reader's own, which need no data set.
-        missing = [] if overrides else _missing_data(study)
         ran = f"{set_name}, overridden" if overrides else set_name
-        stamp = {"study": study.name, "set": ran, "missing": missing}
-        if not stamp["missing"]:
-            tables = scratch / "results"
-            notebook = _execute(study, {**parameters, "results": str(tables)})
-            clean = clean_notebook(notebook, {str(tables): f"_build/results/{study.name}"})
-            nbformat.write(clean, scratch / "executed.ipynb")
-            values = {name: p.default for name, p in declared.items()} | parameters
-            del values["results"]
-            stamp |= provenance(study, values, seconds=time.monotonic() - start)
-        (scratch / "stamp.json").write_text(json.dumps(stamp, indent=1) + "\n", "utf-8")
+        try:
+            missing = [] if overrides else _missing_data(study)
+            stamp = {"study": study.name, "set": ran, "missing": missing}
+            if not missing:
+                start = time.monotonic()
+                _execute_in(scratch, study, given)
+                values = {name: p.default for name, p in declared.items()} | given
+                del values["results"]
+                stamp |= provenance(study, values, seconds=time.monotonic() - start)
+        except (StudyFailedError, CorruptDataError) as error:
+            # A note for the study's page; without a stamp, nobody takes the old tables for new.
+            _write_json(folders.failure, {"study": study.name, "error": str(error)})
+            folders.stamp.unlink(missing_ok=True)
+            raise
+        _write_json(scratch / "stamp.json", stamp)
         _publish(scratch, folders)
     return folders
 
 
 def missing_data(build: str | Path = "_build") -> dict[str, str]:
-    """Say which studies of a build lacked their data.
-
-    Parameters
-    ----------
-    build : str or Path
-        Build folder.
-
-    Returns
-    -------
-    dict of str to str
-        Study to the titles of the data sets that it lacked.
-    """
-    missing = {}
-    for path in sorted((project_root() / build / "runs").glob("*/stamp.json")):
-        stamp = json.loads(path.read_text("utf-8"))
-        if stamp["missing"]:
-            missing[stamp["study"]] = ", ".join(dataset(name).title for name in stamp["missing"])
-    return missing
+    """Name for each study of a build that lacked its data the titles of the data sets."""
+    return {
+        stamp["study"]: ", ".join(dataset(name).title for name in stamp["missing"])
+        for stamp in _stamps(build)
+        if stamp["missing"]
+    }
 
 
 def studies_run_in_full(build: str | Path = "_build") -> set[str]:
-    """Say which studies' own runs are at least as large as the recorded ones.
+    """Name the studies whose finished run is of a set not smaller than the recorded run's.
 
-    Parameters
-    ----------
-    build : str or Path
-        Build folder.
-
-    Returns
-    -------
-    set of str
-        Studies with a finished run of a set that is not smaller than the recorded run's; a study
-        without a recorded run is among them.
+    A study without a recorded run is among them.
     """
     found = set()
-    for path in sorted((project_root() / build / "runs").glob("*/stamp.json")):
-        stamp = json.loads(path.read_text("utf-8"))
-        recorded = load_recorded(stamp["study"])
+    for stamp in _stamps(build):
         if stamp["missing"] or stamp["set"] not in SETS_BY_SIZE:
             continue
+        recorded = load_recorded(stamp["study"])
         recorded_set = None if recorded is None else recorded["set"].iloc[0]
         # What a benchmark recorded is no run of the study.
         if recorded_set not in SETS_BY_SIZE or (
@@ -142,20 +96,7 @@ def studies_run_in_full(build: str | Path = "_build") -> set[str]:
 def clean_notebook(
     notebook: nbformat.NotebookNode, replacements: Mapping[str, str]
 ) -> nbformat.NotebookNode:
-    """Remove what belongs to this machine and this minute from an executed notebook.
-
-    Parameters
-    ----------
-    notebook : NotebookNode
-        Executed by Papermill.
-    replacements : mapping of str to str
-        Absolute paths to what a reader should see instead.
-
-    Returns
-    -------
-    NotebookNode
-        Without timings and absolute paths.
-    """
+    """Remove timings from an executed notebook, and put `replacements` in place of paths."""
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
@@ -170,6 +111,11 @@ def clean_notebook(
     return nbformat.reads(re.sub(rf"{root}(?![\w.-])", ".", text), as_version=4)
 
 
+def _stamps(build: str | Path) -> list[dict]:
+    paths = sorted((project_root() / build / "runs").glob("*/stamp.json"))
+    return [json.loads(path.read_text("utf-8")) for path in paths]
+
+
 def _missing_data(study: Study) -> list[str]:
     """Fetch what the study reads, and name the data sets that cannot be had."""
     missing = []
@@ -181,16 +127,12 @@ def _missing_data(study: Study) -> list[str]:
     return missing
 
 
-@contextmanager
-def _failure_noted(study: Study, folders: RunFolders) -> Iterator[None]:
-    """Leave a note for the study's page if the run fails, and withdraw the stamp."""
-    try:
-        yield
-    except (StudyFailedError, CorruptDataError) as error:
-        failure = {"study": study.name, "error": str(error)}
-        folders.failure.write_text(json.dumps(failure, indent=1) + "\n", "utf-8")
-        folders.stamp.unlink(missing_ok=True)
-        raise
+def _execute_in(scratch: Path, study: Study, parameters: Mapping[str, object]) -> None:
+    """Leave tables and executed notebook in the scratch folder."""
+    tables = str(scratch / "results")
+    notebook = _execute(study, {**parameters, "results": tables})
+    clean = clean_notebook(notebook, {tables: f"_build/results/{study.name}"})
+    nbformat.write(clean, scratch / "executed.ipynb")
 
 
 def _execute(study: Study, parameters: Mapping[str, object]) -> nbformat.NotebookNode:
@@ -229,19 +171,12 @@ def _publish(scratch: Path, folders: RunFolders) -> None:
 
 @contextmanager
 def _scratch(folders: RunFolders) -> Iterator[Path]:
-    """Make a folder on the same disk as the results and remove it afterwards."""
+    """Make a folder on the same disk as the results; what a killed run left of its own goes."""
     for stale in folders.executed.parent.glob("tmp*"):
         shutil.rmtree(stale, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(dir=folders.executed.parent))
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folders.executed.parent) as scratch:
+        yield Path(scratch)
 
 
-@contextmanager
-def _exclusive(lock: Path) -> Iterator[None]:
-    """Hold a file lock, which the system releases even if the process is killed."""
-    with lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")

@@ -10,27 +10,14 @@ from contextlib import contextmanager
 from typing import IO
 
 from cxrstudy.paths import project_root
-from cxrstudy.runs.catalogue import studies
-from cxrstudy.runs.folders import RunFolders
+from cxrstudy.runs.catalogue import RunFolders, studies
 
 
 def build_book(set_name: str = "quick", cores: int | None = None) -> int:
-    """Run every study that is out of date, decide the ledger and build the site.
+    """Run every study that is out of date, decide the ledger and build the site; 0 if all went.
 
     A failed study leaves a page that says so while the others still build. A build that was
     killed is taken up where it stopped: whatever was being written is made anew.
-
-    Parameters
-    ----------
-    set_name : str
-        Parameter set of the studies.
-    cores : int, optional
-        Cores for studies that run side by side; all of them unless told otherwise.
-
-    Returns
-    -------
-    int
-        0 if every study ran and the site was built.
     """
     with _only_build() as lock:
         if any((project_root() / ".snakemake" / "locks").glob("*")):
@@ -51,19 +38,13 @@ def _stale_stamps(set_name: str) -> list[str]:
     were deleted since, data that were missing and may be here by now, or a run that somebody
     made by hand with other parameters.
     """
-    return [
-        str(RunFolders.of(name).stamp.relative_to(project_root()))
-        for name in studies()
-        if not _is_run_of(RunFolders.of(name), set_name)
-    ]
-
-
-def _is_run_of(folders: RunFolders, set_name: str) -> bool:
-    """Whether a run's tables and stamp are there, complete, and of this parameter set."""
-    if not (folders.stamp.exists() and folders.results.exists()):
-        return False
-    made = json.loads(folders.stamp.read_text("utf-8"))
-    return not made["missing"] and made["set"] == set_name
+    stale = []
+    for folders in map(RunFolders.of, studies()):
+        whole = folders.stamp.exists() and folders.results.exists()
+        made = json.loads(folders.stamp.read_text("utf-8")) if whole else {"missing": ["all"]}
+        if made["missing"] or made["set"] != set_name:
+            stale.append(str(folders.stamp.relative_to(project_root())))
+    return stale
 
 
 def _snakemake(lock: IO, *arguments: str) -> int:
@@ -81,7 +62,8 @@ def _only_build() -> Iterator[IO]:
     """Wait until no other build of this checkout is alive.
 
     The system frees the lock when its last holder ends, however it ends; Snakemake's own lock
-    outlives a killed process and may be removed only while this one is held.
+    outlives a killed process and may be removed only while this one is held. A lock of filelock
+    could not be handed on to Snakemake.
     """
     folder = project_root() / "_build"
     folder.mkdir(exist_ok=True)

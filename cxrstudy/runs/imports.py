@@ -15,17 +15,10 @@ from cxrstudy.runs.catalogue import Study
 
 
 def notebook_dependencies(notebook: str | Path) -> list[Path]:
-    """List the package files whose content can change a notebook's results.
+    """List the package files whose content can change a notebook's results, sorted.
 
-    Parameters
-    ----------
-    notebook : str or Path
-
-    Returns
-    -------
-    list of Path
-        Python modules that the notebook imports directly or not, the ``__init__`` files that
-        run on the way, and the data files that lie beside them; sorted.
+    These are the modules that it imports, directly or not, the ``__init__`` files that run on
+    the way, and the data files that lie beside them.
     """
     modules: set[str] = set()
     for name in _imported_names(notebook):
@@ -38,17 +31,7 @@ def notebook_dependencies(notebook: str | Path) -> list[Path]:
 
 
 def study_sources(study: Study) -> list[Path]:
-    """List every file whose content can change a study's page.
-
-    Parameters
-    ----------
-    study : Study
-
-    Returns
-    -------
-    list of Path
-        The notebook, what it depends on, and the recorded run that its page shows.
-    """
+    """List what can change a study's page: notebook, package files and its recorded run."""
     recorded = [path for path in [recorded_path(study.name)] if path.exists()]
     return [study.notebook_path, *notebook_dependencies(study.notebook_path), *recorded]
 

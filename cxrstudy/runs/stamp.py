@@ -18,22 +18,7 @@ OPTIONAL_PACKAGES = ("torch", "transformers")
 
 
 def provenance(study: Study, parameters: Mapping[str, object], seconds: float) -> dict:
-    """Describe a run so that a reader can repeat it.
-
-    Parameters
-    ----------
-    study : Study
-    parameters : mapping of str to object
-        Every parameter's value.
-    seconds : float
-        Duration of the run.
-
-    Returns
-    -------
-    dict
-        parameters, source (hash of the notebook and of the package files it
-        depends on), data (name to hash over its files), versions, commit, seconds.
-    """
+    """Describe a run so that a reader can repeat it; what depends on files is a hash."""
     return {
         "parameters": dict(parameters),
         "source": _digest(path.read_bytes() for path in study_sources(study)),

@@ -1,1 +1,1 @@
-"""One module or folder for each notebook, of the same name; nothing else knows a claim."""
+"""One module or folder for each notebook, of its name; nothing else knows a claim."""

@@ -1,14 +1,15 @@
 """Pages from executed notebooks: captions, anchors, downloads, verdicts, provenance, inert text."""
 
 import html
+from dataclasses import replace
 
 import nbformat
 import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cxrstudy.book import failed_page, measured_text, missing_data_page, study_page, write_page
-from cxrstudy.book.pages import interval_notes, rule_text
+from cxrstudy.book.pages import failed_page, missing_data_page, study_page, write_page
+from cxrstudy.claims import LedgerRow
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.runs import Study
 
@@ -20,14 +21,16 @@ STAMP = {
 }  # fmt: skip
 
 
-def _row(**fields) -> dict:
-    row = {
-        "id": "paper.claim", "study": "tiny", "statement": "A beats B", "published": "0.5",
-        "measured": "+0.100", "low": 0.05, "high": 0.15, "verdict": "supported",
-        "level": 0.9875, "detectable": 0.07, "rule": "direction", "margin": 0.02,
-        "table": "my_table", "scope": "proxy",
-    }  # fmt: skip
-    return row | fields
+ROW = LedgerRow(
+    id="paper.claim", paper="chexpert", statement="A beats B", where="Table 1", estimand="AUROC",
+    published="0.5", data="made up", label_policy="zeros", metric="AUROC", margin=0.02,
+    rule="direction", scope="proxy", family="primary", study="tiny", table="my_table", amended=(),
+    verdict="supported", measured="+0.100", low=0.05, high=0.15, level=0.9875, detectable=0.07,
+)  # fmt: skip
+
+
+def _row(**fields) -> LedgerRow:
+    return replace(ROW, **fields)
 
 
 def _output(kind: str, name: str, **shown):
@@ -101,7 +104,11 @@ def test_the_page_says_whose_run_its_numbers_are(page, monkeypatch):
 
 def test_rows_of_two_runs_are_told_apart(monkeypatch):
     """Where the recorded run decided some rows only, the others are marked."""
-    rows = [_row(table="recorded"), _row(statement="C beats D"), _row(measured="", low=None)]
+    rows = [
+        _row(table="recorded"),
+        _row(id="paper.other", statement="C beats D"),
+        _row(id="paper.third", measured="", low=None),
+    ]
     box = study_page(STUDY, _with_recorded(monkeypatch), rows, STAMP).cells[1].source
     assert "2 cores) and this page's own run, set `quick` (rows marked †)." in box
     marked = [line for line in box.splitlines() if line.endswith("† |")]
@@ -111,21 +118,6 @@ def test_rows_of_two_runs_are_told_apart(monkeypatch):
 def test_without_a_recorded_table_on_the_page_there_is_no_link():
     box = study_page(STUDY, _executed(), [_row(table="recorded")], STAMP).cells[1].source
     assert "by the recorded run." in box and "href" not in box
-
-
-def test_a_rule_names_its_margin_and_the_interval_that_it_asks_for():
-    assert rule_text(_row()) == "direction (superiority), margin 0.02"
-    assert rule_text(_row(margin=0.0)) == "direction (superiority)"
-    assert rule_text(_row(rule="exact", margin=0.0, level=None)) == "exact"
-    equivalence = _row(rule="equivalence")
-    assert rule_text(equivalence) == "equivalence within ±0.02, by the 97.5 % interval"
-    assert rule_text(equivalence | {"level": None}) == "equivalence within ±0.02"
-
-
-def test_levels_are_printed_where_an_interval_decides():
-    assert interval_notes(_row(level=0.99167)) == "99.17 % interval; detectable 0.070"
-    assert interval_notes(_row(level=0.95, low=None, detectable=None)) == "95 % intervals"
-    assert interval_notes(_row(level=None)) == ""
 
 
 def test_every_table_and_figure_has_its_download(page):
@@ -199,7 +191,7 @@ def test_markup_in_parameters_is_inert():
 
 def test_missing_data_name_what_and_the_one_command():
     """The page of a study without data says what is missing and how to get it."""
-    text = _text(missing_data_page(STUDY, ["chexpert_test_set_labels"]))
+    text = _text(missing_data_page(STUDY, ["chexpert_test_set_labels"], []))
     assert text.startswith("# Tiny study")
     assert "CheXpert test-set labels" in text
     assert text.count("cxrstudy data fetch chexpert_test_set_labels") == 1
@@ -211,7 +203,7 @@ def test_without_data_the_recorded_run_is_shown(monkeypatch):
     recorded = pd.DataFrame({"arm": [EVIL], "estimate": [0.5]}).assign(
         **dict.fromkeys(("set", "hardware", "versions", "date", "data", "commit"), "x")
     )
-    monkeypatch.setattr("cxrstudy.display.load_recorded", lambda study: recorded)
+    monkeypatch.setattr("cxrstudy.book.pages.load_recorded", lambda study: recorded)
     text = _text(missing_data_page(STUDY, ["chexpert_test_set_labels"], []))
     assert 'id="recorded"' in text and html.escape(EVIL) in text and "0.500" in text
     assert "<script" not in text
@@ -237,18 +229,3 @@ def test_equal_pages_are_equal_bytes(tmp_path):
     first, second = ((tmp_path / "new" / name).read_bytes() for name in ("a", "b"))
     assert first == second
     nbformat.validate(nbformat.reads(first.decode(), as_version=4))
-
-
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        (_row(), "+0.100 (+0.050 to +0.150)"),
-        (_row(low=None, high=None, measured="20 of 20 cells"), "20 of 20 cells"),
-        (_row(low=None, high=None, measured=""), ""),
-        (_row(low=-0.1, high=-0.0), "+0.100 (-0.100 to 0.000)"),
-        (_row(measured="-0.000", low=-0.0001, high=10.0), "0.000 (0.000 to +10.000)"),
-    ],
-)
-def test_measured_text(row, expected):
-    """A value with its interval, or words, or nothing."""
-    assert measured_text(row) == expected

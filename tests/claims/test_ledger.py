@@ -1,7 +1,6 @@
 """The ledger: one row for each claim, decided by nothing but the rules."""
 
 import itertools
-import json
 import tempfile
 
 import numpy as np
@@ -10,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxrstudy.agreement import Estimate
-from cxrstudy.claims import build_ledger, claims, record, write_ledger
+from cxrstudy.claims import LedgerRow, build_ledger, claims, read_ledger, record, write_ledger
 from cxrstudy.claims.statements import TESTED_RULES
 
 DIRECTION = "visualchexbert.learned_mapping"
@@ -25,8 +24,6 @@ _WORDS = {
 }
 _QUALIFIERS = ("", ", exploratory", ", policy-dependent", ", exploratory, policy-dependent")
 PRIMARY_TESTS = sum(c.rule in TESTED_RULES and c.family == "primary" for c in claims().values())
-KEYS = {"id", "paper", "statement", "published", "measured", "low", "high", "n", "data", "rule",
-        "scope", "verdict", "study"}  # fmt: skip
 
 
 def _estimate(center=0.1, spread=0.02, n=200) -> Estimate:
@@ -42,8 +39,8 @@ def _unmeasured(claim) -> str:
     return f"not yet measured: {claim.study}"
 
 
-def _rows(results, **options) -> dict[str, dict]:
-    return {row["id"]: row for row in build_ledger(results, **options)}
+def _rows(results, **options) -> dict[str, LedgerRow]:
+    return {row.id: row for row in build_ledger(results, **options)}
 
 
 def test_nothing_measured_says_which_study_will(tmp_path):
@@ -51,29 +48,22 @@ def test_nothing_measured_says_which_study_will(tmp_path):
     rows = _rows(tmp_path)
     assert list(rows) == list(claims())
     for claim in claims().values():
-        assert rows[claim.id]["verdict"] == _unmeasured(claim)
-        assert rows[claim.id]["measured"] == "" and rows[claim.id]["low"] is None
-
-
-def test_every_row_has_the_ledgers_keys(tmp_path):
-    """Measured or not, a row holds at least the keys that the site and readers rely on."""
-    record(tmp_path, DIRECTION, _estimate(), data="CheXpert", n=500)
-    for row in build_ledger(tmp_path):
-        assert set(row) >= KEYS
+        assert rows[claim.id].verdict == _unmeasured(claim)
+        assert rows[claim.id].measured == "" and rows[claim.id].low is None
 
 
 def test_a_study_without_its_data_is_not_measurable(tmp_path):
     """The data that a study lacked are named in the verdicts of its claims only."""
     rows = _rows(tmp_path, missing_data={"distillation": "OpenI reports"})
-    assert rows["deberta_rad.student_beats_teacher"]["verdict"] == "not measurable: OpenI reports"
-    assert rows[DIRECTION]["verdict"].startswith("not yet measured")
+    assert rows["deberta_rad.student_beats_teacher"].verdict == "not measurable: OpenI reports"
+    assert rows[DIRECTION].verdict.startswith("not yet measured")
 
 
 def test_a_counted_claim(tmp_path):
     """20 of 20 cells print as such and are a reproduction."""
     record(tmp_path, "visualchexbert.table4", data="CheXpert", n=500, cells=20, matching=20)
     row = _rows(tmp_path)["visualchexbert.table4"]
-    assert (row["measured"], row["verdict"], row["n"]) == ("20 of 20 cells", "reproduced", 500)
+    assert (row.measured, row.verdict, row.n) == ("20 of 20 cells", "reproduced", 500)
 
 
 def test_a_direction_is_judged_at_its_holm_level(tmp_path):
@@ -82,9 +72,9 @@ def test_a_direction_is_judged_at_its_holm_level(tmp_path):
     record(tmp_path, DIRECTION, given, data="CheXpert", n=500)
     row = _rows(tmp_path)[DIRECTION]
     level = 1 - 0.05 / PRIMARY_TESTS
-    assert row["level"] == pytest.approx(level, abs=1e-5)
-    assert (row["low"], row["high"]) == given.interval(level)
-    assert (row["measured"], row["verdict"]) == ("+0.100", "supported")
+    assert row.level == pytest.approx(level, abs=1e-5)
+    assert (row.low, row.high) == given.interval(level)
+    assert (row.measured, row.verdict) == ("+0.100", "supported")
 
 
 def test_an_unmeasured_claim_takes_part_in_holm(tmp_path):
@@ -92,7 +82,7 @@ def test_an_unmeasured_claim_takes_part_in_holm(tmp_path):
     given = _estimate(0.045, 0.02)
     assert given.interval()[0] > 0
     record(tmp_path, DIRECTION, given, data="CheXpert", n=500)
-    assert _rows(tmp_path)[DIRECTION]["verdict"] == "inconclusive"
+    assert _rows(tmp_path)[DIRECTION].verdict == "inconclusive"
 
 
 def test_a_tested_claim_names_the_detectable_effect(tmp_path):
@@ -101,9 +91,9 @@ def test_a_tested_claim_names_the_detectable_effect(tmp_path):
     record(tmp_path, DIRECTION, given, data="CheXpert", n=500, detail="Kappa alike.")
     row = _rows(tmp_path)[DIRECTION]
     expected = 2.8016 * given.replicates.std(ddof=1)
-    assert row["verdict"] == "inconclusive"
-    assert row["detail"] == "Kappa alike."
-    assert row["detectable"] == pytest.approx(expected, rel=1e-4)
+    assert row.verdict == "inconclusive"
+    assert row.detail == "Kappa alike."
+    assert row.detectable == pytest.approx(expected, rel=1e-4)
 
 
 def test_equivalence_uses_the_90_percent_interval_of_its_level(tmp_path):
@@ -116,17 +106,17 @@ def test_equivalence_uses_the_90_percent_interval_of_its_level(tmp_path):
         margin_at_reach = _estimate(0.0, 0.02 / reach if verdict == "supported" else 0.02 / narrow)
         record(tmp_path, EQUIVALENCE, margin_at_reach, data="NIH", n=200, seeds=5)
         row = _rows(tmp_path)[EQUIVALENCE]
-        assert row["level"] == pytest.approx(level, abs=1e-5)
-        assert row["verdict"] == verdict
+        assert row.level == pytest.approx(level, abs=1e-5)
+        assert row.verdict == verdict
 
 
 def test_too_few_events_give_counts_only(tmp_path):
     """With nine events neither a value nor an interval is printed."""
     record(tmp_path, DIRECTION, _estimate(), data="CheXpert", n=500, fewest_events=9)
     row = _rows(tmp_path)[DIRECTION]
-    assert row["verdict"] == "too few"
-    assert (row["low"], row["high"]) == (None, None)
-    assert row["measured"] == "9 events or non-events"
+    assert row.verdict == "too few"
+    assert (row.low, row.high) == (None, None)
+    assert row.measured == "9 events or non-events"
 
 
 def test_an_undefined_estimate_decides_nothing_and_loosens_nothing(tmp_path):
@@ -136,8 +126,8 @@ def test_an_undefined_estimate_decides_nothing_and_loosens_nothing(tmp_path):
     record(tmp_path / "b", EQUIVALENCE, _estimate(0.5, 0.01), data="x", n=200)
     alone = tmp_path / "b"
     rows = _rows(tmp_path)
-    assert rows[DIRECTION]["verdict"] == "inconclusive"
-    assert rows[EQUIVALENCE]["level"] == _rows(alone)[EQUIVALENCE]["level"]
+    assert rows[DIRECTION].verdict == "inconclusive"
+    assert rows[EQUIVALENCE].level == _rows(alone)[EQUIVALENCE].level
 
 
 @pytest.mark.parametrize(
@@ -154,7 +144,7 @@ def test_several_cells_are_one_claim(tmp_path, centers, verdict, measured):
     cells = {f"cell {i}": _estimate(center) for i, center in enumerate(centers)}
     record(tmp_path, DIRECTION, cells, data="x", n=200)
     row = _rows(tmp_path)[DIRECTION]
-    assert (row["verdict"], row["measured"]) == (verdict, measured)
+    assert (row.verdict, row.measured) == (verdict, measured)
 
 
 def test_a_claim_measured_twice_is_refused(tmp_path):
@@ -205,7 +195,7 @@ def test_only_the_plans_words_are_verdicts(matches, effects):
             )  # fmt: skip
         rows = _rows(folder)
     for claim in claims().values():
-        verdict = rows[claim.id]["verdict"]
+        verdict = rows[claim.id].verdict
         if claim.id in {*matches, *effects}:
             assert verdict in _allowed(claim)
         else:
@@ -215,8 +205,9 @@ def test_only_the_plans_words_are_verdicts(matches, effects):
 
 
 def test_the_written_ledger_reads_back(tmp_path):
-    """ledger.json holds the rows as a list of objects and leaves no temporary file."""
+    """ledger.json holds the rows and leaves no temporary file."""
+    record(tmp_path, DIRECTION, _estimate(), data="CheXpert", n=500)
     rows = build_ledger(tmp_path)
     write_ledger(rows, tmp_path / "new" / "ledger.json")
-    assert json.loads((tmp_path / "new" / "ledger.json").read_text("utf-8")) == rows
+    assert read_ledger(tmp_path / "new" / "ledger.json") == rows
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["ledger.json"]

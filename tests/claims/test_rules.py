@@ -127,7 +127,6 @@ def test_a_proxy_never_reproduces():
 
 
 def test_fewer_than_five_seeds_are_exploratory():
-    """Four trainings are exploratory, five are not."""
     assert qualify("supported", "other", seeds=4) == "supported, exploratory"
     assert qualify("supported", "other", seeds=5) == "supported"
 

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from cxrstudy.claims import FAMILIES, RULES, SCOPES, claims
+from cxrstudy.claims import claims
+from cxrstudy.claims.statements import FAMILIES, RULES, SCOPES
 from cxrstudy.published import PAPERS
 
 PRIMARY = {

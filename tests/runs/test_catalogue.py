@@ -1,9 +1,10 @@
 """The list of studies and what must agree with it."""
 
-import pytest
-import yaml
+import re
 
-from cxrstudy.claims import claims
+import pytest
+
+from cxrstudy.book.site import list_of_studies, table_of_contents
 from cxrstudy.data.registry import datasets
 from cxrstudy.paths import project_root
 from cxrstudy.runs import studies, study
@@ -15,12 +16,18 @@ def test_every_notebook_is_a_study_and_every_study_a_notebook():
     assert named == {path.name for path in (project_root() / "notebooks").glob("*.ipynb")}
 
 
-def test_the_table_of_contents_lists_every_study_once():
-    """The book's chapters and studies.yaml name the same studies in the same order."""
-    toc = yaml.safe_load((project_root() / "book" / "_toc.yml").read_text("utf-8"))
-    chapters = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+def test_contents_and_landing_page_list_every_study_once():
+    """Chapters and landing page are made from studies.yaml; no study lacks part or question."""
+    parts = table_of_contents()["parts"]
+    chapters = [entry["file"] for part in parts for entry in part["chapters"]]
     listed = [file.removeprefix("studies/") for file in chapters if file.startswith("studies/")]
     assert listed == list(studies())
+    assert all(entry.part and entry.question.endswith("?") for entry in studies().values())
+    links = re.findall(r"\(studies/(\w+)\.ipynb\)", list_of_studies())
+    assert links == list(studies())
+    for file in chapters:
+        page = project_root() / "book" / f"{file}.md"
+        assert file.startswith("studies/") or page.is_file()
 
 
 @pytest.mark.parametrize("entry", studies().values(), ids=lambda entry: entry.name)
@@ -47,8 +54,3 @@ def test_looking_up_a_set_gives_a_copy():
     """Changing what was looked up does not change the list."""
     study("data_integrity").parameters("quick")["n"] = 1
     assert "n" not in study("data_integrity").parameters("quick")
-
-
-def test_a_study_that_exists_is_named_by_its_claims():
-    """Each study that decides claims is named by them as it is in studies.yaml."""
-    assert "report_vs_image_agreement" in {claim.study for claim in claims().values()}

@@ -14,11 +14,10 @@ from cxrstudy.runs import (
     RunFolders,
     Study,
     StudyFailedError,
-    clean_notebook,
     run_study,
 )
 from cxrstudy.runs import execute as execute_module
-from cxrstudy.runs.execute import missing_data
+from cxrstudy.runs.execute import clean_notebook, missing_data
 
 PARAMETERS = (
     'n: int = 2  # rows\nfail: bool = False  # stop\nresults: str = "_build/scratch/tiny"  # to'
@@ -44,9 +43,12 @@ def project(tmp_path, monkeypatch) -> Path:
         new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         new_code_cell(BODY),
     ]
-    notebook = new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
+    kernel = {"name": "python3", "display_name": "Python"}
+    notebook = new_notebook(
+        cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}}
+    )
     nbformat.write(notebook, root / "notebooks" / "tiny.ipynb")
-    for module in ("execute", "catalogue", "folders", "stamp"):
+    for module in ("execute", "catalogue", "stamp"):
         # Not by dotted name: the package exports functions under names of modules.
         loaded = importlib.import_module(f"cxrstudy.runs.{module}")
         monkeypatch.setattr(loaded, "project_root", lambda: root)

@@ -1,4 +1,4 @@
-"""Keep a run's aggregate results in the repository, for pages built from a smaller run."""
+"""Record a long run's aggregate results in the repository, for pages of a smaller run."""
 
 import json
 import os
@@ -12,8 +12,7 @@ import pandas as pd
 
 from cxrstudy.paths import CLAIMS_FOLDER
 from cxrstudy.recorded import SETS_BY_SIZE, recorded_folder, recorded_path
-from cxrstudy.runs.catalogue import Study
-from cxrstudy.runs.folders import RunFolders
+from cxrstudy.runs.catalogue import RunFolders, Study
 from cxrstudy.runs.stamp import provenance
 from cxrstudy.whole_files import written_whole
 
@@ -22,27 +21,8 @@ class RecordError(ValueError):
     """A run that cannot be recorded; the message says why and what to do."""
 
 
-def keep_run(study: Study, build: str | Path = "_build") -> Path:
-    """Copy the table and the measurements of a finished run to the recorded ones.
-
-    Parameters
-    ----------
-    study : Study
-        A study whose entry in ``studies.yaml`` names a table to record.
-    build : str or Path
-        Build folder that holds the run.
-
-    Returns
-    -------
-    Path
-        The recorded table. The measurements for the ledger lie in a folder beside it.
-
-    Raises
-    ------
-    RecordError
-        If the study records nothing, the run is missing, incomplete or of overridden
-        parameters, or a larger run is already recorded.
-    """
+def record_run(study: Study, build: str | Path = "_build") -> Path:
+    """Record the table that ``studies.yaml`` names and the measurements of a finished run."""
     folders = RunFolders.of(study.name, build)
     if not study.recorded:
         raise RecordError(f"{study.name}: studies.yaml names no table to record for it")
@@ -60,33 +40,20 @@ def keep_run(study: Study, build: str | Path = "_build") -> Path:
     _refuse_smaller(study, stamp["set"])
     table = pd.read_csv(folders.results / f"{study.recorded}.csv")
     # Measurements first: a table without them would look complete.
-    _keep_measurements(folders.results / CLAIMS_FOLDER, study.name)
+    _record_measurements(folders.results / CLAIMS_FOLDER, study.name)
     return _write(table.assign(set=stamp["set"], **_provenance(stamp)), study.name)
 
 
-def keep_benchmark(table: pd.DataFrame, name: str, study: Study, setting: str) -> Path:
-    """Write what a benchmark measured to the recorded tables, with its provenance.
+def record_benchmark(table: pd.DataFrame, name: str, study: Study, setting: str) -> Path:
+    """Record under `name` what a benchmark of a study's code measured, with its provenance.
 
-    Parameters
-    ----------
-    table : DataFrame
-    name : str
-        Of the recorded table, such as ``"student_speed"``.
-    study : Study
-        Whose code and data were timed.
-    setting : str
-        What was timed, in words; stands where a run has the name of its set.
-
-    Returns
-    -------
-    Path
+    `setting` says what was timed, and stands where a run has the name of its set.
     """
     described = _provenance(provenance(study, {}, seconds=0.0))
     return _write(table.assign(set=f"benchmark, {setting}", **described), name)
 
 
 def _write(table: pd.DataFrame, name: str) -> Path:
-    """Write a recorded table, whole or not at all."""
     path = recorded_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as unfinished:
@@ -117,12 +84,7 @@ def _provenance(stamp: dict) -> dict[str, str]:
 
 
 def hardware() -> str:
-    """Name what computes: the GPU if torch sees one, else processor type and cores.
-
-    Returns
-    -------
-    str
-    """
+    """Name what computes: the GPU if torch sees one, else processor type and cores."""
     cores = f"{os.cpu_count()} {platform.machine()} cores"
     try:
         import torch
@@ -131,12 +93,12 @@ def hardware() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else cores
 
 
-def _keep_measurements(source: Path, study: str) -> None:
-    """Copy measurements; resamples are kept in single precision to keep the repository small."""
+def _record_measurements(source: Path, study: str) -> None:
+    """Copy measurements; resamples in single precision to keep the repository small."""
     target = recorded_folder() / study / CLAIMS_FOLDER
     temporary = target.with_name(f".{CLAIMS_FOLDER}.{os.getpid()}")
     temporary.mkdir(parents=True)
-    # Counts of a paper's own figures do not grow with a run; only estimates are kept.
+    # Counts of a paper's own figures do not grow with a run; only estimates are copied.
     for path in sorted(source.glob("*.npz")):
         shutil.copy(path.with_suffix(".json"), temporary)
         with np.load(path, allow_pickle=False) as arrays:

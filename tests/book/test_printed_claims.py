@@ -1,21 +1,28 @@
-"""The generated tables: ledger, data sets and the README's headline."""
+"""A claim in print: on the ledger's page and in the README; and the table of data sets."""
 
 import html
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from cxrstudy.book import datasets_html, ledger_html, with_headline
-from cxrstudy.book.tables import HEADLINE_BEGIN, HEADLINE_END
-from cxrstudy.claims import build_ledger
+from cxrstudy.book.printed_claims import (
+    HEADLINE_BEGIN,
+    HEADLINE_END,
+    PrintedClaim,
+    ledger_html,
+    with_headline,
+)
+from cxrstudy.book.site import datasets_html
+from cxrstudy.claims import LedgerRow, build_ledger
 from cxrstudy.data.registry import datasets
 
 EVIL = '<script>alert("1")</script>'
 
 
 @pytest.fixture
-def ledger(tmp_path) -> list[dict]:
+def ledger(tmp_path) -> list[LedgerRow]:
     """The ledger before any study ran."""
     return build_ledger(tmp_path)
 
@@ -54,39 +61,72 @@ def test_every_claim_is_a_row_with_its_own_anchor(ledger):
 def test_a_measured_claim_links_to_its_table(ledger):
     """The verdict leads to the study's page and the table that measured it; others do not."""
     assert not _parsed(ledger_html(ledger)).links
-    row = next(row for row in ledger if row["id"] == "visualchexbert.table4")
-    row |= {"measured": "20 of 20 cells", "verdict": "reproduced", "n": 500}
-    page = _parsed(ledger_html(ledger))
+    row = next(row for row in ledger if row.id == "visualchexbert.table4")
+    measured = replace(row, measured="20 of 20 cells", verdict="reproduced", n=500)
+    page = _parsed(ledger_html([measured]))
     assert page.links == ["studies/report_vs_image_agreement.html#table4-cells"]
 
 
-def test_a_tested_claim_shows_level_detectable_effect_and_rule(ledger):
+@pytest.fixture
+def tested(ledger) -> LedgerRow:
+    """An equivalence that one interval decided."""
+    row = next(row for row in ledger if row.id == "nlp_expert_gap.frozen_backbone")
+    limits = {"low": -0.078, "high": -0.004, "level": 0.9875, "detectable": 0.041}
+    return replace(row, measured="-0.039", margin=0.02, **limits)
+
+
+def test_a_tested_claim_shows_level_detectable_effect_and_rule(tested):
     """What the interval's limits leave out stands beside them."""
-    row = next(row for row in ledger if row["id"] == "nlp_expert_gap.frozen_backbone")
-    row |= {"measured": "-0.039", "low": -0.078, "high": -0.004, "level": 0.9875}
-    text = ledger_html([row | {"detectable": 0.041}])
+    text = ledger_html([tested])
     assert "98.75 % interval; detectable 0.041" in text
     assert "equivalence within ±0.02, by the 97.5 % interval" in text
 
 
-def test_the_ledger_escapes_every_text(ledger):
+def test_a_rule_names_its_margin_and_the_interval_that_it_asks_for(tested):
+    def rule(**fields) -> str:
+        return PrintedClaim(replace(tested, **fields)).rule
+
+    assert rule(rule="direction") == "direction (superiority), margin 0.02"
+    assert rule(rule="direction", margin=0.0) == "direction (superiority)"
+    assert rule(rule="exact", margin=0.0, level=None) == "exact"
+    assert rule() == "equivalence within ±0.02, by the 97.5 % interval"
+    assert rule(level=None) == "equivalence within ±0.02"
+
+
+def test_levels_are_printed_where_an_interval_decides(tested):
+    def interval(**fields) -> str:
+        return PrintedClaim(replace(tested, **fields)).interval
+
+    assert interval(level=0.99167) == "99.17 % interval; detectable 0.041"
+    assert interval(level=0.95, low=None, detectable=None) == "95 % intervals"
+    assert interval(level=None) == ""
+
+
+@pytest.mark.parametrize(
+    ("measured", "low", "high", "expected"),
+    [
+        ("+0.100", 0.05, 0.15, "+0.100 (+0.050 to +0.150)"),
+        ("20 of 20 cells", None, None, "20 of 20 cells"),
+        ("", None, None, ""),
+        ("+0.100", -0.1, -0.0, "+0.100 (-0.100 to 0.000)"),
+        ("-0.000", -0.0001, 10.0, "0.000 (0.000 to +10.000)"),
+    ],
+)
+def test_a_measured_value_has_its_interval_or_words_or_nothing(
+    tested, measured, low, high, expected
+):
+    row = replace(tested, measured=measured, low=low, high=high)
+    assert PrintedClaim(row).measured == expected
+
+
+def test_the_ledger_escapes_every_text(tested):
     """Markup in any text of a row is shown, not run."""
-    fields = (
-        "statement",
-        "where",
-        "published",
-        "measured",
-        "detail",
-        "data",
-        "rule",
-        "scope",
-        "verdict",
-    )
-    row = ledger[0] | {field: f"{EVIL} {field}" for field in fields}
-    row |= {"amended": [EVIL], "low": None}
-    text = ledger_html([row])
+    fields = ("statement", "where", "published", "measured", "detail", "data", "rule", "scope",
+              "verdict")  # fmt: skip
+    evil = {field: f"{EVIL} {field}" for field in fields}
+    text = ledger_html([replace(tested, **evil, amended=(EVIL,), low=None)])
     assert "script" not in _parsed(text).tags
-    assert text.count("&lt;script&gt;alert(&quot;1&quot;)") == len(fields) + 1
+    assert text.count("&lt;script&gt;alert(&#34;1&#34;)") == len(fields) + 1
 
 
 def test_every_data_set_shows_terms_and_command():
@@ -102,11 +142,11 @@ README = f"# Title\n\n{HEADLINE_BEGIN}\nold\n{HEADLINE_END}\n\nRest with \\1 and
 
 def test_the_headline_is_replaced_and_stays(ledger):
     """Between the markers stands the ledger's table; a second time changes nothing."""
-    ledger[0] |= {"measured": "20 of 20 cells \\1", "verdict": "reproduced"}
-    once = with_headline(README, ledger)
+    row = replace(ledger[0], measured="20 of 20 cells \\1", verdict="reproduced")
+    once = with_headline(README, [row])
     assert "old" not in once and "**reproduced** (same)" in once
     assert once.startswith("# Title") and once.endswith("Rest with \\1 and $2.\n")
-    assert with_headline(once, ledger) == once
+    assert with_headline(once, [row]) == once
 
 
 def test_only_measured_claims_are_headlines(ledger):

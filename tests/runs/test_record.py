@@ -1,4 +1,4 @@
-"""Recorded runs: kept with provenance, never replaced by a smaller one, used by the ledger."""
+"""Recorded runs: with their provenance, never replaced by a smaller one, used by the ledger."""
 
 import json
 from dataclasses import replace
@@ -11,8 +11,14 @@ from cxrstudy import recorded
 from cxrstudy.agreement import Estimate
 from cxrstudy.claims import build_ledger, record
 from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_words
-from cxrstudy.runs import RecordError, RunFolders, keep_run, studies_run_in_full, study
-from cxrstudy.runs.keep import keep_benchmark
+from cxrstudy.runs import (
+    RecordError,
+    RunFolders,
+    record_benchmark,
+    record_run,
+    study,
+)
+from cxrstudy.runs.execute import studies_run_in_full
 
 CLAIM = "deberta_rad.student_beats_teacher"
 
@@ -22,7 +28,7 @@ def recorded_folder(tmp_path, monkeypatch):
     """Recorded runs of this test alone."""
     folder = tmp_path / "recorded"
     monkeypatch.setattr(recorded, "recorded_folder", lambda: folder)
-    monkeypatch.setattr("cxrstudy.runs.keep.recorded_folder", lambda: folder)
+    monkeypatch.setattr("cxrstudy.runs.record.recorded_folder", lambda: folder)
     return folder
 
 
@@ -47,9 +53,9 @@ def _finished_run(build, set_name: str, value: float):
     return a_study
 
 
-def test_a_kept_run_carries_its_provenance(tmp_path, recorded_folder):
-    kept = keep_run(_finished_run(tmp_path, "cpu", 0.25), tmp_path)
-    assert kept == recorded_folder / "published_tables.csv"
+def test_a_recorded_run_carries_its_provenance(tmp_path, recorded_folder):
+    path = record_run(_finished_run(tmp_path, "cpu", 0.25), tmp_path)
+    assert path == recorded_folder / "published_tables.csv"
     table = load_recorded("published_tables")
     assert table["estimate"].tolist() == [0.25, 0.5]
     assert table[list(PROVENANCE)].notna().all(axis=None)
@@ -57,35 +63,35 @@ def test_a_kept_run_carries_its_provenance(tmp_path, recorded_folder):
 
 
 def test_a_smaller_run_does_not_replace_a_larger_one(tmp_path, recorded_folder):
-    keep_run(_finished_run(tmp_path, "cpu", 0.25), tmp_path)
+    record_run(_finished_run(tmp_path, "cpu", 0.25), tmp_path)
     quick = _finished_run(tmp_path, "quick", 0.1)
     with pytest.raises(RecordError, match=r"larger set 'cpu'.*delete that file"):
-        keep_run(quick, tmp_path)
+        record_run(quick, tmp_path)
     assert load_recorded("published_tables")["estimate"].iloc[0] == 0.25
-    assert keep_run(_finished_run(tmp_path, "full", 0.3), tmp_path).exists()
+    assert record_run(_finished_run(tmp_path, "full", 0.3), tmp_path).exists()
     assert load_recorded("published_tables")["estimate"].iloc[0] == 0.3
 
 
 @pytest.mark.parametrize("set_name", ["quick, overridden", "cpu, overridden"])
 def test_a_run_of_overridden_parameters_is_not_recorded(tmp_path, recorded_folder, set_name):
     with pytest.raises(RecordError, match="complete run of a named set"):
-        keep_run(_finished_run(tmp_path, set_name, 0.1), tmp_path)
+        record_run(_finished_run(tmp_path, set_name, 0.1), tmp_path)
 
 
 def test_a_study_without_a_run_or_a_table_to_record_is_refused(tmp_path, recorded_folder):
     with pytest.raises(RecordError, match="names no table"):
-        keep_run(study("published_tables"), tmp_path)
+        record_run(study("published_tables"), tmp_path)
     with pytest.raises(RecordError, match="no finished run"):
-        keep_run(replace(study("published_tables"), recorded="arms"), tmp_path)
+        record_run(replace(study("published_tables"), recorded="arms"), tmp_path)
 
 
 def test_the_ledger_prefers_the_recorded_measurement_to_a_smaller_run(tmp_path, recorded_folder):
-    keep_run(_finished_run(tmp_path / "long", "cpu", 0.25), tmp_path / "long")
+    record_run(_finished_run(tmp_path / "long", "cpu", 0.25), tmp_path / "long")
     _finished_run(tmp_path / "own", "quick", -0.25)
 
     def measured(**options) -> str:
         rows = build_ledger(tmp_path / "own" / "results", recorded=recorded_folder, **options)
-        return next(row for row in rows if row["id"] == CLAIM)["measured"]
+        return next(row for row in rows if row.id == CLAIM).measured
 
     assert measured() == "+0.250"
     assert measured(full_studies={"distillation"}) == "-0.250"
@@ -110,10 +116,10 @@ def test_the_ledger_takes_the_larger_run(recorded_set, own_set, counts, tmp_path
     assert (name in studies_run_in_full(tmp_path)) == counts
 
 
-def test_a_benchmark_is_kept_with_its_provenance(recorded_folder):
+def test_a_benchmark_is_recorded_with_its_provenance(recorded_folder):
     table = pd.DataFrame({"labeler": ["rules"], "reports per second": [9]})
-    path = keep_benchmark(table, "speed", study("published_tables"), "one thread")
-    kept = load_recorded("speed")
+    path = record_benchmark(table, "speed", study("published_tables"), "one thread")
+    table = load_recorded("speed")
     assert path == recorded_folder / "speed.csv" and list(recorded_folder.iterdir()) == [path]
-    assert kept["set"].tolist() == ["benchmark, one thread"]
-    assert kept["versions"].str.contains("numpy").all()
+    assert table["set"].tolist() == ["benchmark, one thread"]
+    assert table["versions"].str.contains("numpy").all()
