@@ -10,17 +10,8 @@ from pathlib import Path
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside a file; what lies there takes its place at the end.
 
-    After an error nothing is left, and an earlier file stays as it was.
-
-    Parameters
-    ----------
-    path : path
-        Its folder must exist.
-
-    Yields
-    ------
-    Path
-        To be written to. It has the file's ending, which some writers go by.
+    After an error nothing is left, and an earlier file stays as it was. The name has the file's
+    ending, which some writers go by; the file's folder must exist.
     """
     path = Path(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")

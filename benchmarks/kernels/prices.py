@@ -18,7 +18,7 @@ from cxrstudy.kernels.augment import Augmentation, augment_views
 from cxrstudy.kernels.bce import masked_bce
 from cxrstudy.kernels.distill import distillation_loss
 from cxrstudy.studies.kernels import loss_inputs
-from cxrstudy.torch_threads import limited_threads
+from cxrstudy.trainings.job import limited_threads
 
 REPEATS = 3
 SECONDS = 0.3

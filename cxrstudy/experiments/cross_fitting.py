@@ -8,7 +8,9 @@ import numpy as np
 
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.image_labels import LUNG_OPACITY, text_mined_targets, with_label_noise
-from cxrstudy.vision.training import Job, KeptTraining, TrainingConfig, train_many
+from cxrstudy.trainings.job import Kept
+from cxrstudy.trainings.many import train_many
+from cxrstudy.vision.training import ImageJob, TrainingConfig
 
 N_HALVES = 2
 """Each image is in training for one half of the models and held out for the other half."""
@@ -16,43 +18,29 @@ N_HALVES = 2
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train, repeated with several seeds.
-
-    Attributes
-    ----------
-    name : str
-    config : TrainingConfig
-        Its seed is replaced.
-    label_noise : float
-        Share of the training labels that are flipped.
-    seeds : int
-    """
+    """One way to train, repeated with several seeds."""
 
     name: str
-    config: TrainingConfig
-    label_noise: float = 0.0
+    config: TrainingConfig  # its seed is replaced
+    label_noise: float = 0.0  # share of the training labels that are flipped
     seeds: int = 1
 
 
 @dataclass(frozen=True, eq=False)
 class CrossFitted:
-    """What one arm's models say of every image, for each seed.
-
-    Attributes
-    ----------
-    arm : Arm
-    held_out : ndarray of float32, shape (seeds, epochs, n_images)
-        Logit of Lung Opacity after every epoch, by the model that did not train on the image.
-    in_training : ndarray of float32, shape (seeds, n_images)
-        The same by the final weights of the model that did.
-    losses : ndarray of float32, shape (seeds, 2, epochs)
-        Mean training loss of the models that trained on the first and on the second half.
-    """
+    """What one arm's models say of every image, for each seed."""
 
     arm: Arm
+    # Logit of Lung Opacity after every epoch, by the model that did not train on the image:
+    # float32, (seeds, epochs, n_images).
     held_out: np.ndarray
+    # The same by the final weights of the model that did: float32, (seeds, n_images).
     in_training: np.ndarray
+    # Mean training loss of the models that trained on the first and on the second half:
+    # float32, (seeds, 2, epochs).
     losses: np.ndarray
+    # The trainings by seed and half; `predict_with` gives their logits of other images.
+    kept: Sequence[Sequence[Kept]] = ()
 
 
 def cross_fit_arms(
@@ -83,8 +71,10 @@ def cross_fit_arms(
     """
     targets = text_mined_targets(image_set.labels["nlp"])
     halves = [np.flatnonzero(image_set.folds(N_HALVES) == fold) for fold in range(N_HALVES)]
+    inputs = image_set.pixels if inputs is None else inputs
     jobs = [
-        Job(
+        ImageJob(
+            inputs,
             replace(arm.config, seed=seed),
             with_label_noise(targets, arm.label_noise, seed).to_numpy()[training],
             training,
@@ -94,7 +84,7 @@ def cross_fit_arms(
         for seed in range(arm.seeds)
         for training, watched in (halves, halves[::-1])
     ]
-    kept = iter(train_many(image_set.pixels if inputs is None else inputs, jobs, folder, n_jobs))
+    kept = iter(train_many(jobs, folder, n_jobs))
     column = list(targets.columns).index(LUNG_OPACITY)
     return {
         arm.name: _assemble(
@@ -107,19 +97,19 @@ def cross_fit_arms(
 def _assemble(
     arm: Arm,
     halves: Sequence[np.ndarray],
-    trained: Sequence[Sequence[KeptTraining]],
+    trained: Sequence[Sequence[Kept]],
     column: int,
 ) -> CrossFitted:
     """Put the two halves' predictions back into the order of the images."""
     n_images = sum(map(len, halves))
     held_out = np.empty((arm.seeds, arm.config.epochs, n_images), np.float32)
     in_training = np.empty((arm.seeds, n_images), np.float32)
-    losses = np.array([[kept.losses for kept in pair] for pair in trained], np.float32)
+    losses = np.array([[kept.arrays["losses"] for kept in pair] for pair in trained], np.float32)
     for seed, pair in enumerate(trained):
         for training, watched, kept in zip(halves, halves[::-1], pair, strict=True):
-            held_out[seed][:, watched] = kept.logits[:, :, column]
-            in_training[seed, training] = kept.training_logits[:, column]
-    return CrossFitted(arm, held_out, in_training, losses)
+            held_out[seed][:, watched] = kept.arrays["logits"][:, :, column]
+            in_training[seed, training] = kept.arrays["training_logits"][:, column]
+    return CrossFitted(arm, held_out, in_training, losses, trained)
 
 
 def final_scores(trained: Mapping[str, CrossFitted]) -> dict[str, np.ndarray]:
@@ -154,5 +144,5 @@ def logged_epochs(epochs: int, n_points: int = 12) -> list[int]:
 
 
 def epochs_in_words(epochs: int) -> str:
-    """Write ``1 epoch`` or ``60 epochs``."""
+    """Write "1 epoch" or "60 epochs"."""
     return f"{epochs} epoch" + "s" * (epochs != 1)

@@ -7,16 +7,11 @@ import.
 
 import ast
 import json
-from functools import cache
 from pathlib import Path
 
-import grimp
-
-import cxrstudy
+from cxrstudy.imports import PACKAGE, source_file, upstream_modules
 from cxrstudy.recorded import recorded_path
 from cxrstudy.runs.catalogue import Study
-
-_PACKAGE = "cxrstudy"
 
 
 def notebook_dependencies(notebook: str | Path) -> list[Path]:
@@ -27,10 +22,11 @@ def notebook_dependencies(notebook: str | Path) -> list[Path]:
     """
     modules: set[str] = set()
     for name in _imported_names(notebook):
-        modules |= _with_upstream(name)
+        modules |= upstream_modules(name)
     files: set[Path] = set()
     for module in modules:
-        files |= _files_of(module)
+        if module.split(".")[0] == PACKAGE:
+            files |= _files_of(module)
     return sorted(files)
 
 
@@ -51,34 +47,10 @@ def _imported_names(notebook: str | Path) -> set[str]:
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.split(".")[0] == _PACKAGE}
-
-
-@cache
-def _graph() -> grimp.ImportGraph:
-    return grimp.build_graph(_PACKAGE, cache_dir=None)
-
-
-@cache
-def _with_upstream(name: str) -> frozenset[str]:
-    """Follow imports upstream; a module also runs the ``__init__`` of every package above it."""
-    graph = _graph()
-    found: set[str] = set()
-    waiting = [name]
-    while waiting:
-        module = waiting.pop()
-        if module not in graph.modules or module in found:
-            continue
-        found.add(module)
-        waiting += graph.find_modules_directly_imported_by(module)
-        parent = module.rpartition(".")[0]
-        if parent and parent != _PACKAGE:
-            waiting.append(parent)
-    return frozenset(found)
+    return {name for name in names if name.split(".")[0] == PACKAGE}
 
 
 def _files_of(module: str) -> set[Path]:
-    base = Path(cxrstudy.__file__).parent.joinpath(*module.split(".")[1:])
-    source = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+    source = source_file(module)
     data = {path for path in source.parent.iterdir() if path.suffix in {".yaml", ".csv"}}
     return {source} | data

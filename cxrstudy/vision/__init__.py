@@ -6,9 +6,8 @@ batch_norm           statistics measured once, then folded into the convolutions
 grey_input           from grey bytes to what a pretrained network expects
 chest_weights        torchxrayvision's DenseNet, read without unpickling freely
 features             features of a frozen backbone, computed once
-classifier           a backbone with a head
 probes               many logistic regressions on the same features at once
-training             one plain loop, resumable; many trainings, each kept
+training             a backbone with a head, and one plain loop, resumable
 stored_classifier    a classifier as one file
 predict_folder       `cxrstudy predict`: a folder of images to a table
 ==================== =========================================================================

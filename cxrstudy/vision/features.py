@@ -1,7 +1,5 @@
 """Features of a frozen backbone, computed once and memory-mapped afterwards."""
 
-import hashlib
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +7,9 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
-from cxrstudy.code_hash import code_hash
 from cxrstudy.data.images import ImageSet
 from cxrstudy.paths import in_project
-from cxrstudy.vision import backbones, batch_norm, grey_input
+from cxrstudy.trainings.key import result_key
 from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
 from cxrstudy.vision.precision import full_precision
 from cxrstudy.whole_files import written_whole
@@ -30,11 +27,9 @@ def frozen_features(
     ----------
     image_set : ImageSet
     name : BackboneName
-        Random weights are calibrated on the first `CALIBRATION_IMAGES` of the set; labels play no
-        part.
+        Random weights are calibrated on the first `CALIBRATION_IMAGES` of the set.
     folder : path
-        Cache, relative to the project; one file for each combination of images, preprocessing and
-        weights.
+        Cache, relative to the project; one file for each pair of images and weights.
     device : {"auto", "cpu"}
         The accelerator where there is one.
 
@@ -44,9 +39,11 @@ def frozen_features(
         Memory-mapped and read-only.
     """
     backbone = build_backbone(name, _tensor(image_set.pixels[:CALIBRATION_IMAGES]))
-    weights = _random_weights(name) if name.weights == "random" else backbone.fingerprint()
-    key = hashlib.sha256(f"{image_set.sha256()} {weights}".encode()).hexdigest()
-    path = in_project(folder) / f"{key[:24]}.npy"
+    # Calibrated statistics differ in the last bits with the number of threads, so that random
+    # weights are known by what makes them, and not by their bytes.
+    weights = name if name.weights == "random" else backbone.fingerprint()
+    key = result_key(__name__, image_set.sha256(), weights)
+    path = in_project(folder) / f"{key}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)
     # Of two studies that want the same features, one computes and the other waits.
     with FileLock(path.with_suffix(".lock")):
@@ -57,22 +54,10 @@ def frozen_features(
 
 
 def compute_features(backbone: Backbone, pixels: np.ndarray, device: str = "auto") -> np.ndarray:
-    """Run a backbone over images, batch by batch.
-
-    Parameters
-    ----------
-    backbone : Backbone
-    pixels : ndarray of uint8, shape (n, size, size)
-    device : {"auto", "cpu"}
-
-    Returns
-    -------
-    ndarray of float32, shape (n, n_features)
-    """
+    """Run a backbone over images, batch by batch; float32, (n, n_features)."""
     if device not in ("auto", "cpu"):
         raise ValueError(f"device must be 'auto' or 'cpu', not {device!r}")
-    accelerated = device == "auto" and torch.cuda.is_available()
-    where = torch.device("cuda" if accelerated else "cpu")
+    where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu"
     backbone = backbone.to(where).eval()
     features = np.empty((len(pixels), backbone.n_features), np.float32)
     starts = tqdm(range(0, len(pixels), _BATCH), desc="features", mininterval=5, disable=None)
@@ -81,16 +66,6 @@ def compute_features(backbone: Backbone, pixels: np.ndarray, device: str = "auto
             batch = _tensor(pixels[start : start + _BATCH]).to(where)
             features[start : start + _BATCH] = backbone(batch).float().cpu().numpy()
     return features
-
-
-def _random_weights(name: BackboneName) -> str:
-    """Describe random weights by what makes them.
-
-    Their calibrated statistics differ in the last bits with the number of threads, so that a hash
-    of their bytes would be another on every machine.
-    """
-    code = code_hash(module.__file__ for module in (backbones, batch_norm, grey_input))
-    return f"{name} {CALIBRATION_IMAGES} {version('torchvision')} {code}"
 
 
 def _tensor(pixels: np.ndarray) -> torch.Tensor:

@@ -14,7 +14,8 @@ from cxrstudy.experiments.cross_fitting import (
     logged_epochs,
 )
 from cxrstudy.experiments.image_labels import text_mined_targets
-from cxrstudy.vision.training import KeptTraining, TrainingConfig
+from cxrstudy.trainings.job import Kept
+from cxrstudy.vision.training import TrainingConfig
 
 ARMS = [
     Arm("short", TrainingConfig(epochs=1), seeds=2),
@@ -32,19 +33,19 @@ def jobs(monkeypatch) -> list:
     """Replace training: a job's predictions say which job, epoch, target and image they are of."""
     seen = []
 
-    def pretend(inputs, jobs, folder, n_jobs):
+    def pretend(jobs, folder, n_jobs):
         seen.extend(jobs)
-        return [_pretended(number, job) for number, job in enumerate(jobs)]
+        return [_pretended(folder, number, job) for number, job in enumerate(jobs)]
 
-    def _pretended(number, job):
+    def _pretended(folder, number, job):
         epochs, targets = np.arange(job.config.epochs), np.arange(job.targets.shape[1])
         watched = number + epochs[:, None, None] / 10 + job.watched[:, None] * 100
-        return KeptTraining(
-            logits=watched + targets / 100,
-            training_logits=-(number + job.training[:, None] * 100 + targets / 100),
-            losses=number + epochs / 10,
-            seconds=1.0,
-        )
+        arrays = {
+            "logits": watched + targets / 100,
+            "training_logits": -(number + job.training[:, None] * 100 + targets / 100),
+            "losses": number + epochs / 10,
+        }
+        return Kept(folder / str(number), arrays, {})
 
     monkeypatch.setattr(cross_fitting, "train_many", pretend)
     return seen
@@ -69,6 +70,8 @@ def test_every_image_is_predicted_by_the_model_it_was_held_out_of(images, jobs, 
     np.testing.assert_allclose(found["long"].losses, [[[4, 4.1, 4.2], [5, 5.1, 5.2]]])
     assert (jobs[4].training == np.flatnonzero(images.folds(2) == 0)).all()
     assert found["short"].held_out.shape == (2, 1, 220)
+    names = [[kept.path.name for kept in pair] for pair in found["short"].kept]
+    assert names == [["0", "1"], ["2", "3"]]
 
 
 def test_no_patient_is_on_both_sides(images, jobs, tmp_path):

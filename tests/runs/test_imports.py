@@ -101,3 +101,9 @@ def test_dependencies_exist_and_are_sorted():
     files = notebook_dependencies(study("report_vs_image_agreement").notebook_path)
     assert files == sorted(files)
     assert all(file.is_file() for file in files)
+
+
+def test_what_a_lazy_package_hands_out_counts(tmp_path):
+    """Its loop is imported when `train` is first asked for, which no import statement shows."""
+    found = _dependencies(tmp_path, "from cxrstudy.vision.training import train")
+    assert {"vision/training/loop.py", "kernels/bce.py"} <= found

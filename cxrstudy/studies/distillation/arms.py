@@ -29,17 +29,8 @@ CONFUSIONS: Mapping[str, str] = {
 def main_arms(teacher: TeachTexts, config: StudentConfig, seeds: int) -> list[Arm]:
     """Compare soft with hard targets and DeBERTa with BERT, all else being equal.
 
-    Parameters
-    ----------
-    teacher : callable
-        A teacher with probabilities; hard labels are its most probable classes.
-    config : StudentConfig
-        Size, epochs and the weights of the distilled arms' loss.
-    seeds : int
-
-    Returns
-    -------
-    list of Arm
+    Hard labels are the teacher's most probable classes; the configuration gives size, epochs and
+    the weights of the distilled arms' loss.
     """
     return [
         Arm(DISTILLED, teacher, replace(config, architecture="deberta"), seeds),
@@ -49,20 +40,7 @@ def main_arms(teacher: TeachTexts, config: StudentConfig, seeds: int) -> list[Ar
 
 
 def careful_arm(teacher: TeachTexts, config: StudentConfig, size: str) -> Arm:
-    """Train one larger student, at a lower rate, as the best that this teacher's labels give.
-
-    Parameters
-    ----------
-    teacher : callable
-    config : StudentConfig
-        Of the other arms.
-    size : str
-        Of the encoder.
-
-    Returns
-    -------
-    Arm
-    """
+    """Train one larger student, at a lower rate, as the best that this teacher's labels give."""
     rate = 0.6 * config.learning_rate
     return Arm(CAREFUL, teacher, replace(config, size=size, learning_rate=rate), seeds=1)
 
@@ -74,20 +52,7 @@ def loss_arms(
     temperatures: Sequence[float],
     seeds: int,
 ) -> list[Arm]:
-    """Vary the weight and the temperature of the softened targets.
-
-    Parameters
-    ----------
-    teacher : callable
-    config : StudentConfig
-    alphas, temperatures : sequence of float
-        Every combination is an arm.
-    seeds : int
-
-    Returns
-    -------
-    list of Arm
-    """
+    """Vary weight and temperature of the softened targets; every combination is an arm."""
     return [
         Arm(f"alpha {a:g}, T {t:g}", teacher, replace(config, alpha=a, temperature=t), seeds)
         for a in alphas
@@ -104,20 +69,8 @@ def erring_arms(
 ) -> list[Arm]:
     """Give students teachers whose errors are known: random ones, and two kinds of habit.
 
-    Parameters
-    ----------
-    rules : RuleLabeler
-        The teacher before the errors.
-    training_texts : sequence of str
-        Random wrong answers are drawn from those for these.
-    config : StudentConfig
-    error_rates : sequence of float
-        Probabilities of a random error in each label.
-    seeds : int
-
-    Returns
-    -------
-    list of Arm
+    The rules are the teacher before the errors. A random error, of which each label has such a
+    rate, is an answer of the rules to another training text.
     """
     teacher = RuleTeacher(rules)
     pool = teacher(training_texts)
@@ -132,39 +85,19 @@ def erring_arms(
 
 
 def arm_table(trained: Mapping[str, TrainedArm]) -> pd.DataFrame:
-    """Tabulate how the arms were trained.
-
-    Parameters
-    ----------
-    trained : mapping of str to TrainedArm
-
-    Returns
-    -------
-    DataFrame
-        Columns arm, architecture, size, parameters, alpha, temperature, epochs, seeds.
-    """
+    """Tabulate how the arms were trained."""
     rows = []
     for name, arm in trained.items():
         config = arm.arm.config
         row = {"arm": name, "architecture": config.architecture, "size": config.size}
-        row |= {"parameters": arm.students[0].n_parameters, "alpha": config.alpha}
+        row |= {"parameters": arm.students[0].about["n_parameters"], "alpha": config.alpha}
         row |= {"temperature": config.temperature, "epochs": config.epochs}
         rows.append(row | {"seeds": arm.arm.seeds})
     return pd.DataFrame(rows)
 
 
 def difference_rows(scores: ArmScores) -> pd.DataFrame:
-    """Lay out the differences between the main arms like the rows of `ArmScores.table`.
-
-    Parameters
-    ----------
-    scores : ArmScores
-
-    Returns
-    -------
-    DataFrame
-        Tidy: columns arm, seeds, measure, estimate, low, high.
-    """
+    """Lay out the differences between the main arms like the rows of `ArmScores.table`."""
     rows = [
         {"arm": f"{DISTILLED} - {other}", "seeds": scores.seeds(DISTILLED), "measure": "student"}
         | scores.difference(DISTILLED, other).row()
@@ -174,18 +107,7 @@ def difference_rows(scores: ArmScores) -> pd.DataFrame:
 
 
 def claims_table(estimates: Mapping[str, Estimate]) -> pd.DataFrame:
-    """Lay out what was measured for claims.
-
-    Parameters
-    ----------
-    estimates : mapping of str to Estimate
-        By the claim's id.
-
-    Returns
-    -------
-    DataFrame
-        Tidy: columns claim, metric, estimate, low, high.
-    """
+    """Lay out what was measured for claims, by the claim's id."""
     rows = [
         {"claim": claim, "metric": "macro F1 difference"} | estimate.row()
         for claim, estimate in estimates.items()

@@ -21,13 +21,13 @@ from cxrstudy.labeler.sections import join_sections
 from cxrstudy.text.findings import ABSENT, FINDINGS
 from cxrstudy.text.splits import split_by_text, text_hash_fraction
 from cxrstudy.text.students import (
-    HeldOutPrediction,
-    Job,
     StudentConfig,
+    StudentJob,
     augment_reports,
     shares_sentence,
-    train_many,
 )
+from cxrstudy.trainings.job import Kept
+from cxrstudy.trainings.many import train_many
 
 TeachTexts = Callable[[Sequence[str]], np.ndarray]
 """From n texts to probabilities of absent, present and uncertain, shape (n, 13, 3)."""
@@ -122,13 +122,13 @@ class TrainedArm:
     arm : Arm
     teacher : ndarray of float32, shape (n_held_out, 13, 3)
         The teacher's own answers.
-    students : list of HeldOutPrediction
-        One for each seed.
+    students : list of Kept
+        One for each seed, with its probabilities of the held-out reports.
     """
 
     arm: Arm
     teacher: np.ndarray
-    students: list[HeldOutPrediction]
+    students: list[Kept]
 
 
 def train_arms(
@@ -167,7 +167,7 @@ def train_arms(
             )
         texts, targets = lessons[id(arm.teacher)]
         jobs += [
-            Job(replace(arm.config, seed=seed), texts, targets, held_out)
+            StudentJob(replace(arm.config, seed=seed), texts, targets, held_out)
             for seed in range(arm.seeds)
         ]
     predictions = iter(train_many(jobs, folder, n_jobs))
@@ -227,7 +227,9 @@ class ArmScores:
         for name, trained in arms.items():
             methods[f"{name}, teacher"] = asserted(trained.teacher, reports)
             for number, student in enumerate(trained.students):
-                methods[f"{name}, seed {number}"] = asserted(student.probabilities, reports)
+                methods[f"{name}, seed {number}"] = asserted(
+                    student.arrays["probabilities"], reports
+                )
         same_text = reports.texts.loc[reports.scored].map(text_hash_fraction)
         self.agreement: Agreement = agree(
             reports.codes.loc[reports.scored],
@@ -341,13 +343,13 @@ def agreement_with_teacher(arms: Mapping[str, TrainedArm], reports: DividedRepor
         wanted = trained.teacher.argmax(axis=-1) != ABSENT
         for part, mask in parts.items():
             scores = [
-                _f1(student.probabilities.argmax(axis=-1)[mask] != ABSENT, wanted[mask])
+                _f1(student.arrays["probabilities"].argmax(axis=-1)[mask] != ABSENT, wanted[mask])
                 for student in trained.students
             ]
             micro, macro, findings = np.mean(scores, axis=0)
             row = {"arm": name, "held-out reports": part, "n": int(mask.sum()), "micro F1": micro}
             row |= {"macro F1": macro, "findings": int(findings)}
-            rows.append(row | {"parameters": trained.students[0].n_parameters})
+            rows.append(row | {"parameters": trained.students[0].about["n_parameters"]})
     return pd.DataFrame(rows)
 
 

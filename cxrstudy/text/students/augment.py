@@ -5,14 +5,15 @@ on its own shows which words decide, and spliced into other reports it shows tha
 matter.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from cxrstudy.text.splits import text_hash_fraction
-from cxrstudy.text.students.sentences import split_sentences
 
-_MENTIONED = (1, 2)
+_MENTIONED = (1, 2)  # present, uncertain
+_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")
 
 
 def augment_reports(
@@ -25,36 +26,11 @@ def augment_reports(
 ) -> tuple[list[str], np.ndarray]:
     """Add every sentence, and reports with a rare sentence put in, to the training reports.
 
-    New texts are made from training reports alone. One that happens to equal a held-out report is
-    dropped. The teacher labels each new text afresh, because a sentence out of its report can mean
-    something else.
-
-    Parameters
-    ----------
-    texts : sequence of str, length n_reports
-        Training reports.
-    targets : ndarray of float32, shape (n_reports, n_findings, 3)
-        The teacher's probabilities of absent, present and uncertain.
-    teacher : callable
-        Texts to such probabilities.
-    held_out_texts : iterable of str
-        Reports that measure the student.
-    splice_until : int
-        A class of a finding, present or uncertain, that fewer training reports have gets as many
-        spliced reports as are missing; 0 for none.
-    seed : int
-        Of the spliced reports.
-
-    Returns
-    -------
-    texts : list of str
-        The training reports first, in their order.
-    targets : ndarray of float32, shape (n_texts, n_findings, 3)
-
-    Raises
-    ------
-    ValueError
-        If the teacher's answer has another shape than the targets.
+    New texts are made from training reports alone, and follow them. One that happens to equal a
+    held-out report is dropped. The teacher labels each new text afresh, because a sentence out of
+    its report can mean something else. A class of a finding, present or uncertain, that fewer
+    than `splice_until` training reports have gets as many spliced reports as are missing. Targets
+    are probabilities of absent, present and uncertain, float32, (n_texts, n_findings, 3).
     """
     held_out = {text_hash_fraction(text) for text in held_out_texts}
 
@@ -80,6 +56,33 @@ def augment_reports(
         [*texts, *sentences, *spliced],
         np.concatenate([targets, of_sentences, of_spliced]).astype(np.float32),
     )
+
+
+def split_sentences(text: str) -> list[str]:
+    """Split a report after full stops and the like, and at line breaks.
+
+    Meant for training samples that a teacher labels afresh, where a wrong split does no harm. No
+    part is empty or lacks a letter: "1. No edema. Clear; dry" gives "No edema.", "Clear;", "dry".
+    """
+    parts = (part.strip() for part in _SENTENCE_END.split(text))
+    return [part for part in parts if any(character.isalpha() for character in part)]
+
+
+def shares_sentence(texts: Sequence[str], others: Iterable[str]) -> np.ndarray:
+    """Mark the reports that hold a sentence which also stands in one of the others.
+
+    Reports repeat each other's sentences. Only a report that shares none with the training shows
+    how a student reads what is new to it. Case, white space and final punctuation do not matter.
+    """
+    known = {_plain(sentence) for text in others for sentence in split_sentences(text)}
+    return np.array(
+        [any(_plain(sentence) in known for sentence in split_sentences(text)) for text in texts],
+        dtype=bool,
+    )
+
+
+def _plain(sentence: str) -> str:
+    return " ".join(sentence.lower().rstrip(".!?; ").split())
 
 
 def _spliced(

@@ -2,11 +2,28 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
+
+from cxrstudy.trainings.job import check_values
 
 Architecture = Literal["bert", "deberta"]
 Pooling = Literal["attention", "first token"]
 ClassWeighting = Literal["square root", "none"]
+
+_POSITIVE = (1e-12, math.inf)
+_RANGES = {
+    "alpha": (0, 1),
+    "temperature": _POSITIVE,
+    "epochs": (1, math.inf),
+    "batch_size": (1, math.inf),
+    "learning_rate": _POSITIVE,
+    "warmup_fraction": (0, 0.99),
+    "weight_decay": (0, math.inf),
+    "dropout": (0, 0.99),
+    "max_tokens": (3, math.inf),
+    "vocabulary_size": (100, math.inf),
+    "seed": (0, 2**32 - 1),
+}
 
 
 @dataclass(frozen=True)
@@ -75,28 +92,4 @@ class StudentConfig:
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        for name, choices in (
-            ("architecture", get_args(Architecture)),
-            ("pooling", get_args(Pooling)),
-            ("class_weighting", get_args(ClassWeighting)),
-        ):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
-        for name, low, high in (
-            ("alpha", 0, 1),
-            ("warmup_fraction", 0, 0.99),
-            ("dropout", 0, 0.99),
-            ("weight_decay", 0, math.inf),
-            ("seed", 0, 2**32 - 1),
-            ("epochs", 1, math.inf),
-            ("batch_size", 1, math.inf),
-            ("max_tokens", 3, math.inf),
-            ("vocabulary_size", 100, math.inf),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(
-                    f"{name} must be from {low} to {high}, not {getattr(self, name)!r}"
-                )
-        for name in ("temperature", "learning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)!r}")
+        check_values(self, _RANGES)

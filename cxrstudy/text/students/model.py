@@ -1,11 +1,23 @@
-"""The report classifier: encoder, pooling, and a three-way head for each finding."""
+"""The report classifier: word pieces, encoder, pooling, and a three-way head for each finding."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
-from transformers import AutoModel, BertConfig, DebertaV2Config, PreTrainedConfig, PreTrainedModel
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers.trainers import WordPieceTrainer
+from torch import Tensor, nn
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    DebertaV2Config,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 
 from cxrstudy.text.findings import CLASSES
 from cxrstudy.text.students.config import Pooling, StudentConfig
@@ -32,26 +44,21 @@ SIZES: dict[str, Size] = {
 # and a small table keeps the disentangled attention fast.
 _POSITION_BUCKETS = 32
 
+_SPECIAL = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+
 
 class ReportClassifier(nn.Module):
     """Logits of absent, present and uncertain for every finding of a report.
 
-    Parameters
-    ----------
-    encoder : PreTrainedModel
-        Gives one vector for each token.
-    n_findings : int
-        Heads; each is a linear map from its own pooled vector to three logits.
-    pooling : {"attention", "first token"}
-        With attention each finding has a query that looks for the words that decide it. With the
-        first token all findings share the vector of [CLS].
-    dropout : float
-        Before the heads.
-
-    References
-    ----------
-    Wong & Tanaka 2025 (DeBERTa-RAD): DeBERTa, [CLS], 13 independent three-way heads.
-    Lin et al. 2017 (A structured self-attentive sentence embedding), for attention pooling.
+    With attention each finding has a query that looks for the words that decide it (Lin et al.
+    2017). With the first token all findings share the vector of [CLS], as in DeBERTa-RAD (Wong &
+    Tanaka 2025). A head is a linear map from its finding's vector to three logits.
     """
 
     def __init__(
@@ -77,25 +84,13 @@ class ReportClassifier(nn.Module):
         """Number of trained values, embeddings included."""
         return sum(parameter.numel() for parameter in self.parameters())
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Classify a batch of reports.
-
-        Parameters
-        ----------
-        input_ids : Tensor of int64, shape (n_reports, n_tokens)
-        attention_mask : Tensor of int64, shape (n_reports, n_tokens)
-            1 for a token, 0 for padding.
-
-        Returns
-        -------
-        Tensor, shape (n_reports, n_findings, 3)
-            Logits over `cxrstudy.text.findings.CLASSES`.
-        """
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return logits, (n_reports, n_findings, 3), of tokens, (n_reports, n_tokens)."""
         tokens = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        pooled = self.dropout(self._pool(tokens, attention_mask))
+        pooled = self.dropout(self._pool(tokens, attention_mask))  # (n_reports, n_findings, width)
         return torch.einsum("rfw,fwc->rfc", pooled, self.weight) + self.bias
 
-    def _pool(self, tokens: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    def _pool(self, tokens: Tensor, attention_mask: Tensor) -> Tensor:
         """Return one vector for each report and finding."""
         if self.queries is None:
             return tokens[:, :1].expand(-1, self.n_findings, -1)
@@ -107,28 +102,7 @@ class ReportClassifier(nn.Module):
 def build_classifier(
     config: StudentConfig, n_findings: int, vocabulary_size: int, padding_id: int
 ) -> ReportClassifier:
-    """Make the classifier of a configuration, with random or pretrained encoder weights.
-
-    Pretrained weights are read from safetensors files only.
-
-    Parameters
-    ----------
-    config : StudentConfig
-    n_findings : int
-    vocabulary_size : int
-        Word pieces of the tokenizer; a pretrained encoder has its own.
-    padding_id : int
-        The padding token.
-
-    Returns
-    -------
-    ReportClassifier
-
-    Raises
-    ------
-    ValueError
-        If the size is unknown or the pretrained encoder cannot read `max_tokens` tokens.
-    """
+    """Make a classifier with random encoder weights, or with pretrained ones from safetensors."""
     if config.pretrained:
         encoder = AutoModel.from_pretrained(
             config.pretrained, use_safetensors=True, dtype=torch.float32
@@ -140,31 +114,6 @@ def build_classifier(
             )
     else:
         encoder = AutoModel.from_config(_encoder_config(config, vocabulary_size, padding_id))
-    return _with_heads(encoder, config, n_findings)
-
-
-def empty_classifier(
-    config: StudentConfig, n_findings: int, encoder_config: PreTrainedConfig
-) -> ReportClassifier:
-    """Make a classifier whose weights are to be loaded.
-
-    Parameters
-    ----------
-    config : StudentConfig
-    n_findings : int
-    encoder_config : PreTrainedConfig
-        Of the encoder that was trained.
-
-    Returns
-    -------
-    ReportClassifier
-    """
-    return _with_heads(AutoModel.from_config(encoder_config), config, n_findings)
-
-
-def _with_heads(
-    encoder: PreTrainedModel, config: StudentConfig, n_findings: int
-) -> ReportClassifier:
     # BERT's pooler feeds next-sentence prediction; no head here reads it.
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None
@@ -200,4 +149,48 @@ def _encoder_config(
         share_att_key=True,
         position_buckets=_POSITION_BUCKETS,
         norm_rel_ebd="layer_norm",
+    )
+
+
+def tokenizer_for(config: StudentConfig, texts: Iterable[str]) -> PreTrainedTokenizerBase:
+    """Return the pretrained tokenizer of a configuration, or train one on the training reports."""
+    if not config.pretrained:
+        return train_tokenizer(texts, config.vocabulary_size, config.max_tokens)
+    tokenizer = AutoTokenizer.from_pretrained(config.pretrained)
+    tokenizer.model_max_length = config.max_tokens
+    return tokenizer
+
+
+def train_tokenizer(
+    texts: Iterable[str], vocabulary_size: int, max_tokens: int
+) -> PreTrainedTokenizerFast:
+    """Train a word-piece tokenizer that ignores case (Devlin et al. 2019, section 3).
+
+    A vocabulary of some thousand pieces spells the words of chest X-ray reports nearly whole and
+    keeps the embedding, the largest table of a small student, small. Both limits count special
+    tokens.
+    """
+    # Pieces mark where a word starts. The usual mark of where one goes on ("##") makes the trainer
+    # break ties in another order in every process: equal runs would get different vocabularies.
+    tokenizer = Tokenizer(
+        models.WordPiece(unk_token=_SPECIAL["unk_token"], continuing_subword_prefix="")
+    )
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Metaspace(prepend_scheme="always")]
+    )
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    trainer = WordPieceTrainer(
+        vocab_size=vocabulary_size,
+        special_tokens=list(_SPECIAL.values()),
+        continuing_subword_prefix="",
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_max_length=max_tokens, **_SPECIAL
     )

@@ -1,12 +1,11 @@
-"""Training: one plain loop for every image study.
+"""Image classifiers and their training: one plain loop for every image study.
 
 =============== ==============================================================================
 config          `TrainingConfig`: everything that decides a training but the data
-schedule        optimiser and learning rates
-loop            `train`
-checkpoint      the state of an unfinished run, as safetensors
-fingerprint     a key that tells one training from every other
-grid            `train_many`: many trainings, each kept, so that a stopped study resumes
+classifier      a backbone with a head
+loop            `train`, its schedule and its random views
+checkpoint      the state of an unfinished run
+job             `ImageJob` for `cxrstudy.trainings`; `predict_with` a training that was kept
 =============== ==============================================================================
 """
 
@@ -16,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "config": ["TrainingConfig"],
-        "grid": ["Job", "KeptTraining", "train_many"],
+        "job": ["ImageJob", "predict_with"],
         "loop": ["Training", "predict_logits", "train"],
     },
 )

@@ -1,23 +1,21 @@
 """The state of an unfinished run: weights, optimiser, and what it has predicted so far.
 
-Everything is a tensor in one safetensors file, so that nothing is ever unpickled. Orders of
-images and augmentations need no place in it: they are functions of seed and epoch.
+Orders of images and augmentations need no place in it: they are functions of seed and epoch.
 """
 
-import hashlib
-import json
-import os
-from dataclasses import asdict, dataclass
+import pickle
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import joblib
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cxrstudy.vision.training.config import TrainingConfig
+from cxrstudy.whole_files import written_whole
 
-_EPOCHS, _RUN = "epochs", "run"
+# Cut off, empty, no archive at all, more than plain values in it, no checkpoint.
+_UNREADABLE = (OSError, RuntimeError, EOFError, pickle.UnpicklingError, LookupError, TypeError)
 
 
 class CheckpointError(ValueError):
@@ -26,109 +24,39 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """What a run has produced up to some epoch.
+    """What each finished epoch has produced."""
 
-    Attributes
-    ----------
-    losses : Tensor of float32, shape (epochs,)
-        Mean training loss of each finished epoch.
-    logits : Tensor of float32, shape (epochs, n_watched, n_targets)
-        Predictions for the watched images after each.
-    """
-
-    losses: Tensor
-    logits: Tensor
-
-    @property
-    def epochs(self) -> int:
-        """Finished epochs."""
-        return len(self.losses)
-
-    def after(self, loss: Tensor, logits: Tensor) -> "Progress":
-        """Return the progress after one more epoch."""
-        return Progress(
-            torch.cat([self.losses, loss.view(1)]), torch.cat([self.logits, logits.unsqueeze(0)])
-        )
-
-
-def no_progress(n_watched: int, n_targets: int) -> Progress:
-    """Return the progress of a run that has not begun."""
-    return Progress(torch.empty(0), torch.empty(0, n_watched, n_targets))
+    losses: list[Tensor] = field(default_factory=list)  # means, of float32, no dimension
+    logits: list[Tensor] = field(default_factory=list)  # of float32, (n_watched, n_targets) each
 
 
 class Checkpoint:
-    """The file of one run.
-
-    Parameters
-    ----------
-    path : path
-        Its folder must exist.
-    config : TrainingConfig
-    *data : Tensor
-        What the run learns from and what it predicts: inputs, targets, watched inputs. With the
-        configuration they tell the run from others.
-    """
+    """The file of one run, which configuration, inputs, targets and watched inputs tell apart."""
 
     def __init__(self, path: str | Path, config: TrainingConfig, *data: Tensor) -> None:
         self.path = Path(path)
-        shapes = [(list(tensor.shape), str(tensor.dtype)) for tensor in data]
-        digest = hashlib.sha256(json.dumps([asdict(config), shapes]).encode())
-        for tensor in data:
-            digest.update(tensor.cpu().contiguous().numpy().data)
-        self.run = digest.hexdigest()
+        self.run = joblib.hash((config, [tensor.numpy(force=True) for tensor in data]))
 
     def save(self, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Write the state after an epoch; the file is whole at every moment.
+        """Write the state after an epoch; the file is whole at every moment."""
+        state = {
+            "run": self.run,
+            "losses": progress.losses,
+            "logits": progress.logits,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict()["state"],
+        }
+        with written_whole(self.path) as unfinished:
+            torch.save(state, unfinished)
 
-        Parameters
-        ----------
-        progress : Progress
-        model : Module
-        optimizer : Optimizer
-        """
-        state = {"progress.losses": progress.losses, "progress.logits": progress.logits}
-        state |= {f"model.{key}": value for key, value in model.state_dict().items()}
-        for number, moments in optimizer.state_dict()["state"].items():
-            state |= {f"optimizer.{number}.{key}": value for key, value in moments.items()}
-        # One name for every attempt: what a killed one left behind is written over.
-        unfinished = self.path.with_name(f".{self.path.name}.unfinished")
-        save_file(
-            {key: value.detach().cpu().contiguous() for key, value in state.items()},
-            unfinished,
-            metadata={_EPOCHS: str(progress.epochs), _RUN: self.run},
-        )
-        os.replace(unfinished, self.path)
-
-    def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress | None:
-        """Put a run back to where it was.
-
-        Parameters
-        ----------
-        model : Module
-            Changed in place.
-        optimizer : Optimizer
-            Changed in place.
-
-        Returns
-        -------
-        Progress or None
-            None if there is no file.
-
-        Raises
-        ------
-        CheckpointError
-            If the file is damaged or of another run.
-        """
+    def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+        """Put a run back to where it was; without a file, to its beginning."""
         if not self.path.exists():
-            return None
-        parts: dict[str, dict[str, Tensor]] = {"progress": {}, "model": {}, "optimizer": {}}
+            return Progress()
         try:
-            with safe_open(self.path, framework="pt") as kept:
-                run = (kept.metadata() or {}).get(_RUN)
-                for key in kept.keys():  # noqa: SIM118  not a mapping
-                    part, _, name = key.partition(".")
-                    parts[part][name] = kept.get_tensor(key)
-        except (SafetensorError, KeyError) as error:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            run = state["run"]
+        except _UNREADABLE as error:
             raise CheckpointError(
                 f"{self.path}: damaged ({error}). Delete it; the run then starts anew."
             ) from None
@@ -137,15 +65,7 @@ class Checkpoint:
                 f"{self.path}: belongs to a training with another configuration or other "
                 "data. Name another file, or delete this one."
             )
-        model.load_state_dict(parts["model"])
-        state = optimizer.state_dict()
-        for name, tensor in parts["optimizer"].items():
-            number, _, key = name.partition(".")
-            state["state"].setdefault(int(number), {})[key] = tensor
-        optimizer.load_state_dict(state)
-        for parameter, moments in optimizer.state.items():
-            for key, value in moments.items():
-                if value.shape == parameter.shape:
-                    # A fused optimiser wants moments laid out as their weights are.
-                    moments[key] = torch.empty_like(parameter).copy_(value)
-        return Progress(parts["progress"]["losses"], parts["progress"]["logits"])
+        model.load_state_dict(state["model"])
+        # Rates and the like follow from the configuration; moments and steps come back.
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": state["optimizer"]})
+        return Progress(state["losses"], state["logits"])

@@ -2,12 +2,24 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
+from cxrstudy.trainings.job import check_values
 from cxrstudy.vision.backbones import BackboneName
 
 Trainable = Literal["head", "last third", "all"]
 Head = Literal["linear", "mlp"]
+
+_RANGES = {
+    "epochs": (1, math.inf),
+    "batch_size": (1, math.inf),
+    "learning_rate": (0, math.inf),
+    "head_learning_rate": (0, math.inf),
+    "warmup_fraction": (0, 0.99),
+    "weight_decay": (0, math.inf),
+    "label_smoothing": (0, 0.99),
+    "seed": (0, 2**32 - 1),
+}
 
 
 @dataclass(frozen=True)
@@ -60,23 +72,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        for name, choices in (("trainable", get_args(Trainable)), ("head", get_args(Head))):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
-        for name, low, high in (
-            ("epochs", 1, math.inf),
-            ("batch_size", 1, math.inf),
-            ("learning_rate", 0, math.inf),
-            ("head_learning_rate", 0, math.inf),
-            ("warmup_fraction", 0, 0.99),
-            ("weight_decay", 0, math.inf),
-            ("label_smoothing", 0, 0.99),
-            ("seed", 0, 2**32 - 1),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(
-                    f"{name} must be from {low} to {high}, not {getattr(self, name)!r}"
-                )
+        check_values(self, _RANGES)
 
     def in_words(self) -> str:
         """Describe the recipe in one sentence, for a caption."""

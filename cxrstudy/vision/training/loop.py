@@ -1,48 +1,34 @@
 """The one training loop of every image study."""
 
+import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
+from cxrstudy.kernels.augment import Augmentation, augment_views
 from cxrstudy.kernels.bce import masked_bce
-from cxrstudy.vision.classifier import ImageClassifier, build_classifier
+from cxrstudy.trainings.job import own_randomness
 from cxrstudy.vision.precision import full_precision
-from cxrstudy.vision.training.batches import pick_batch
-from cxrstudy.vision.training.checkpoint import Checkpoint, no_progress
+from cxrstudy.vision.training.checkpoint import Checkpoint, Progress
+from cxrstudy.vision.training.classifier import ImageClassifier, build_classifier
 from cxrstudy.vision.training.config import TrainingConfig
-from cxrstudy.vision.training.schedule import build_optimizer, build_scheduler
 
 _PREDICTION_BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """A finished run.
+    """A finished run."""
 
-    Attributes
-    ----------
-    config : TrainingConfig
-    model : ImageClassifier
-        With its final weights, in evaluation mode, on the device that trained it.
-    losses : Tensor of float32, shape (epochs,)
-        Mean training loss of each epoch.
-    logits : Tensor of float32, shape (epochs, n_watched, n_targets)
-        Predictions for the watched inputs after each epoch.
-    seconds : float
-        Wall time of this call.
-    """
-
-    config: TrainingConfig
-    model: ImageClassifier
-    losses: Tensor
-    logits: Tensor
-    seconds: float
+    model: ImageClassifier  # final weights, in evaluation mode, on the device that trained it
+    losses: Tensor  # of float32, (epochs,): mean training loss of each epoch
+    logits: Tensor  # of float32, (epochs, n_watched, n_targets): predictions after each epoch
+    seconds: float  # wall time of this call
 
 
 def train(
@@ -54,87 +40,91 @@ def train(
 ) -> Training:
     """Train a classifier, and look at the watched inputs after every epoch.
 
-    The inputs lie on the device as a whole and are picked by index, so that no loader stands
-    between memory and model. On a CPU equal arguments give equal weights; on a GPU it computes
-    in bfloat16, and several GPUs share each batch (`accelerate launch`).
+    Inputs are images of uint8, (n, size, size), or features of float32, (n, n_features); targets
+    are from 0 to 1, (n, n_targets), NaN where a source says nothing. They lie on the device as a
+    whole and are picked by index, so that no loader stands between memory and model. On a CPU
+    equal arguments give equal weights; on a GPU it computes in bfloat16, and several GPUs share
+    each batch (`accelerate launch`).
 
-    Parameters
-    ----------
-    inputs : Tensor
-        Images of uint8, shape (n, size, size), or features of float32, shape (n, n_features).
-    targets : Tensor of float32, shape (n, n_targets)
-        From 0 to 1; NaN where a source says nothing.
-    config : TrainingConfig
-    watched : Tensor, optional
-        Held-out inputs, as `inputs`. They decide nothing.
-    checkpoint : path, optional
-        Where the state is kept after every epoch. A run that was stopped at any moment goes on
-        from there and ends with the same weights (on a CPU). The caller removes the file once
-        the result is safe.
-
-    Returns
-    -------
-    Training
-
-    Raises
-    ------
-    ValueError
-        If inputs and targets do not fit together, or a target has no label at all.
-    CheckpointError
-        If the checkpoint is damaged or belongs to another training.
+    The checkpoint keeps the state after every epoch. A run that was stopped at any moment goes on
+    from there and ends with the same weights (on a CPU). The caller removes the file once the
+    result is safe.
     """
     _check(inputs, targets)
     start = time.perf_counter()
-    with _own_randomness(config.seed):
+    with own_randomness(config.seed):
         accelerator = Accelerator(mixed_precision=_precision())
-        prevalence = targets.nanmean(dim=0)
-        model = build_classifier(config, inputs, prevalence)
-        steps_per_epoch = -(-len(inputs) // config.batch_size)
+        model = build_classifier(config, inputs, targets.nanmean(dim=0))
         model, optimizer = accelerator.prepare(model, build_optimizer(model, config))
         # Predictions are made in full precision, whatever the training computes in.
         bare = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
         inputs, targets = inputs.to(accelerator.device), targets.to(accelerator.device)
         watched = inputs[:0] if watched is None else watched.to(accelerator.device)
         kept = Checkpoint(checkpoint, config, inputs, targets, watched) if checkpoint else None
-        progress = kept.load(bare, optimizer) if kept else None
-        progress = progress or no_progress(len(watched), targets.shape[1])
+        progress = kept.load(bare, optimizer) if kept else Progress()
+        n_batches = math.ceil(len(inputs) / config.batch_size)
+        finished = len(progress.losses)
         scheduler = build_scheduler(
-            optimizer,
-            config,
-            n_steps=config.epochs * steps_per_epoch,
-            finished=progress.epochs * steps_per_epoch,
+            optimizer, config, config.epochs * n_batches, finished * n_batches
         )
-        for epoch in range(progress.epochs, config.epochs):
+        for epoch in range(finished, config.epochs):
             loss = _train_epoch(
                 accelerator, model, optimizer, scheduler, inputs, targets, config, epoch
             )
-            progress = progress.after(loss.float().cpu(), predict_logits(bare, watched))
+            progress.losses.append(loss.float().cpu())
+            progress.logits.append(predict_logits(bare, watched))
             if kept and accelerator.is_main_process:
                 kept.save(progress, bare, optimizer)
-    seconds = time.perf_counter() - start
-    return Training(config, bare.eval(), progress.losses, progress.logits, seconds)
+    losses, logits = torch.stack(progress.losses), torch.stack(progress.logits)
+    return Training(bare.eval(), losses, logits, time.perf_counter() - start)
 
 
 def predict_logits(model: ImageClassifier, inputs: Tensor) -> Tensor:
-    """Return a model's logits for any number of inputs, batch by batch.
-
-    Parameters
-    ----------
-    model : ImageClassifier
-    inputs : Tensor
-        As `train` takes them.
-
-    Returns
-    -------
-    Tensor of float32, shape (n, n_targets)
-        On the CPU.
-    """
+    """Return logits of any number of inputs on the CPU, of float32, (n, n_targets)."""
     device = next(model.parameters()).device
     with torch.inference_mode(), full_precision():
         batches = [
             model(batch.to(device)).float().cpu() for batch in inputs.split(_PREDICTION_BATCH)
         ]
     return torch.cat(batches).clone()
+
+
+def pick_batch(inputs: Tensor, rows: Tensor, config: TrainingConfig, first: int) -> Tensor:
+    """Return some inputs, or random views of images; `first`, images taken so far, decides them."""
+    if not config.augmented or inputs.ndim == 2:
+        return inputs[rows]
+    # The classifier normalises by itself, so that views come back on the scale of the bytes.
+    augmentation = Augmentation(size=tuple(inputs.shape[1:]), mean=0.0, deviation=1 / 255)
+    return augment_views(inputs, rows, augmentation, config.seed, first).squeeze(1)
+
+
+def build_optimizer(model: ImageClassifier, config: TrainingConfig) -> torch.optim.AdamW:
+    """Build AdamW for the weights that have gradients, with rates for backbone and head."""
+    groups = []
+    for part, rate in (
+        (model.backbone, config.learning_rate),
+        (model.head, config.head_learning_rate),
+    ):
+        learning = [] if part is None else [t for t in part.parameters() if t.requires_grad]
+        if learning:
+            groups.append({"params": learning, "lr": rate, "initial_lr": rate})
+    # Fused: a hundred small tensors in one launch.
+    fused = torch.cuda.is_available() or None
+    return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=fused)
+
+
+def build_scheduler(
+    optimizer: torch.optim.Optimizer, config: TrainingConfig, n_steps: int, finished: int
+) -> LambdaLR:
+    """Build the schedule of a run of so many steps, some of which an earlier part has taken."""
+    warmup = max(1, round(config.warmup_fraction * n_steps))
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, n_steps - warmup)))
+
+    return LambdaLR(optimizer, factor, last_epoch=finished - 1)
 
 
 def _train_epoch(
@@ -161,7 +151,8 @@ def _train_epoch(
 def _own_part(batch: Tensor, index: int, n_processes: int) -> tuple[Tensor, int]:
     """Return one process's part of a batch, and where it begins; all of a batch that is too small.
 
-    Parts are contiguous, so that each image has its own random view.
+    Parts are contiguous, so that each image has its own random view. Of 10 images the second of
+    3 processes takes the 5th to the 7th, from 4 on.
     """
     if len(batch) < n_processes:
         return batch, 0
@@ -179,11 +170,3 @@ def _check(inputs: Tensor, targets: Tensor) -> None:
     silent = torch.isnan(targets).all(dim=0)
     if silent.any():
         raise ValueError(f"target {int(silent.nonzero()[0])} has no label at all; leave it out")
-
-
-@contextmanager
-def _own_randomness(seed: int) -> Iterator[None]:
-    """Seed torch's global generators and put them back afterwards."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield

@@ -1,5 +1,7 @@
 """The distillation experiment: who trains, who measures, and what the intervals stand for."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,8 +27,9 @@ from cxrstudy.studies.distillation.scores import (
     openi_for_distillation,
 )
 from cxrstudy.text.findings import FINDINGS, one_hot
-from cxrstudy.text.students import HeldOutPrediction, StudentConfig
-from cxrstudy.text.teachers.rules import rule_variants
+from cxrstudy.text.students import StudentConfig
+from cxrstudy.text.teachers import rule_variants
+from cxrstudy.trainings.job import Kept
 
 N = 240
 
@@ -51,7 +54,11 @@ def _answers(reports: DividedReports, wrong: float, seed: int) -> np.ndarray:
 
 def _arm(reports, name: str, teacher_wrong: float, students_wrong: float, seeds: int) -> TrainedArm:
     students = [
-        HeldOutPrediction(_answers(reports, students_wrong, 10 + number), 7, 0.1, 1.0)
+        Kept(
+            Path(name),
+            {"probabilities": _answers(reports, students_wrong, 10 + number)},
+            {"n_parameters": 7},
+        )
         for number in range(seeds)
     ]
     arm = Arm(name, lambda texts: None, StudentConfig(), seeds)

@@ -54,8 +54,8 @@ def toy() -> tuple[list[str], list[str]]:
 @pytest.fixture(scope="session")
 def toy_student(toy):
     """A DeBERTa of the smallest size that learned the toy language."""
-    training, held_out = toy
-    return train_student(training, toy_teacher(training), TOY_CONFIG, held_out, device="cpu")
+    training, _ = toy
+    return train_student(training, toy_teacher(training), TOY_CONFIG, device="cpu")
 
 
 @pytest.fixture(scope="session")

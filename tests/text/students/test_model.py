@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cxrstudy.text.students import StudentConfig, build_classifier, predict, train_student
-from cxrstudy.text.students.tokenizer import train_tokenizer
+from cxrstudy.text.students.model import train_tokenizer
 
 IDS = torch.tensor([[2, 10, 11, 12, 3], [2, 20, 3, 0, 0]])
 MASK = (IDS != 0).long()
@@ -70,7 +70,7 @@ def test_a_pretrained_encoder_comes_with_its_weights_and_tokenizer(
     encoder.save_pretrained(tmp_path)
     train_tokenizer(training, 200, 64).save_pretrained(tmp_path)
     config = StudentConfig(pretrained=str(tmp_path), max_tokens=32, epochs=1, learning_rate=1e-9)
-    student = train_student(training, teacher(training), config, held_out, device="cpu")
+    student = train_student(training, teacher(training), config, device="cpu")
     for name, weight in student.model.encoder.state_dict().items():
         torch.testing.assert_close(weight, encoder.state_dict()[name], atol=1e-5, rtol=1e-3)
     assert np.isfinite(predict(student, held_out)).all()

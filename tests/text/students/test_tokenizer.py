@@ -1,6 +1,6 @@
 """The word-piece tokenizer: round trip, case, length, repeatability."""
 
-from cxrstudy.text.students.tokenizer import train_tokenizer
+from cxrstudy.text.students.model import train_tokenizer
 
 TEXTS = [
     "No pleural effusion. Heart size is normal.",

@@ -20,7 +20,7 @@ from cxrstudy.text.findings import FINDINGS
 from cxrstudy.text.teachers import teacher_at
 from cxrstudy.text.teachers.answers import WORDS, instruction, messages
 from cxrstudy.text.teachers.language_model import LanguageModelTeacher
-from cxrstudy.torch_threads import limited_threads
+from cxrstudy.trainings.job import limited_threads
 
 CHAT = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}[assistant] "
 REPORTS = ["No edema.", 'Erguß; "cannot be excluded".']

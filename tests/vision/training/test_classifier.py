@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from cxrstudy.vision.classifier import build_classifier
 from cxrstudy.vision.training import TrainingConfig
+from cxrstudy.vision.training.classifier import build_classifier
 
 PREVALENCE = torch.tensor([0.25, 0.0])
 

@@ -10,58 +10,28 @@ _HIDDEN_UNITS = 256
 
 
 class ImageClassifier(nn.Module):
-    """From images, or from features, to logits.
-
-    Parameters
-    ----------
-    backbone : Backbone or None
-        None if the inputs are features.
-    head : Module
-    """
+    """From images, (n, size, size), or without a backbone from features, (n, n_features)."""
 
     def __init__(self, backbone: Backbone | None, head: nn.Module) -> None:
         super().__init__()
         self.backbone, self.head = backbone, head
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return logits.
-
-        Parameters
-        ----------
-        inputs : Tensor
-            Images, shape (n, size, size), or features, shape (n, n_features).
-
-        Returns
-        -------
-        Tensor of float32, shape (n, n_targets)
-        """
-        features = inputs if self.backbone is None else self.backbone(inputs)
-        return self.head(features)
+        """Return logits, (n, n_targets)."""
+        return self.head(inputs if self.backbone is None else self.backbone(inputs))
 
 
 def build_classifier(config: TrainingConfig, inputs: Tensor, prevalence: Tensor) -> ImageClassifier:
-    """Build a classifier for images or features, ready to train.
+    """Build a classifier of inputs like these, with gradients where `config.trainable` says.
 
-    Parameters
-    ----------
-    config : TrainingConfig
-    inputs : Tensor
-        The training inputs: images, shape (n, size, size), or features, shape (n, n_features).
-    prevalence : Tensor of float32, shape (n_targets,)
-        Share of positives; the head starts there, which spares the first epoch.
-
-    Returns
-    -------
-    ImageClassifier
-        With gradients for the weights that `config.trainable` names.
+    The head starts at the share of positives, (n_targets,), which spares the first epoch.
     """
     backbone, n_features = None, inputs.shape[-1]
     if inputs.ndim == 3:
         backbone = build_backbone(config.backbone, calibration=inputs[: 8 * config.batch_size])
         n_features = backbone.n_features
         _freeze(backbone, config.trainable)
-    head = _build_head(config.head, n_features, prevalence)
-    return ImageClassifier(backbone, head)
+    return ImageClassifier(backbone, _build_head(config.head, n_features, prevalence))
 
 
 def _freeze(backbone: Backbone, trainable: str) -> None:
