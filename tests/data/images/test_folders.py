@@ -1,4 +1,4 @@
-"""Images by folder, on tiny trees: files in place, and one clear error where experts are missing."""
+"""Images by folder: files in place, and one clear error where experts are missing."""
 
 import pytest
 
