@@ -72,7 +72,7 @@ def test_notebooks_are_stored_clean(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_cells_are_short_and_define_nothing(path):
-    """A code cell has at most 15 lines (parameters: 20) and defines no function or class of its own."""
+    """A code cell has at most 15 lines (parameters: 20) and defines no function or class."""
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code":
             lines = [line for line in cell.source.splitlines() if line.strip()]
