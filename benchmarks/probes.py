@@ -2,9 +2,8 @@
 
 112 problems, 8 penalties x 14 labels, on 2,000 rows of 1,280 standardised features. Both sides
 minimise the same objective to the same ``tol`` with L-BFGS: scikit-learn's default 1e-4, and 1e-8,
-near where rounding of the loss ends both. At 1e-4 the coefficients of either side are still far from the optimum where the penalty
-is weak; they are compared at 1e-8. C ends at 10: at 100, far above what these
-features call for, scikit-learn itself stops about 1e-4 from the optimum.
+near where rounding of the loss ends both. At 1e-4 the coefficients of either side are still far
+from the optimum where the penalty is weak; they are compared at 1e-8.
 
 Without ``--features`` the matrix is synthetic: pooled, clipped activations with decaying singular
 values, and labels that depend on the same latent factors. Run ``python -m benchmarks.probes``;
