@@ -72,11 +72,12 @@ def test_notebooks_are_stored_clean(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_cells_are_short_and_define_nothing(path):
-    """A code cell has at most 15 lines of code and defines no function or class of its own."""
+    """A code cell has at most 15 lines (parameters: 20) and defines no function or class."""
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code":
             lines = [line for line in cell.source.splitlines() if line.strip()]
-            assert len(lines) <= 15, cell.source
+            limit = 20 if "parameters" in cell.metadata.get("tags", []) else 15
+            assert len(lines) <= limit, cell.source
             kinds = {type(node) for node in ast.walk(ast.parse(cell.source))}
             assert not kinds & {ast.FunctionDef, ast.ClassDef}, cell.source
 

@@ -67,32 +67,14 @@ class BackboneName:
 
 
 class Backbone(nn.Module):
-    """A network without its classifier.
-
-    Parameters
-    ----------
-    body : Module
-        From normalised channels to features.
-    normalise : GreyInput
-    n_features : int
-    """
+    """A network without its classifier."""
 
     def __init__(self, body: nn.Module, normalise: GreyInput, n_features: int) -> None:
         super().__init__()
         self.normalise, self.body, self.n_features = normalise, body, n_features
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the features of a batch.
-
-        Parameters
-        ----------
-        images : Tensor of uint8 or float, shape (n, size, size)
-            Grey, 0 to 255.
-
-        Returns
-        -------
-        Tensor of float32, shape (n, n_features)
-        """
+        """Return the features of a batch; shape (n, n_features)."""
         return self.body(self.normalise(images))
 
     def fingerprint(self) -> str:
@@ -104,27 +86,7 @@ class Backbone(nn.Module):
 
 
 def build_backbone(name: BackboneName, calibration: Tensor | None = None) -> Backbone:
-    """Build a backbone with its weights, batch normalisation fixed and folded.
-
-    Parameters
-    ----------
-    name : BackboneName
-    calibration : Tensor of uint8, shape (n, size, size), optional
-        Images that set the batch normalisation of random weights.
-
-    Returns
-    -------
-    Backbone
-        On the CPU, in evaluation mode.
-
-    Raises
-    ------
-    BackboneError
-        If torchvision has no such model, the model does not turn images of any size into one
-        vector, or random weights come without images.
-    DataNotAvailableError
-        If the weights are neither here nor to be had.
-    """
+    """Build a backbone with its weights, batch normalisation fixed and folded."""
     if name.weights == "chest":
         body, n_features = chest_densenet()
         grey = GreyInput((127.5,), (127.5 / 1024,))

@@ -11,13 +11,6 @@ def calibrate_batch_norm(model: nn.Module, batches: list[Tensor]) -> None:
     A network with random weights has statistics that fit no input, and its features are then
     worse than they need be; as a baseline it deserves its own. Layer after layer settles in one
     pass, because in training mode each normalises by the batch at hand.
-
-    Parameters
-    ----------
-    model : Module
-        Changed in place and left in evaluation mode.
-    batches : list of Tensor
-        Inputs of the model.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
@@ -39,16 +32,6 @@ def fix_batch_norm(model: nn.Module) -> nn.Module:
 
     Small batches have statistics too noisy to learn from; torchvision's ``FrozenBatchNorm2d``
     is the same choice.
-
-    Parameters
-    ----------
-    model : Module
-        Changed in place.
-
-    Returns
-    -------
-    Module
-        The same, in evaluation mode.
     """
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -61,14 +44,5 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
 
     The function stays the same and costs less. Fine-tuning such a network moves its
     convolutions; see `fix_batch_norm` for what stays.
-
-    Parameters
-    ----------
-    model : Module
-
-    Returns
-    -------
-    Module
-        In evaluation mode. Normalisation that follows no convolution stays where it is.
     """
     return fuse(fix_batch_norm(model))

@@ -14,12 +14,7 @@ CHEST_WEIGHTS = "densenet121-res224-all"
 
 
 class PooledDenseNet(nn.Module):
-    """The convolutional part of a DenseNet with global average pooling.
-
-    Parameters
-    ----------
-    features : Module
-    """
+    """The convolutional part of a DenseNet with global average pooling."""
 
     def __init__(self, features: nn.Module) -> None:
         super().__init__()
@@ -36,22 +31,6 @@ def chest_densenet(path: str | Path | None = None) -> tuple[nn.Module, int]:
 
     It has seen NIH images with their text-mined labels, so that no split of the NIH's images is
     held out for it.
-
-    Parameters
-    ----------
-    path : path, optional
-        The downloaded file; fetched once if not given.
-
-    Returns
-    -------
-    body : Module
-        From one channel of -1024 to 1024 to 1,024 features.
-    n_features : int
-
-    Raises
-    ------
-    DataNotAvailableError
-        If the weights cannot be fetched.
 
     References
     ----------

@@ -7,15 +7,7 @@ from torch import Tensor, nn
 
 
 class GreyInput(nn.Module):
-    """Turn grey images of 0 to 255 into a network's normalised channels.
-
-    Parameters
-    ----------
-    mean, std : sequence of float, one for each channel
-        On the scale of 0 to 255.
-    rotated : bool
-        Turn the image by 180 degrees, for weights whose kernels are turned.
-    """
+    """Turn grey images of 0 to 255 into a network's normalised channels."""
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], rotated: bool = False) -> None:
         super().__init__()
@@ -24,18 +16,7 @@ class GreyInput(nn.Module):
         self.rotated = rotated
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalise a batch.
-
-        Parameters
-        ----------
-        images : Tensor of uint8 or float, shape (n, height, width)
-            Grey, 0 to 255.
-
-        Returns
-        -------
-        Tensor of float32, shape (n, channels, height, width)
-            Channels last in memory, which convolutions prefer.
-        """
+        """Normalise a batch; shape (n, channels, height, width)."""
         grey = images.unsqueeze(1).float()
         if self.rotated:
             grey = grey.flip((2, 3))

@@ -29,21 +29,12 @@ class ImageFolderError(ValueError):
 
 @dataclass(frozen=True)
 class FolderPredictions:
-    """What became of a folder's files.
+    """What became of a folder's files."""
 
-    Attributes
-    ----------
-    destination : Path
-        The table.
-    n_predicted : int
-        Its rows.
-    skipped, inverted : tuple of str
-        One line for each file that could not be read, and for each that looks inverted and was
-        predicted all the same.
-    """
-
-    destination: Path
-    n_predicted: int
+    destination: Path  # The table
+    n_predicted: int  # Its rows
+    # One line for each file that could not be read, and for each that looks inverted and was
+    # predicted all the same
     skipped: tuple[str, ...]
     inverted: tuple[str, ...]
 
@@ -66,24 +57,6 @@ def predict_folder(
     without an ending or with a number as one; hidden files are passed over. Links are followed as
     long as they stay in the folder. The table appears when it is complete; a run that fails or is
     stopped leaves an older one as it was. Only one batch of images is in memory at a time.
-
-    Parameters
-    ----------
-    classifier : StoredClassifier
-    folder : path
-    destination : path
-        A ``.csv`` file with the columns image (the path below the folder, with forward slashes)
-        and the 14 observations in their order; cells are probabilities, blank where the classifier
-        has no head.
-
-    Returns
-    -------
-    FolderPredictions
-
-    Raises
-    ------
-    ImageFolderError
-        If there is no such folder, no image in it, or the table cannot be written.
     """
     folder, destination = Path(folder), Path(destination)
     if not folder.is_dir():

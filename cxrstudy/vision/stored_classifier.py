@@ -37,35 +37,15 @@ class ClassifierFileError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class StoredClassifier:
-    """A backbone with one logistic regression for each of some observations.
+    """A backbone with one logistic regression for each of some observations."""
 
-    Attributes
-    ----------
-    name : BackboneName
-        Architecture, and where the weights came from.
-    backbone : Backbone
-    image_size : int
-        Edge in pixels of the images that the heads were fitted on.
-    observations : tuple of str
-        The heads in order, each one of the 14 observations.
-    coefficients : ndarray of float32, shape (n_observations, n_features)
-    intercepts : ndarray of float32, shape (n_observations,)
-    about : dict
-        What the heads were fitted on and with, as JSON can hold it.
-
-    Raises
-    ------
-    ValueError
-        If the parts do not fit together.
-    """
-
-    name: BackboneName
+    name: BackboneName  # Architecture, and where the weights came from
     backbone: Backbone
-    image_size: int
-    observations: tuple[str, ...]
-    coefficients: np.ndarray
-    intercepts: np.ndarray
-    about: dict
+    image_size: int  # Edge in pixels of the images that the heads were fitted on
+    observations: tuple[str, ...]  # The heads in order, each one of the 14 observations
+    coefficients: np.ndarray  # [n_observations, n_features]
+    intercepts: np.ndarray  # [n_observations,]
+    about: dict  # What the heads were fitted on and with, as JSON can hold it
 
     def __post_init__(self) -> None:
         """Refuse heads of unknown observations, or of another shape than the backbone's."""
@@ -82,22 +62,7 @@ class StoredClassifier:
             )
 
     def predict(self, pixels: np.ndarray) -> pd.DataFrame:
-        """Predict the probability of every observation, on the accelerator where there is one.
-
-        Parameters
-        ----------
-        pixels : ndarray of uint8, shape (n, image_size, image_size)
-            Grey, bright = dense.
-
-        Returns
-        -------
-        DataFrame of float32, shape (n, n_observations)
-
-        Raises
-        ------
-        ValueError
-            If the pixels have another type or shape.
-        """
+        """Predict the probability of every observation, on the accelerator where there is one."""
         edges = (self.image_size, self.image_size)
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[1:] != edges:
             raise ValueError(
@@ -175,23 +140,7 @@ def save_classifier(classifier: StoredClassifier, path: str | Path) -> Path:
 
 
 def load_classifier(path: str | Path) -> StoredClassifier:
-    """Read a classifier from its file.
-
-    Parameters
-    ----------
-    path : path
-        As `save_classifier` wrote it.
-
-    Returns
-    -------
-    StoredClassifier
-        On the CPU.
-
-    Raises
-    ------
-    ClassifierFileError
-        If there is no such file, it is of another kind, or any of it is damaged or cut off.
-    """
+    """Read a classifier from its file."""
     path = Path(path)
     if not path.is_file():
         raise ClassifierFileError(f"{path}: no such file. {_REMEDY}")

@@ -7,7 +7,7 @@ inversion  `looks_inverted`: files whose air is bright are named, never changed 
 building   `build_pixels`: named images to one array in the cache; resumes after a kill
 nih_tables `nih_tables`: people and labels of any images of ChestX-ray14
 nih_block  `load_nih_block`: 9,998 images of the NIH's archive ``images_002``
-folders    `load_nih_folder`, `load_chexpert`, `load_mimic_cxr`: data sets that the user holds
+folders    `load_images`: the block, or a folder of NIH images that the user holds
 ========== ===================================================================================
 """
 
@@ -26,7 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "building": ["BuiltPixels", "NamedImage", "build_pixels"],
-        "folders": ["load_chexpert", "load_mimic_cxr", "load_nih_folder"],
+        "folders": ["load_images"],
         "image_set": ["ImageSet"],
         "inversion": ["looks_inverted"],
         "nih_block": ["load_nih_block"],

@@ -40,41 +40,22 @@ _BAR_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class NamedImage:
-    """One image that is to be read.
+    """One image that is to be read."""
 
-    Attributes
-    ----------
-    image : str
-        Its id.
-    where : str
-        File or archive member, as errors name it.
-    read : callable
-        Returns the bytes, or raises an `OSError`. It is called before the next image is asked
-        for, so an archive can be read from front to back.
-    """
-
-    image: str
-    where: str
+    image: str  # Its id
+    where: str  # File or archive member, as errors name it
+    # Returns the bytes, or raises an `OSError`. It is called before the next image is asked for, so
+    # an archive can be read from front to back.
     read: Callable[[], bytes]
 
 
 @dataclass(frozen=True, eq=False)
 class BuiltPixels:
-    """A finished array and what became of every image that was listed.
+    """A finished array and what became of every image that was listed."""
 
-    Attributes
-    ----------
-    pixels : numpy.ndarray of uint8, shape (n_images, size, size)
-        Memory-mapped, read-only.
-    images : Index of str
-        Ids in the order of the array.
-    excluded : DataFrame
-        Columns image and reason.
-    """
-
-    pixels: np.ndarray
-    images: pd.Index
-    excluded: pd.DataFrame
+    pixels: np.ndarray  # [n_images, size, size] Memory-mapped, read-only
+    images: pd.Index  # Ids in the order of the array
+    excluded: pd.DataFrame  # Columns image and reason
 
 
 def build_pixels(
@@ -90,30 +71,6 @@ def build_pixels(
     Images that cannot be used are left out and listed: missing, damaged, of one grey level,
     inverted, listed twice, or with the same pixels as an earlier one. A build that was killed goes
     on after its last finished chunk. Processes that want the same array wait for each other.
-
-    Parameters
-    ----------
-    sources : iterable of NamedImage
-        The same ids in the same order in every call with this key; not touched if the array is
-        there.
-    key : str
-        Name of the array: whatever changes the pixels must change the key. Size and recipe are
-        added to it.
-    size : int
-        Edge of the squares in pixels.
-    total : int
-        Number of sources, for the progress bar.
-    check_inversion : bool
-        Whether images whose air looks bright are left out.
-
-    Returns
-    -------
-    BuiltPixels
-
-    Raises
-    ------
-    ImageReadError
-        If no image can be used.
     """
     folder = cache_folder() / FOLDER / f"{key}-{size}px-r{_RECIPE}"
     if not folder.is_dir():

@@ -15,32 +15,21 @@ _CHUNK = 1024  # images that are read from the disk at once
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images with their tables, all in one order.
+    """Images with their tables, all in one order."""
 
-    Attributes
-    ----------
-    name : str
-        Display name, such as ``"NIH block"``.
-    build : str
-        In words, where the pixels come from and what was done to them. Pages print it, as
-        differently built pixels give different figures.
-    pixels : numpy.ndarray of uint8, shape (n_images, size, size)
-        Grey, bright = dense; may be memory-mapped, then read-only.
-    images : DataFrame
-        Indexed by image id (``image``): patient, view (``"AP"``, ``"PA"``, another or missing),
-        sex (``"F"``, ``"M"`` or missing) and age in years.
-    labels : dict of str to DataFrame of float
-        Label source to its table: 1, 0, and NaN where the source says nothing (-1 where it says
-        uncertain); on the same index.
-    excluded : DataFrame
-        Columns image and reason: every image that was listed and is not in the set.
-    """
-
-    name: str
+    name: str  # Display name, such as ``"NIH block"``
+    # In words, where the pixels come from and what was done to them. Pages print it, as differently
+    # built pixels give different figures.
     build: str
+    # [n_images, size, size] Grey, bright = dense; may be memory-mapped, then read-only
     pixels: np.ndarray
+    # Indexed by image id (``image``): patient, view (``"AP"``, ``"PA"``, another or missing), sex
+    # (``"F"``, ``"M"`` or missing) and age in years
     images: pd.DataFrame
+    # Label source to its table: 1, 0, and NaN where the source says nothing (-1 where it says
+    # uncertain); on the same index
     labels: dict[str, pd.DataFrame]
+    # Columns image and reason: every image that was listed and is not in the set
     excluded: pd.DataFrame
 
     def __post_init__(self) -> None:
@@ -66,23 +55,7 @@ class ImageSet:
         return self.pixels.shape[1]
 
     def subset(self, images: Iterable[str]) -> "ImageSet":
-        """Keep some images, in the order in which they are named.
-
-        Parameters
-        ----------
-        images : iterable of str
-            Image ids, each at most once.
-
-        Returns
-        -------
-        ImageSet
-            Pixels in memory.
-
-        Raises
-        ------
-        KeyError
-            If the set has no such image.
-        """
+        """Keep some images, in the order in which they are named."""
         wanted = pd.Index(images)
         rows = self.images.index.get_indexer(wanted)
         if (rows < 0).any():
@@ -95,18 +68,7 @@ class ImageSet:
         )
 
     def resized(self, size: int) -> "ImageSet":
-        """Change the images' size by `cxrstudy.data.images.reading.to_square`.
-
-        Parameters
-        ----------
-        size : int
-            Edge of the new squares in pixels.
-
-        Returns
-        -------
-        ImageSet
-            Pixels in memory; its build says what was done. The set itself if the size is right.
-        """
+        """Change the images' size by `cxrstudy.data.images.reading.to_square`."""
         if size == self.size:
             return self
         how = "averaged down" if size < self.size else "bilinearly enlarged"
@@ -120,22 +82,6 @@ class ImageSet:
 
         The fold is a hash of the patient alone: it stays when images or patients are added or
         left out, and is the same on every machine. Folds are therefore only about equally large.
-
-        Parameters
-        ----------
-        n_folds : int
-        salt : str
-            Another salt gives an independent division.
-
-        Returns
-        -------
-        numpy.ndarray of int64, shape (n_images,)
-            From 0 to ``n_folds - 1``.
-
-        Raises
-        ------
-        ValueError
-            If there are fewer than two folds, or an image has no patient.
         """
         if n_folds < 2:
             raise ValueError(f"n_folds must be at least 2, not {n_folds}")
@@ -146,13 +92,7 @@ class ImageSet:
         return np.array([_fold(patient, n_folds, salt) for patient in distinct], np.int64)[codes]
 
     def sha256(self) -> str:
-        """Fingerprint of the pixels, the ids and their order; the key of what is computed on them.
-
-        Returns
-        -------
-        str
-            64 hexadecimal digits.
-        """
+        """Return a fingerprint of pixels, ids and order: the key of what is computed on them."""
         return self._sha256
 
     @cached_property

@@ -31,31 +31,12 @@ def looks_inverted(image: np.ndarray) -> bool:
     the others are turned or show half a chest; of the same images inverted, 98.5 % are named.
     (Whether the border is brighter than the centre, a common test, errs on 18 % of them.) What is
     named should be looked at or left out, never changed unseen.
-
-    Parameters
-    ----------
-    image : numpy.ndarray of uint8, shape (height, width)
-
-    Returns
-    -------
-    bool
-        False for an image of one grey level.
     """
     return usual_correlation(image) < THRESHOLD
 
 
 def usual_correlation(image: np.ndarray) -> float:
-    """Correlate an image with the usual frontal chest image on a grid of 8 by 8.
-
-    Parameters
-    ----------
-    image : numpy.ndarray of uint8, shape (height, width)
-
-    Returns
-    -------
-    float
-        From -1 to 1; 0 for an image of one grey level.
-    """
+    """Correlate an image with the usual frontal chest image on a grid of 8 by 8."""
     grid = to_square(image, len(_USUAL)).astype(float)
     if grid.std() == 0:
         return 0.0

@@ -39,27 +39,6 @@ def load_nih_block(size: int = PREBUILT_SIZE, build: str = "auto") -> ImageSet:
     One image, ``00002300_026.png``, is inverted in the NIH's release, and a few are turned; they
     are left as they are.
 
-    Parameters
-    ----------
-    size : int
-        Edge of the squares in pixels. The prebuilt block has 128, which other sizes are computed
-        from; the archive has 1024.
-    build : {"auto", "prebuilt", "archive"}
-        ``"auto"`` takes the prebuilt block if a mirror holds it, else the archive if it is on this
-        machine; only ``"archive"`` downloads (4 GB).
-
-    Returns
-    -------
-    ImageSet
-        Labels ``nlp``, ``rsna`` and ``google``, see `nih_tables`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such build.
-    DataNotAvailableError, CorruptDataError
-        See `cxrstudy.data.registry`.
-
     References
     ----------
     Wang et al. 2017, ChestX-ray8. The images were provided by the NIH Clinical Center:
@@ -74,30 +53,12 @@ def load_nih_block(size: int = PREBUILT_SIZE, build: str = "auto") -> ImageSet:
 
 
 def block_images() -> pd.Index:
-    """Name the images of the block in the order of their names.
-
-    Returns
-    -------
-    Index of str, shape (9998,)
-    """
+    """Name the images of the block in the order of their names; shape (9998,)."""
     return load_nih().images.index[ARCHIVE_ROWS].drop(list(NOT_IN_BLOCK)).sort_values()
 
 
 def read_archive(path: Path, images: pd.Index) -> Iterator[NamedImage]:
-    """Read the wanted images of one of the NIH's archives from front to back.
-
-    Parameters
-    ----------
-    path : Path
-        A gzipped tar file.
-    images : Index of str
-        The wanted names; other members are passed over.
-
-    Yields
-    ------
-    NamedImage
-        In the archive's order, then those that it lacks.
-    """
+    """Read the wanted images of one of the NIH's archives from front to back."""
     wanted = dict.fromkeys(images)
     with tarfile.open(path, "r:gz") as archive:
         for member in archive:

@@ -6,29 +6,7 @@ from cxrstudy.data.nih_experts import load_google, load_nih, load_rsna
 
 
 def nih_tables(images: pd.Index) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
-    """Look images up in the tables of the NIH, RSNA and Google.
-
-    Parameters
-    ----------
-    images : Index of str
-        The NIH's image names, such as ``"00001336_000.png"``.
-
-    Returns
-    -------
-    images : DataFrame
-        patient, view, sex and age.
-    labels : dict of str to DataFrame of float
-        ``nlp``: the fourteen text-mined findings and ``No Finding``, for every image. ``rsna``:
-        RSNA's three classes, and ``google``: Google's four findings of both sets, NaN where the
-        experts did not read the image.
-
-    Raises
-    ------
-    KeyError
-        If the NIH's table has no such image.
-    DataNotAvailableError, CorruptDataError
-        See `cxrstudy.data.registry`.
-    """
+    """Look images up in the tables of the NIH, RSNA and Google."""
     nih = load_nih()
     unknown = images.difference(nih.images.index)
     if len(unknown):

@@ -22,15 +22,7 @@ _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I")
 
 
 class ImageReadError(ValueError):
-    """An image cannot be used; the message is one line that names the file and the remedy.
-
-    Attributes
-    ----------
-    path : str
-        The file, or its name in an archive.
-    reason : str
-        What is wrong and what to do.
-    """
+    """An image cannot be used; the message is one line that names the file and the remedy."""
 
     def __init__(self, path: str | Path, reason: str) -> None:
         """Keep the file and the reason apart, for tables of excluded images."""
@@ -43,7 +35,7 @@ class ImageReadError(ValueError):
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read a PNG, JPEG or DICOM file.
+    """Read a PNG, JPEG or DICOM file; shape (height, width).
 
     The kind is found from the content, whatever the name ends in. A DICOM file's own rescaling and
     window are applied and MONOCHROME1 is inverted; 16 bits, and DICOM files without a window, are
@@ -52,20 +44,6 @@ def read_image(path: str | Path) -> np.ndarray:
 
     A PNG or JPEG file cannot say whether its air is dark or bright. It is returned as it is;
     `cxrstudy.data.images.inversion.looks_inverted` finds most of those that should not be used so.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    numpy.ndarray of uint8, shape (height, width)
-
-    Raises
-    ------
-    ImageReadError
-        If the file is missing, empty, damaged, of another kind, has several frames, or needs a
-        decoder that is not installed.
     """
     try:
         content = Path(path).read_bytes()
@@ -76,22 +54,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def decode_image(content: bytes, name: str | Path) -> np.ndarray:
-    """Decode the bytes of a PNG, JPEG or DICOM file, as `read_image` does.
-
-    Parameters
-    ----------
-    content : bytes
-    name : str or Path
-        What errors call the file.
-
-    Returns
-    -------
-    numpy.ndarray of uint8, shape (height, width)
-
-    Raises
-    ------
-    ImageReadError
-    """
+    """Decode the bytes of a PNG, JPEG or DICOM file, as `read_image` does."""
     if not content:
         raise ImageReadError(name, "the file is empty. Copy it anew.")
     if content[_DICOM_MARK] == b"DICM":
@@ -105,16 +68,6 @@ def to_square(image: np.ndarray, size: int) -> np.ndarray:
     Shrinking averages over areas, enlarging interpolates linearly. The aspect ratio is not kept:
     the NIH squashed its images, of many shapes, to squares of 1024 pixels, so a model that learns
     on them should see images of other sources treated alike.
-
-    Parameters
-    ----------
-    image : numpy.ndarray of uint8, shape (height, width)
-    size : int
-        Edge of the square in pixels.
-
-    Returns
-    -------
-    numpy.ndarray of uint8, shape (size, size)
     """
     if image.shape == (size, size):
         return image

@@ -1,0 +1,367 @@
+"""Probes: many ridge logistic regressions on the same frozen features, in one solve.
+
+A sweep over penalties, labels and folds fits hundreds of heads to one feature matrix. One by one,
+each step of each head reads the whole matrix for two matrix-vector products. Together they are the
+rows of one matrix, and a step of all of them is two matrix products, at the speed of the
+arithmetic.
+
+The sum of all losses is minimised by SciPy's L-BFGS. Of each head's Hessian only the variance of
+the rows, p (1 - p), is unknown beforehand; with that of the prevalence in its place the inverse is
+known from the eigenvectors of the features' covariance. A change of variables by its square root
+leaves well-conditioned problems: ten to thirty steps do where scikit-learn needs hundreds.
+"""
+
+import itertools
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import OptimizeResult, minimize
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+TOLERANCE = 1e-6
+"""Largest entry of the gradient at which a solve ends, as scikit-learn's ``tol``: of the mean loss
+of a head, penalty included, for features scaled to variance 1."""
+
+MAX_STEPS = 1000
+
+# Errors of the logits at this tolerance are far below what tells one penalty from the next.
+_SELECTION_TOLERANCE = 1e-4
+# Rounding of the loss may end a descent early; another one starts with no memory of curvature.
+_ATTEMPTS = 3
+# Heads that are solved together. More would drive the logits out of the processor's cache.
+_BLOCK = 32
+# Share of a feature's variance over all rows. Standardising what has less would magnify a few odd
+# values a hundredfold.
+_LEAST_VARIANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class LogisticHeads:
+    """Fitted logistic regressions, one for each problem."""
+
+    coefficients: NDArray[np.float64]  # [k, d], for one unit of each feature as it was passed
+    intercepts: NDArray[np.float64]  # [k]
+
+    def scores(self, features: ArrayLike) -> NDArray[np.float64]:
+        """Logits of rows under every head, shape (n, k)."""
+        return np.asarray(features, np.float64) @ self.coefficients.T + self.intercepts
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Out-of-fold predictions of `cross_fit`, folds in sorted order."""
+
+    logits: NDArray[np.float64]  # [n, k]
+    inverse_penalties: NDArray[np.float64]  # [folds, k], C of the head that scores each fold
+
+
+def fit_logistic(
+    features: ArrayLike,
+    targets: ArrayLike,
+    inverse_penalties: ArrayLike,
+    sample_weights: ArrayLike | None = None,
+    *,
+    standardise: bool = False,
+    tolerance: float = TOLERANCE,
+    device: str = "auto",
+) -> LogisticHeads:
+    """Fit k ridge logistic regressions to the same features at once.
+
+    Problem j minimises ``sum_i w_ij loss(y_ij, x_i b_j + a_j) + |b_j|^2 / (2 C_j)``, the objective
+    of scikit-learn's ``LogisticRegression(C=C_j)``. Targets [n, k] are classes or probabilities
+    between them; NaN leaves a row out. Weights are [n] or [n, k], C is [k] or one number.
+
+    With `standardise` the penalty is on coefficients of features with mean 0 and variance 1 over
+    the problem's own rows, as after scikit-learn's ``StandardScaler``; a feature that hardly varies
+    among them keeps its overall scale.
+    """
+    features, labels = _checked(features, targets)
+    weights = np.ones(labels.shape) if sample_weights is None else np.asarray(sample_weights, float)
+    if weights.shape == labels.shape[:1]:
+        weights = np.repeat(weights[:, None], labels.shape[1], axis=1)
+    if weights.shape != labels.shape or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(
+            f"sample_weights of shape {weights.shape} must be finite, not negative, and have shape "
+            f"{labels.shape[:1]} or {labels.shape}"
+        )
+    penalties = _checked_penalties(inverse_penalties)
+    if penalties.shape not in ((), (labels.shape[1],)):
+        raise ValueError(f"give one, or one for each of the {labels.shape[1]} columns of targets")
+    penalties = np.broadcast_to(penalties, labels.shape[1])
+    design = _Design(features, standardise, device)
+    return design.solve(labels.T, weights.T, penalties, tolerance)
+
+
+def cross_fit(
+    features: ArrayLike,
+    targets: ArrayLike,
+    folds: ArrayLike,
+    inverse_penalties: ArrayLike,
+    *,
+    tolerance: float = TOLERANCE,
+) -> CrossFit:
+    """Score every row by heads that never saw its fold, penalties chosen without it as well.
+
+    Of several penalties, each fold and target gets the one with the smallest log loss in a
+    cross-validation over the *other* folds. A head for that leaves out two folds, one as the test
+    fold and one for the choice; since both roles can be swapped, each pair of folds is fitted once.
+    Features are standardised on each head's own rows. Rows whose target is NaN are scored but not
+    trained on.
+    """
+    features, labels = _checked(features, targets)
+    candidates = np.unique(_checked_penalties(inverse_penalties))
+    fold_of, n_folds = _numbered(folds, len(labels), needed=2 if candidates.size == 1 else 3)
+    design = _Design(features, standardise=True)
+    chosen = np.full((n_folds, labels.shape[1]), candidates[0])
+    if candidates.size > 1:
+        pairs = list(itertools.combinations(range(n_folds), 2))
+        training = np.array([(fold_of != a) & (fold_of != b) for a, b in pairs])
+        losses = np.zeros((n_folds, candidates.size, labels.shape[1]))
+        heads = _fit_candidates(design, labels, training, candidates, tolerance)
+        for (a, b), part in zip(pairs, heads, strict=True):
+            for fold, judged in ((a, fold_of == b), (b, fold_of == a)):
+                losses[fold] += _log_losses(labels[judged], part.scores(features[judged]))
+        chosen = candidates[losses.argmin(axis=1)]
+    training = fold_of != np.arange(n_folds)[:, None]
+    logits = np.empty(labels.shape)
+    heads = _fit_parts(design, labels, training, chosen[:, None], tolerance)
+    for fold, part in enumerate(heads):
+        logits[fold_of == fold] = part.scores(features[fold_of == fold])
+    return CrossFit(logits, chosen)
+
+
+def cross_fit_nested(
+    features: ArrayLike,
+    targets: ArrayLike,
+    folds: ArrayLike,
+    inner_folds: ArrayLike,
+    inverse_penalties: ArrayLike,
+    *,
+    tolerance: float = TOLERANCE,
+) -> CrossFit:
+    """Score every row by heads that never saw its fold; inner folds of the rest choose penalties.
+
+    For few and large folds, such as two halves. Each fold's training rows are prepared by
+    themselves, since half of the rows may have quite other principal directions than all.
+    """
+    features, labels = _checked(features, targets)
+    candidates = np.unique(_checked_penalties(inverse_penalties))
+    fold_of, n_folds = _numbered(folds, len(labels), needed=2)
+    inner_of, n_inner = _numbered(inner_folds, len(labels), needed=2)
+    logits = np.empty(labels.shape)
+    chosen = np.empty((n_folds, labels.shape[1]))
+    for fold in range(n_folds):
+        rest = fold_of != fold
+        own, design = labels[rest], _Design(features[rest], standardise=True)
+        training = inner_of[rest] != np.arange(n_inner)[:, None]
+        heads = _fit_candidates(design, own, training, candidates, tolerance)
+        losses = sum(
+            _log_losses(own[~rows], part.scores(features[rest][~rows]))
+            for rows, part in zip(training, heads, strict=True)
+        )
+        chosen[fold] = candidates[losses.argmin(axis=0)]
+        every = np.ones((1, len(own)), bool)
+        (final,) = _fit_parts(design, own, every, chosen[fold][None, None], tolerance)
+        logits[~rest] = final.scores(features[~rest])
+    return CrossFit(logits, chosen)
+
+
+def _fit_candidates(
+    design: "_Design", labels: NDArray, training: NDArray, candidates: NDArray, tolerance: float
+) -> list[LogisticHeads]:
+    shape = len(training), candidates.size, labels.shape[1]
+    penalties = np.broadcast_to(candidates[:, None], shape)
+    return _fit_parts(design, labels, training, penalties, max(tolerance, _SELECTION_TOLERANCE))
+
+
+def _fit_parts(
+    design: "_Design", labels: NDArray, training: NDArray, penalties: NDArray, tolerance: float
+) -> list[LogisticHeads]:
+    """Fit all targets to each part of the rows, [parts, n]; penalties are [parts, c, targets]."""
+    n_parts, n_penalties, n_targets = penalties.shape
+    targets = np.tile(labels.T, (n_parts * n_penalties, 1))
+    weights = np.repeat(training.astype(float), n_penalties * n_targets, axis=0)
+    heads = design.solve(targets, weights, penalties.ravel(), tolerance)
+    by_part = (np.split(array, n_parts) for array in (heads.coefficients, heads.intercepts))
+    return [LogisticHeads(*part) for part in zip(*by_part, strict=True)]
+
+
+def _log_losses(labels: NDArray, logits: NDArray) -> NDArray:
+    """Sum over the rows that have a target; logits are [n, c * k], losses [c, k]."""
+    logits = logits.reshape(len(labels), -1, labels.shape[1])
+    return np.nansum(np.logaddexp(0.0, logits) - labels[:, None] * logits, axis=0)
+
+
+class _Design:
+    """Features prepared once for every solve on them: centred, scaled, with their eigenvectors.
+
+    Centring and scaling are changes of variables: they leave each problem as it was, whichever rows
+    take part, and only make the numbers easy to compute with.
+    """
+
+    def __init__(self, features: NDArray, standardise: bool, device: str = "auto") -> None:
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.standardise, self.device = standardise, device
+        table = torch.tensor(features, dtype=torch.float64, device=device)
+        self.mean = table.mean(0)
+        table -= self.mean
+        variance = table.square().mean(0)
+        if not standardise:
+            variance = variance.mean().expand_as(variance)
+        self.scale = torch.where(variance > 0, variance, 1.0).sqrt()
+        self.features = table / self.scale
+        spectrum, self.basis = torch.linalg.eigh(self.features.T @ self.features / len(table))
+        self.spectrum = spectrum.clamp(min=0.0)
+
+    def solve(
+        self, targets: NDArray, weights: NDArray, inverse_penalties: NDArray, tolerance: float
+    ) -> LogisticHeads:
+        """Solve k problems, one in each row of targets and weights, [k, n]."""
+        _refuse_single_class(targets, weights)
+        heads = LogisticHeads(np.empty((len(targets), self.mean.numel())), np.empty(len(targets)))
+        # Problems with about the same penalty need about the same number of steps.
+        order = np.argsort(inverse_penalties, kind="stable")
+        largest = 0.0
+        for first in range(0, len(order), _BLOCK):
+            block = order[first : first + _BLOCK]
+            parts = (targets[block], weights[block], inverse_penalties[block, None])
+            tensors = (torch.tensor(part, device=self.device) for part in parts)
+            coefficients, intercepts, norm = self._solve_block(*tensors, tolerance)
+            coefficients = coefficients / self.scale
+            heads.coefficients[block] = coefficients.cpu()
+            heads.intercepts[block] = (intercepts[:, 0] - coefficients @ self.mean).cpu()
+            largest = max(largest, norm)
+        if largest > tolerance:
+            warnings.warn(
+                f"logistic regressions ended at a gradient of {largest:.1e}, above the tolerance "
+                f"of {tolerance:.1e}: raise it, or penalise more",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return heads
+
+    def _solve_block(
+        self, targets: Tensor, weights: Tensor, inverse_penalties: Tensor, tolerance: float
+    ) -> tuple[Tensor, Tensor, float]:
+        """Coefficients of the scaled features, intercepts [k, 1], and the largest gradient."""
+        weights = torch.where(targets.isnan(), 0.0, weights)
+        targets = targets.nan_to_num()
+        total = weights.sum(1, keepdim=True)
+        weights = weights / total
+        # Of the penalty, [k, d].
+        curvature = self._units(weights).square() / (inverse_penalties * total)
+        prevalence = (weights * targets).sum(1, keepdim=True)
+        variance = prevalence * (1.0 - prevalence)
+        root = (variance * self.spectrum + curvature.mean(1, keepdim=True)).rsqrt()
+
+        def parameters(point: Tensor) -> tuple[Tensor, Tensor]:
+            return (root * point[:, :-1]) @ self.basis.T, point[:, -1:] / variance.sqrt()
+
+        def loss(coefficients: Tensor, intercepts: Tensor) -> Tensor:
+            logits = coefficients @ self.features.T + intercepts
+            rows = binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum")
+            return rows + 0.5 * (curvature * coefficients.square()).sum()
+
+        point = torch.cat([torch.zeros_like(root), prevalence.logit() * variance.sqrt()], 1)
+        point, norm = _minimise(loss, parameters, point, tolerance)
+        return *parameters(point), norm
+
+    def _units(self, weights: Tensor) -> Tensor:
+        """Say what each problem's penalty takes as one unit of a scaled feature, [k, d]."""
+        if not self.standardise:
+            return (1.0 / self.scale).expand(len(weights), -1)
+        variance = weights @ self.features.square() - (weights @ self.features).square()
+        return torch.where(variance > _LEAST_VARIANCE, variance, 1.0).sqrt()
+
+
+def _minimise(
+    loss: Callable[[Tensor, Tensor], Tensor],
+    parameters: Callable[[Tensor], tuple[Tensor, Tensor]],
+    start: Tensor,
+    tolerance: float,
+) -> tuple[Tensor, float]:
+    """Minimise over points, until the gradient by the parameters they stand for is small."""
+    norm = np.inf
+
+    def value_and_slope(flat: NDArray) -> tuple[float, NDArray]:
+        nonlocal norm
+        point = start.new_tensor(flat).view_as(start).requires_grad_()
+        found = parameters(point)
+        value = loss(*found)
+        slope, *gradients = torch.autograd.grad(value, (point, *found))
+        norm = max(float(gradient.abs().max()) for gradient in gradients)
+        return value.item(), slope.cpu().numpy().ravel()
+
+    def stop_if_small(intermediate_result: OptimizeResult) -> None:
+        if norm <= tolerance:
+            raise StopIteration
+
+    flat = start.cpu().numpy().ravel()
+    options = {"maxiter": MAX_STEPS, "maxfun": 10 * MAX_STEPS, "ftol": 0.0, "gtol": 0.0}
+    for _ in range(_ATTEMPTS):
+        flat = minimize(
+            value_and_slope, flat, jac=True, method="L-BFGS-B",
+            callback=stop_if_small, options=options,
+        ).x  # fmt: skip
+        value_and_slope(flat)
+        if norm <= tolerance:
+            break
+    return start.new_tensor(flat).view_as(start), norm
+
+
+def _checked(features: ArrayLike, targets: ArrayLike) -> tuple[NDArray, NDArray[np.float64]]:
+    """Return features [n, d] without gaps and targets [n, k] in [0, 1] or NaN."""
+    features = check_array(features, dtype=(np.float64, np.float32), input_name="features")
+    labels = check_array(
+        targets, dtype=np.float64, ensure_all_finite="allow-nan", input_name="targets"
+    )
+    if len(labels) != len(features):
+        raise ValueError(f"{len(labels)} rows of targets do not fit {len(features)} of features")
+    outside = (labels < 0) | (labels > 1)
+    if outside.any():
+        row, column = np.argwhere(outside)[0]
+        raise ValueError(
+            f"targets row {row}, column {column} is {labels[row, column]}: need a number in "
+            "[0, 1], or NaN to leave the row out"
+        )
+    return features, labels
+
+
+def _checked_penalties(values: ArrayLike) -> NDArray[np.float64]:
+    penalties = np.asarray(values, np.float64)
+    if not (np.isfinite(penalties) & (penalties > 0)).all():
+        raise ValueError(f"inverse_penalties are {values}: need finite numbers above 0")
+    return penalties
+
+
+def _numbered(folds: ArrayLike, n_rows: int, needed: int) -> tuple[NDArray[np.int64], int]:
+    """Turn names of folds into numbers in their sorted order, and count them."""
+    names, numbers = np.unique(np.asarray(folds), return_inverse=True)
+    if numbers.shape != (n_rows,):
+        raise ValueError(f"folds have shape {numbers.shape}: need one for each of {n_rows} rows")
+    if names.size < needed:
+        raise ValueError(
+            f"{names.size} folds, but {needed} are needed: one to test, one to train and, for "
+            "several penalties, one to choose with; cross_fit_nested chooses within the rest"
+        )
+    return numbers, names.size
+
+
+def _refuse_single_class(targets: NDArray, weights: NDArray) -> None:
+    """Refuse problems whose intercept would grow without bound, [k, n]."""
+    positive, negative = (np.nansum(weights * part, axis=1) for part in (targets, 1.0 - targets))
+    lacking = np.flatnonzero((positive == 0) | (negative == 0))
+    if lacking.size:
+        rows = int(((weights[lacking[0]] > 0) & ~np.isnan(targets[lacking[0]])).sum())
+        raise ValueError(
+            f"problem {lacking[0]} of {len(targets)} trains on {rows} rows of one class: a "
+            "logistic regression needs two; leave the column out, or choose other folds"
+        )
