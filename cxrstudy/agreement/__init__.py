@@ -2,21 +2,17 @@
 
 =================== ==========================================================================
 compare             `agree`: methods against a truth, on shared bootstrap resamples
-out_of_bag          `agree_out_of_bag`: learned mappings, refitted in every replicate
 result              `Estimate` and `Agreement`: value, interval, p-value, paired difference, table
 metrics             F1, precision, recall, specificity, kappa, MCC, Youden, accuracy from counts
 ranking             AUROC and average precision with ties
-delong_variance     analytic variance of AUROC, as a check
 intervals           percentile and BCa intervals, p-values by inversion
 philox              the counter-based stream behind every resample
 =================== ==========================================================================
 """
 
 from .compare import agree
-from .delong_variance import delong
 from .intervals import bca_interval, bootstrap_p_value, percentile_interval
 from .metrics import COUNT_METRICS, count_metric
-from .out_of_bag import agree_out_of_bag
 from .philox import resample_weights
 from .result import MACRO_AVERAGE, WEIGHTED_AVERAGE, Agreement, Estimate
 from .visits import RANKING_METRICS
@@ -29,11 +25,9 @@ __all__ = [
     "Agreement",
     "Estimate",
     "agree",
-    "agree_out_of_bag",
     "bca_interval",
     "bootstrap_p_value",
     "count_metric",
-    "delong",
     "percentile_interval",
     "resample_weights",
 ]

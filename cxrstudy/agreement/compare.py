@@ -37,8 +37,7 @@ def agree(
     """Compare methods with a truth, observation by observation, on shared bootstrap resamples.
 
     Every method, observation and metric sees the same resamples, so differences are paired.  The
-    intervals are conditional on the predictions as given; for predictions of a model fitted on
-    these rows use `agree_out_of_bag`.
+    intervals are conditional on the predictions as given.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom, norm
 
-from cxrstudy.agreement import agree, agree_out_of_bag, count_metric
+from cxrstudy.agreement import agree, count_metric
 
 PREVALENCE = 0.3
 SIZES = [pytest.param(600, id="small"), pytest.param(6000, id="full", marks=pytest.mark.slow)]
@@ -96,56 +96,3 @@ def test_auroc_intervals(rng, n_simulations):
     values["a - b"] = values["a"] - values["b"]
     for method, value in values.items():
         _assert_nominal(_covered(table, method, "auroc", value))
-
-
-RATES = np.array([0.1, 0.3, 0.45, 0.8])
-"""Chance of a positive in each of four equally likely patterns of report labels."""
-
-
-def _rule(patterns, labels, weights):
-    """Say positive where a pattern's smoothed rate exceeds 0.37."""
-    total = np.bincount(patterns, weights=weights, minlength=4)
-    positive = np.bincount(patterns, weights=weights * labels, minlength=4)
-    return (positive + 0.37 > 0.37 * (total + 1)).astype(float)
-
-
-def _simulated_patterns(rng, n):
-    patterns = rng.integers(0, 4, n)
-    return patterns, (rng.random(n) < RATES[patterns]).astype(float)
-
-
-def _expected_f1(rng, n):
-    """Average the population F1 of the learned rule over training samples of size ``n``."""
-    rules = np.array([_rule(*_simulated_patterns(rng, n), np.ones(n)) for _ in range(5000)])
-    return np.mean(2 * rules @ RATES / (RATES.sum() + rules.sum(axis=1)))
-
-
-@pytest.mark.parametrize(
-    ("n_simulations", "n_bootstrap"),
-    [
-        pytest.param(120, 100, id="small"),
-        pytest.param(1500, 400, id="full", marks=pytest.mark.slow),
-    ],
-)
-def test_out_of_bag_intervals(rng, n_simulations, n_bootstrap):
-    """A mapping refitted in every replicate covers its expected performance."""
-    n = 250
-    expected = _expected_f1(rng, n)
-    covered = []
-    for simulation in range(n_simulations):
-        patterns, labels = _simulated_patterns(rng, n)
-
-        def fit_predict(train_weights, score_rows, patterns=patterns, labels=labels):
-            return _rule(patterns, labels, train_weights)[patterns[score_rows], None]
-
-        estimate = agree_out_of_bag(
-            pd.DataFrame({"s": labels}),
-            {"m": fit_predict},
-            metrics=("f1",),
-            n_folds=5,
-            n_bootstrap=n_bootstrap,
-            seed=simulation,
-        ).estimate("m", "s", "f1")
-        low, high = estimate.interval()
-        covered.append(low <= expected <= high)
-    _assert_nominal(covered)
