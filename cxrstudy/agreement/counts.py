@@ -24,7 +24,7 @@ _MULTIPLICITIES = 1 << 22
 class CountTable:
     """Indicators summed per resampling unit, and where each cell finds its four counts."""
 
-    table: np.ndarray  # (n_units, n_columns): uint8 where all are whole and below 128, or float64
+    table: np.ndarray  # (n_units, n_columns), of a type in which sums over any resample are exact
     # int64, (n_methods, n_observations, 4): the columns of complete pairs, truth positives,
     # predicted positives and true positives.
     columns: np.ndarray
@@ -49,8 +49,8 @@ def count_table(truth: np.ndarray, predictions: np.ndarray, weights, units) -> C
         (scale, (units.unit_of_row, np.arange(len(truth)))), (units.n_units, len(truth))
     )
     table = rows_of_unit @ indicators.T
-    if weights is None and table.max() < 128:
-        table = table.astype(np.uint8)
+    if weights is None and units.n_units * table.max() < 2**24:  # whole numbers to there
+        table = table.astype(np.float32)
     return CountTable(table, np.reshape(columns, cells.shape[:3]))
 
 
@@ -68,7 +68,7 @@ def _exactly_summable(weights: np.ndarray, units) -> np.ndarray:
 
 def _fill(values, counts, columns, metrics, averaged, zero_undefined: bool) -> None:
     """Evaluate all cells and averages of the tables whose ``counts`` are (n_columns, n_tables)."""
-    n, p, q, tp = np.moveaxis(counts[columns], 2, 0)
+    n, p, q, tp = np.moveaxis(counts.astype(np.float64)[columns], 2, 0)
     for code, of_metric in zip(metrics, values, strict=True):
         of_metric[:, :-2] = count_metric(COUNT_METRICS[code], n, p, q, tp)
         fill_averages(of_metric, p, averaged, zero_undefined)
@@ -83,16 +83,12 @@ def replicate_counts_on_cpu(
     counted: CountTable, units, metrics, averaged, zero_undefined: bool, n_replicates: int, seed
 ) -> np.ndarray:
     """Evaluate as `replicate_counts` does, without asking for an accelerator."""
-    # Single precision holds whole numbers exactly below 2**24.
-    whole = counted.table.dtype == np.uint8
-    small = whole and units.n_units * int(counted.table.max()) < 2**24
-    indicators = counted.table.T.astype(np.float32 if small else np.float64)
     values = _empty(counted, metrics, n_replicates)
     step = min(_TABLES, max(_MULTIPLICITIES // units.n_units, 1))
     for first in range(0, n_replicates, step):
         part = values[..., first : first + step]
         drawn = draw_weights(units, part.shape[-1], seed, first)
-        counts = (indicators @ drawn.T.astype(indicators.dtype)).astype(np.float64)
+        counts = counted.table.T @ drawn.T.astype(counted.table.dtype)
         _fill(part, counts, counted.columns, metrics, averaged, zero_undefined)
     return values
 

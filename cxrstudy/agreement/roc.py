@@ -71,20 +71,9 @@ def mean_sensitivity(
 ) -> np.ndarray:
     """Mean sensitivity of several models at given false-positive rates, for each set of weights.
 
-    Parameters
-    ----------
-    positive : numpy.ndarray of bool, shape (n_rows,)
-    scores : numpy.ndarray of float64, shape (n_models, n_rows)
-        Complete.
-    weights : numpy.ndarray, shape (n_resamples, n_rows)
-        How often each row counts.
-    targets : numpy.ndarray of float64, shape (n_resamples, n_targets)
-        False-positive rates from 0 to 1.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (n_resamples, n_targets)
-        NaN where a resample has no positive or no negative.
+    ``scores`` are (n_models, n_rows) and complete; ``weights`` (n_resamples, n_rows) say how often
+    each row counts; ``targets`` (n_resamples, n_targets) are false-positive rates.  The result has
+    the shape of ``targets`` and is NaN where a resample has no positive or no negative.
     """
     rows = np.argsort(-scores, axis=1, kind="stable")
     falling = np.take_along_axis(scores, rows, axis=1)

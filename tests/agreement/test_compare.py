@@ -55,23 +55,37 @@ def test_replicates_equal_scikit_learn(n, constant, weighted, seed):
 
 
 def test_replicates_equal_scikit_learn_at_60000_rows(labels):
-    """Counts stay exact when bytes must be widened hundreds of times."""
+    """Counts of a large sample stay exact."""
     truth, predictions = labels(60_000, 2, a=0.1)
     agreement = agree(truth, predictions, metrics=tuple(SCIKIT_LEARN), n_bootstrap=2, seed=SEED)
     _assert_replicates_equal(agreement, truth, predictions, resample_weights(60_000, 2, SEED))
 
 
 def test_every_metric_from_weighted_counts(labels):
-    """All metrics, on all 64-replicate blocks, follow from the resample's counts."""
+    """All metrics follow from the resample's counts, in every block of replicates."""
     truth, predictions = labels(90, 2, a=0.2)
-    agreement = agree(truth, predictions, metrics=COUNT_METRICS, n_bootstrap=130, seed=SEED)
-    weights = resample_weights(90, 130, SEED).astype(float)
+    agreement = agree(truth, predictions, metrics=COUNT_METRICS, n_bootstrap=1100, seed=SEED)
+    weights = resample_weights(90, 1100, SEED).astype(float)
     for name in truth:
         t, p = truth[name].to_numpy(), predictions["a"][name].to_numpy()
         counts = weights.sum(axis=1), weights @ t, weights @ p, weights @ (t * p)
         for metric in COUNT_METRICS:
             found = agreement.estimate("a", name, metric).replicates
             np.testing.assert_allclose(found, count_metric(metric, *counts), atol=1e-12)
+
+
+def test_rounding_of_weights_hides_no_undefined_value():
+    """Weights such as 0.1 + 0.2 add up alike in every column: without a negative, NaN."""
+    truth = pd.DataFrame({"u": np.r_[np.ones(39), 0.0]})
+    table = truth.copy()
+    table.iloc[:20] = 0
+    sampling = 0.1 + 0.2 * np.arange(40)
+    estimate = agree(
+        truth, {"m": table}, metrics=("specificity",), n_bootstrap=200, sampling_weights=sampling,
+        seed=SEED, min_events=0,
+    ).estimate("m", "u", "specificity")  # fmt: skip
+    drawn = resample_weights(40, 200, SEED)[:, -1] > 0
+    np.testing.assert_array_equal(estimate.replicates, np.where(drawn, 1.0, np.nan))
 
 
 def test_averages_and_contrasts(labels):
@@ -140,8 +154,8 @@ def test_clusters_are_drawn_whole(labels, rng):
     np.testing.assert_allclose(estimate.jackknife, left_out, atol=1e-12)
 
 
-def test_large_clusters_leave_the_byte_path(labels):
-    """Clusters of 100 rows, too large for bytes, are counted exactly."""
+def test_large_clusters_are_counted_exactly(labels):
+    """Ten clusters of 100 rows."""
     truth, predictions = labels(1000, 1, a=0.2)
     patients = np.arange(1000) % 10
     estimate = agree(
