@@ -74,18 +74,17 @@ def test_every_metric_from_weighted_counts(labels):
             np.testing.assert_allclose(found, count_metric(metric, *counts), atol=1e-12)
 
 
-def test_rounding_of_weights_hides_no_undefined_value():
-    """Weights such as 0.1 + 0.2 add up alike in every column: without a negative, NaN."""
-    truth = pd.DataFrame({"u": np.r_[np.ones(39), 0.0]})
-    table = truth.copy()
-    table.iloc[:20] = 0
-    sampling = 0.1 + 0.2 * np.arange(40)
+def test_rounding_hides_no_undefined_value():
+    """Weights of 1/3, 1/4, ... add up alike in every column: without the one negative, NaN."""
+    truth = pd.DataFrame({"u": np.r_[0.0, np.ones(39)]})
+    table = truth.where(np.arange(40)[:, None] >= 20, 0.0)
     estimate = agree(
-        truth, {"m": table}, metrics=("specificity",), n_bootstrap=200, sampling_weights=sampling,
-        seed=SEED, min_events=0,
+        truth, {"m": table}, metrics=("specificity",), n_bootstrap=200, seed=SEED, min_events=0,
+        sampling_weights=1 / np.arange(3, 43),
     ).estimate("m", "u", "specificity")  # fmt: skip
-    drawn = resample_weights(40, 200, SEED)[:, -1] > 0
+    drawn = resample_weights(40, 200, SEED)[:, 0] > 0
     np.testing.assert_array_equal(estimate.replicates, np.where(drawn, 1.0, np.nan))
+    np.testing.assert_array_equal(estimate.jackknife, np.r_[np.nan, np.ones(39)])
 
 
 def test_averages_and_contrasts(labels):
