@@ -24,7 +24,7 @@ def _sensitivity_at(rows, closes, positive, weights, targets, fp, tp, out):
     thresholds lies on the line that joins them; at a vertical step the curve takes its upper end.
     """
     steps = 0
-    found = missed = 0.0
+    found = missed = fp[0] = tp[0] = 0.0
     for i in range(rows.size):
         weight = float(weights[rows[i]])
         if positive[rows[i]]:
@@ -32,32 +32,18 @@ def _sensitivity_at(rows, closes, positive, weights, targets, fp, tp, out):
         else:
             missed += weight
         if closes[i]:
+            steps += 1
             fp[steps] = missed
             tp[steps] = found
-            steps += 1
-    for k in range(targets.size):
-        target = targets[k] * missed + _TOLERANCE
-        low, high = 0, steps
-        while low < high:
-            middle = (low + high) // 2
-            if fp[middle] > target:
-                high = middle
-            else:
-                low = middle + 1
-        if low == steps:
-            out[k] += 1.0
-            continue
-        start_fp = fp[low - 1] if low else 0.0
-        start_tp = tp[low - 1] if low else 0.0
-        share = max((target - _TOLERANCE - start_fp) / (fp[low] - start_fp), 0.0)
-        out[k] += (start_tp + share * (tp[low] - start_tp)) / found
+    at = targets * missed + _TOLERANCE
+    out += np.interp(at, fp[: steps + 1], tp[: steps + 1]) / found
 
 
 @numba.njit(cache=True, parallel=True, error_model="numpy")
 def _mean_sensitivity_kernel(rows, closes, positive, weights, targets, out):
     n_models, n_rows = rows.shape
     for replicate in numba.prange(weights.shape[0]):
-        fp, tp = np.empty(n_rows), np.empty(n_rows)
+        fp, tp = np.empty(n_rows + 1), np.empty(n_rows + 1)
         for model in range(n_models):
             _sensitivity_at(
                 rows[model], closes[model], positive, weights[replicate], targets[replicate],

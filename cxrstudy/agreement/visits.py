@@ -25,15 +25,16 @@ class Programs:
 
     visits: np.ndarray  # int32, (total,)
     weights: np.ndarray  # sampling weight of each visit: float64, or int8 ones where there is none
-    bounds: (
-        np.ndarray
-    )  # first visit and end of each cell, (n_metrics, n_methods, n_observations, 2)
+    # First visit and end of each cell, (n_metrics, n_methods, n_observations, 2).
+    bounds: np.ndarray
     metrics: np.ndarray  # positions in RANKING_METRICS, (n_metrics,)
     largest: int  # no replicate has more rows
 
 
-def _auroc_visits(positive: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _auroc_visits(positive: np.ndarray, group: np.ndarray):
     """Sequence and kind of the visits to rows in falling order, given their tie groups."""
+    # Scores 3 2 2 1 of a positive, a positive, a negative, a negative: rows 0, 1, 2, 1, 3 of kinds
+    # POSITIVE, PART, NEGATIVE, PART, NEGATIVE.
     has_negative = np.bincount(group, weights=~positive) > 0
     parted = positive & has_negative[group]
     again = np.flatnonzero(parted)
@@ -46,10 +47,9 @@ def _auroc_visits(positive: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, 
     return row[sequence], kind[sequence]
 
 
-def _average_precision_visits(
-    positive: np.ndarray, group: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _average_precision_visits(positive: np.ndarray, group: np.ndarray):
     """Sequence and kind of the visits to rows in falling order, given their tie groups."""
+    # In the same example: rows 0, 2, 1, 3 of kinds POSITIVE, NEGATIVE, POSITIVE, NEGATIVE.
     row = np.argsort(2 * group + positive, kind="stable")
     kind = np.where(positive[row], PART, NEGATIVE)
     last = np.cumsum(np.bincount(group)) - 1
