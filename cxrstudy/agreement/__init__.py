@@ -6,14 +6,12 @@ resampling          `Resampling`: replicates, seed, clusters, strata and weights
 result              `Estimate` and `Agreement`: value, interval, p-value, paired difference, table
 metrics             F1, precision, recall, specificity, kappa, MCC, Youden, accuracy from counts
 ranking             AUROC and average precision with ties
-delong_variance     analytic variance of AUROC, as a check
 intervals           percentile and BCa intervals, p-values by inversion
 philox              the counter-based stream behind every resample
 =================== ==========================================================================
 """
 
 from .compare import agree
-from .delong_variance import delong
 from .intervals import bca_interval, bootstrap_p_value, percentile_interval
 from .metrics import COUNT_METRICS, count_metric
 from .philox import resample_weights
@@ -34,7 +32,6 @@ __all__ = [
     "bca_interval",
     "bootstrap_p_value",
     "count_metric",
-    "delong",
     "percentile_interval",
     "resample_weights",
 ]

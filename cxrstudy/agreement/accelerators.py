@@ -1,10 +1,13 @@
 """Faster evaluations of replicates that other packages offer.
 
-This package needs no torch and imports nothing that does. `cxrstudy.kernels` registers its GPU
-kernels here when it is imported; until then the CPU's functions run.
+This package needs no torch and imports nothing that does. What offers GPU kernels is named by an
+entry point of the group ``cxrstudy.accelerators`` and registers itself when it is loaded.
 """
 
 from collections.abc import Callable
+from ctypes.util import find_library
+from functools import cache
+from importlib.metadata import entry_points
 
 _REGISTERED: dict[str, tuple[Callable, Callable]] = {}
 
@@ -20,5 +23,14 @@ def register(name: str, function: Callable, is_worthwhile: Callable[..., bool]) 
 
 def accelerated(name: str, *arguments) -> Callable | None:
     """Return the registered function that suits a call with these arguments, if there is one."""
+    _load_offers()
     function, is_worthwhile = _REGISTERED.get(name, (None, None))
     return function if function and is_worthwhile(*arguments) else None
+
+
+@cache
+def _load_offers() -> None:
+    """Load what installed packages offer, once; without a CUDA driver none could be used."""
+    if find_library("cuda"):
+        for offer in entry_points(group="cxrstudy.accelerators"):
+            offer.load()

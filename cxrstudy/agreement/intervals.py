@@ -1,35 +1,35 @@
 """Bootstrap intervals and p-values for one statistic or for many columns at once.
 
-Undefined replicates are NaN here and are left out of every quantile.
+Undefined replicates are NaN here and are left out of every quantile.  Arrays of replicates have
+shape (..., n_replicates), those of leave-one-unit-out values (..., n_units).
 """
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from .order import count_below, order_statistics
-
 
 def _rows(replicates) -> tuple[np.ndarray, tuple[int, ...]]:
     """Flatten leading axes; return the rows and the shape to restore."""
     values = np.asarray(replicates, np.float64)
-    return np.ascontiguousarray(values.reshape(-1, values.shape[-1])), values.shape[:-1]
+    return values.reshape(-1, values.shape[-1]), values.shape[:-1]
 
 
-def _quantiles(rows: np.ndarray, defined: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Interpolate row by row exactly as ``numpy.quantile(..., method="linear")`` does.
+def _quantiles(rows: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Quantiles of each row's defined entries at its own probabilities, (n_rows, n_quantiles).
 
-    ``probabilities`` has one column per quantile; a row is NaN where nothing is defined or a
-    probability is NaN.
+    A row is NaN where nothing is defined or a probability is NaN.
     """
-    usable = (defined > 0) & ~np.isnan(probabilities).any(axis=1)
-    last = np.maximum(defined - 1, 0)[:, None]
-    position = last * np.where(usable[:, None], probabilities, 0.0)
-    below = np.floor(position).astype(np.int64)
-    above = np.minimum(below + 1, last)
-    found = order_statistics(rows, np.hstack([below, above]), usable)
-    low, high = np.hsplit(found, 2)
-    fraction, step = position - below, high - low
-    return np.where(fraction < 0.5, low + step * fraction, high - step * (1 - fraction))
+    quantiles = np.full(probabilities.shape, np.nan)
+    usable = ~np.isnan(rows).all(axis=1) & ~np.isnan(probabilities).any(axis=1)
+    for row in np.flatnonzero(usable):
+        quantiles[row] = np.nanquantile(rows[row], probabilities[row])
+    return quantiles
+
+
+def _counts(rows: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Count the defined entries of each row, those below its point and those at or below it."""
+    points = points[:, None]
+    return (~np.isnan(rows)).sum(axis=1), (rows < points).sum(axis=1), (rows <= points).sum(axis=1)
 
 
 def _tails(level: float) -> tuple[float, float]:
@@ -40,39 +40,18 @@ def _tails(level: float) -> tuple[float, float]:
 
 
 def percentile_interval(replicates, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Central interval of the bootstrap distribution.
-
-    Parameters
-    ----------
-    replicates : array-like of shape (..., n_replicates)
-    level : float, default 0.95
-
-    Returns
-    -------
-    low, high : numpy.ndarray of shape (...)
-        NaN where no replicate is defined.
-    """
+    """Central interval of the bootstrap distribution; NaN where no replicate is defined."""
     rows, shape = _rows(replicates)
-    defined = rows.shape[1] - np.isnan(rows).sum(axis=1)
-    bounds = _quantiles(rows, defined, np.tile(_tails(level), (len(rows), 1)))
+    bounds = _quantiles(rows, np.tile(_tails(level), (len(rows), 1)))
     return bounds[:, 0].reshape(shape), bounds[:, 1].reshape(shape)
 
 
 def acceleration(jackknife, stratum_sizes: tuple[int, ...] | None = None) -> np.ndarray:
-    """Skewness constant of BCa from leave-one-unit-out values.
+    """Skewness constant of BCa from leave-one-unit-out values, of which the undefined are left out.
 
-    Parameters
-    ----------
-    jackknife : array-like of shape (..., n_units)
-        Undefined values are left out.
-    stratum_sizes : tuple of int, optional
-        Units per stratum, in the order of the last axis; each stratum is then a sample of its
-        own in Efron's multi-sample formula.
-
-    Returns
-    -------
-    numpy.ndarray of shape (...)
-        0 where the leave-one-out values do not vary: such a statistic has no skewness to correct.
+    ``stratum_sizes`` are the units per stratum, in the order of the last axis; each stratum is
+    then a sample of its own in Efron's multi-sample formula.  Where the values do not vary there
+    is no skewness to correct, hence 0.
     """
     values = np.asarray(jackknife, float)
     cuts = np.cumsum(stratum_sizes or (values.shape[-1],))[:-1]
@@ -97,37 +76,21 @@ def bca_interval(
     level: float = 0.95,
     stratum_sizes: tuple[int, ...] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bias-corrected and accelerated interval.
+    """Bias-corrected and accelerated interval around the full sample's ``value``, of shape (...).
 
-    Parameters
-    ----------
-    value : float or array-like of shape (...)
-        Estimate on the original sample.
-    replicates : array-like of shape (..., n_replicates)
-    jackknife : array-like of shape (..., n_units)
-        Leave-one-unit-out values.
-    level : float, default 0.95
-    stratum_sizes : tuple of int, optional
-        See `acceleration`.
+    NaN where no replicate is defined, and where the estimate lies outside all of its replicates,
+    so that no bias correction exists.
 
-    Returns
-    -------
-    low, high : numpy.ndarray of shape (...)
-        NaN where no replicate is defined, and where the estimate lies outside all of its
-        replicates, so that no bias correction exists.
-
-    References
-    ----------
     Efron (1987). Better bootstrap confidence intervals. JASA 82, 171-185.
     """
     rows, shape = _rows(replicates)
-    defined, below, at_or_below = count_below(rows, np.array(value, np.float64).reshape(-1))
+    defined, below, at_or_below = _counts(rows, np.asarray(value, np.float64).reshape(-1))
     bias = ndtri((below + at_or_below) / np.maximum(2 * defined, 1))
     skewness = acceleration(jackknife, stratum_sizes).reshape(-1)
     with np.errstate(invalid="ignore"):
         scores = bias[:, None] + ndtri(_tails(level))
         probabilities = ndtr(bias[:, None] + scores / (1 - skewness[:, None] * scores))
-    bounds = _quantiles(rows, defined, probabilities)
+    bounds = _quantiles(rows, probabilities)
     return bounds[:, 0].reshape(shape), bounds[:, 1].reshape(shape)
 
 
@@ -140,26 +103,12 @@ def bootstrap_p_value(
 ) -> float:
     """Two-sided p-value: one minus the level at which the interval just reaches ``null``.
 
-    Parameters
-    ----------
-    value : float
-        Estimate on the original sample.
-    replicates : array-like of shape (n_replicates,)
-    jackknife : array-like of shape (n_units,), optional
-        Leave-one-unit-out values: inverts the BCa interval.  Without them the percentile
-        interval is inverted.
-    null : float, default 0
-    stratum_sizes : tuple of int, optional
-        See `acceleration`.
-
-    Returns
-    -------
-    float
-        At least ``2 / (n_replicates + 1)`` before bias correction, since no finite number of
-        replicates can show less.  NaN if no replicate is defined.
+    With ``jackknife`` it inverts the BCa interval, without it the percentile interval.  It is at
+    least ``2 / (n_replicates + 1)`` before bias correction, since no finite number of replicates
+    can show less, and NaN if no replicate is defined.
     """
     rows = np.tile(np.asarray(replicates, np.float64), (2, 1))
-    (defined, _), below, at_or_below = count_below(rows, np.array([value, null], np.float64))
+    (defined, _), below, at_or_below = _counts(rows, np.array([value, null], np.float64))
     if not defined or np.isnan(value):
         return float("nan")
     share = np.clip(

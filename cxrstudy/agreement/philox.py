@@ -5,8 +5,6 @@ Draw ``j`` of replicate ``r`` is word ``j % 4`` of Philox4x32-10 at counter
 counter words as a GPU kernel calling Triton's ``randint4x(seed, offset)`` with an ``int64``
 offset does, so both sides draw the same resamples and therefore report the same intervals.
 
-References
-----------
 Salmon, Moraes, Dror and Shaw (2011). Parallel random numbers: as easy as 1, 2, 3. SC '11.
 """
 
@@ -21,7 +19,6 @@ _KEY_STEP_1 = np.uint64(0xBB67AE85)
 _WORD = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 _ROUNDS = 10
-_CHUNK = 1024
 
 WORDS = 4
 """Random words, and hence draws, that one counter yields."""
@@ -29,20 +26,7 @@ WORDS = 4
 
 @numba.njit(cache=True, inline="always")
 def philox4x32(c0, c1, c2, c3, k0, k1):
-    """Encrypt one 128-bit counter with a 64-bit key (Philox4x32-10).
-
-    Parameters
-    ----------
-    c0, c1, c2, c3 : numpy.uint64
-        Counter words, each below 2**32.
-    k0, k1 : numpy.uint64
-        Key words, each below 2**32.
-
-    Returns
-    -------
-    tuple of four numpy.uint64
-        Random words, uniform on [0, 2**32).
-    """
+    """Encrypt four counter words with two key words, all below 2**32, into four random words."""
     for _ in range(_ROUNDS):
         product_0 = _MULTIPLIER_0 * c0
         product_1 = _MULTIPLIER_1 * c2
@@ -55,104 +39,55 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-@numba.njit(cache=True, error_model="numpy")
-def draw_units(seed, replicate, first, words, start, size, drawn):
-    """Draw the units at positions ``first`` to ``first + len(drawn)`` of one replicate.
-
-    Position ``j`` draws uniformly from the ``size[j]`` units that begin at ``start[j]``: the
-    stratum it belongs to.  A unit's probability is exact to ``size / 2**32``.
-
-    Parameters
-    ----------
-    seed : numpy.uint64
-    replicate : int
-    first : int
-        First position, a multiple of four.
-    words : numpy.ndarray of uint64, shape (4, at least len(drawn) / 4)
-        Scratch space.
-    start, size : numpy.ndarray of uint64, shape (n_units,)
-        Stratum of each position.
-    drawn : numpy.ndarray of uint64
-        Filled with the drawn units.
-    """
-    n_counters = (start.size + WORDS - 1) // WORDS
-    n_words = (drawn.size + WORDS - 1) // WORDS
-    offset = np.uint64(replicate * n_counters + first // WORDS)
-    zero = np.uint64(0)
-    k0 = seed & _WORD
-    k1 = seed >> _SHIFT
-    for i in range(n_words):
-        counter = offset + np.uint64(i)
-        words[0, i], words[1, i], words[2, i], words[3, i] = philox4x32(
-            counter & _WORD, counter >> _SHIFT, zero, zero, k0, k1
-        )
-    for j in range(drawn.size):
-        word = words[j & 3, j >> 2]
-        drawn[j] = start[first + j] + ((word * size[first + j]) >> _SHIFT)
-
-
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def fill_weights(seed, first_replicate, start, size, weights):
-    """Add each replicate's multiplicities to its row of ``weights``.
+    """Add up how often each replicate draws each unit, in ``weights`` (n_replicates, n_units).
 
-    Parameters
-    ----------
-    seed : numpy.uint64
-    first_replicate : int
-    start, size : numpy.ndarray of uint64, shape (n_units,)
-        Stratum of each unit.
-    weights : numpy.ndarray of uint8, shape (n_replicates, n_units)
-        Zero on entry.
+    Position ``j`` draws from its stratum: the ``size[j]`` units that begin at ``start[j]``.  A
+    unit's probability is exact to ``size / 2**32``.
     """
-    words = np.empty((WORDS, _CHUNK // WORDS), np.uint64)
-    drawn = np.empty(_CHUNK, np.uint64)
+    zero, low_key, high_key = np.uint64(0), seed & _WORD, seed >> _SHIFT
+    n_counters = (start.size + WORDS - 1) // WORDS
     for row in range(weights.shape[0]):
-        for first in range(0, start.size, _CHUNK):
-            chunk = drawn[: min(_CHUNK, start.size - first)]
-            draw_units(seed, first_replicate + row, first, words, start, size, chunk)
-            for unit in chunk:
-                weights[row, unit] += 1
+        words = np.empty((WORDS, n_counters), np.uint64)
+        offset = np.uint64((first_replicate + row) * n_counters)
+        for i in range(n_counters):
+            counter = offset + np.uint64(i)
+            words[0, i], words[1, i], words[2, i], words[3, i] = philox4x32(
+                counter & _WORD, counter >> _SHIFT, zero, zero, low_key, high_key
+            )
+        for j in range(start.size):
+            drawn = start[j] + ((words[j % WORDS, j // WORDS] * size[j]) >> _SHIFT)
+            weights[row, drawn] += 1
 
 
 def as_key(seed: int) -> np.uint64:
-    """Return ``seed`` as the 64-bit Philox key.
-
-    Raises
-    ------
-    ValueError
-        If the seed does not fit in 64 bits.
-    """
+    """Return ``seed`` as the 64-bit Philox key."""
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed must lie in [0, 2**64), got {seed}")
     return np.uint64(seed)
 
 
+def draw_weights(units, n_replicates: int, seed: np.uint64, first_replicate: int) -> np.ndarray:
+    """Count how often each unit is drawn: uint8, shape (n_replicates, n_units).
+
+    A count above 255 would need a unit drawn 256 times, which has probability below 1e-500.
+    """
+    weights = np.zeros((n_replicates, units.n_units), np.uint8)
+    fill_weights(seed, first_replicate, units.start, units.size, weights)
+    return weights
+
+
 def resample_weights(n: int, n_replicates: int, seed: int, first_replicate: int = 0) -> np.ndarray:
     """Count how often each of ``n`` units is drawn in each bootstrap replicate.
 
-    A replicate's weights depend on ``n``, ``seed`` and its own number only, so replicates may be
-    computed in blocks, out of order or on another device.
-
-    Parameters
-    ----------
-    n : int
-        Number of units, drawn ``n`` times with replacement.
-    n_replicates : int
-    seed : int
-        64-bit key of the stream.
-    first_replicate : int, default 0
-        Number of the first replicate returned.
-
-    Returns
-    -------
-    numpy.ndarray of uint8, shape (n_replicates, n)
-        Multinomial counts; every row sums to ``n``.  A count above 255 would need a unit drawn
-        256 times, which has probability below 1e-500.
+    A replicate's weights, a row of the uint8 array (n_replicates, n), depend on ``n``, ``seed``
+    and its own number only, so replicates may be computed in blocks, out of order or on another
+    device.  Every row sums to ``n``.
     """
     if n < 1:
         raise ValueError(f"cannot resample {n} units: at least one is needed")
-    start = np.zeros(n, np.uint64)
-    size = np.full(n, n, np.uint64)
     weights = np.zeros((n_replicates, n), np.uint8)
-    fill_weights(as_key(seed), first_replicate, start, size, weights)
+    whole = np.zeros(n, np.uint64), np.full(n, n, np.uint64)
+    fill_weights(as_key(seed), first_replicate, *whole, weights)
     return weights

@@ -9,14 +9,15 @@ import numpy as np
 
 from cxrstudy.compiled import numba
 
-from .averages import fill_averages
-from .philox import WORDS, draw_units
+from .accelerators import accelerated
+from .metrics import fill_averages
+from .philox import draw_weights
 from .visits import KIND_BITS, KIND_MASK, NEGATIVE, PART, POSITIVE, Programs
 
 BLOCK = 64
 """Replicates side by side; a compile-time constant, without which loops run at a tenth."""
 
-_CHUNK = 1024
+_MULTIPLICITIES = 1 << 26  # held at one time
 _NARROW_LIMIT = 65_535
 
 
@@ -35,13 +36,13 @@ def _credit(run, doubled, negatives, pairs):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _auroc(visits, weights, multiplicity, scratch, area, positives):
+def _auroc(visits, weights, multiplicity, run, sums, area, positives):
     """Evaluate one cell as twice the won pairs over twice all pairs.
 
     Negatives gather in ``run`` until the next positive comes, and are then credited with twice
     the positives above them.
     """
-    run, doubled, negatives, pairs = scratch
+    doubled, negatives, pairs = sums[0], sums[1], sums[2]
     for step in range(visits.size):
         kind = visits[step] & KIND_MASK
         unit = visits[step] >> KIND_BITS
@@ -68,9 +69,9 @@ def _close_threshold(run, group, found, negatives, area):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _average_precision(visits, weights, multiplicity, scratch, area, positives):
+def _average_precision(visits, weights, multiplicity, run, sums, area, positives):
     """Evaluate one cell as precision summed over the positives found at each threshold."""
-    run, group, negatives, found = scratch
+    group, negatives, found = sums[0], sums[1], sums[2]
     area[:] = 0.0
     for step in range(visits.size):
         kind = visits[step] & KIND_MASK
@@ -86,78 +87,34 @@ def _average_precision(visits, weights, multiplicity, scratch, area, positives):
         area[i] /= found[i]
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _draw_block(seed, first, start, size, multiplicity):
-    """Fill the multiplicities of the replicates from ``first`` on, one per lane."""
-    words = np.empty((WORDS, _CHUNK // WORDS), np.uint64)
-    drawn = np.empty(_CHUNK, np.uint64)
-    multiplicity[:] = 0
-    for lane in range(multiplicity.shape[1]):
-        for position in range(0, start.size, _CHUNK):
-            part = drawn[: min(_CHUNK, start.size - position)]
-            draw_units(seed, first + lane, position, words, start, size, part)
-            for unit in part:
-                multiplicity[unit, lane] += 1
-
-
 @numba.njit(cache=True, parallel=True, nogil=True, error_model="numpy")
-def _ranking_kernel(
-    leave_out,
-    visits,
-    weights,
-    bounds,
-    metrics,
-    averaged,
-    zero_undefined,
-    draws,
-    scratch_types,
-    out,
-):
-    """Fill ``out`` with replicates, or without each unit in turn and then on all of them."""
-    n_replicates = out.shape[-1]
-    seed, start, size = draws
-    n_methods, n_observations = bounds.shape[1:3]
+def _fill_rankings(drawn, visits, weights, bounds, metrics, scratch_types, values, positives):
+    """Evaluate every cell in all replicates, whose multiplicities are ``drawn`` (n, n_units)."""
+    n_replicates, n_units = drawn.shape
+    _, n_methods, n_observations, _ = bounds.shape
     for block in numba.prange((n_replicates + BLOCK - 1) // BLOCK):
         first = block * BLOCK
         length = min(BLOCK, n_replicates - first)
-        multiplicity = np.empty((start.size, BLOCK), np.uint8)
-        if leave_out:
-            multiplicity[:] = 1
-            for lane in range(min(length, start.size - first)):
-                multiplicity[first + lane, lane] = 0
-        else:
-            _draw_block(seed, first, start, size, multiplicity)
+        multiplicity = np.zeros((n_units, BLOCK), np.uint8)
+        for lane in range(length):
+            multiplicity[:, lane] = drawn[first + lane]
         run = np.empty(BLOCK, scratch_types[0].dtype)
         sums = np.empty((3, BLOCK), scratch_types[1].dtype)
-        values = np.empty(BLOCK)
-        positives = np.empty((n_observations, BLOCK))
+        area, found = np.empty(BLOCK), np.empty(BLOCK)
         for metric in range(metrics.size):
             for method in range(n_methods):
                 for observation in range(n_observations):
                     begin, end = bounds[metric, method, observation]
+                    cell = visits[begin:end], weights[begin:end], multiplicity
                     run[:] = 0
                     sums[:] = 0
-                    scratch = (run, sums[0], sums[1], sums[2])
-                    cell = (
-                        visits[begin:end],
-                        weights[begin:end],
-                        multiplicity,
-                        scratch,
-                    )
                     if metrics[metric] == 0:
-                        _auroc(*cell, values, positives[observation])
+                        _auroc(*cell, run, sums, area, found)
                     else:
-                        _average_precision(*cell, values, positives[observation])
+                        _average_precision(*cell, run, sums, area, found)
                     for i in range(length):
-                        out[metric, method, observation, first + i] = values[i]
-                fill_averages(
-                    out[metric, method],
-                    positives,
-                    averaged,
-                    zero_undefined,
-                    length,
-                    first,
-                )
+                        values[metric, method, observation, first + i] = area[i]
+                        positives[method, observation, first + i] = found[i]
 
 
 def _scratch_types(program: Programs) -> tuple[np.ndarray, np.ndarray]:
@@ -171,59 +128,59 @@ def _scratch_types(program: Programs) -> tuple[np.ndarray, np.ndarray]:
     return np.empty(0, types[0]), np.empty(0, types[1])
 
 
-def _evaluate(leave_out, program, units, averaged, zero_undefined, n_tables, seed):
+def _evaluate(program, n_units, averaged, zero_undefined, n_tables, draw) -> np.ndarray:
+    """Evaluate all tables, of which ``draw(first, n)`` gives the multiplicities in turn."""
     n_metrics, n_methods, n_observations, _ = program.bounds.shape
-    out = np.empty((n_metrics, n_methods, n_observations + 2, n_tables))
-    _ranking_kernel(
-        leave_out,
-        program.visits,
-        program.weights,
-        program.bounds,
-        program.metrics,
-        averaged,
-        zero_undefined,
-        (seed, units.start, units.size),
-        _scratch_types(program),
-        out,
-    )
-    return out
+    values = np.empty((n_metrics, n_methods, n_observations + 2, n_tables))
+    positives = np.empty((n_methods, n_observations, n_tables))
+    arrays = program.visits, program.weights, program.bounds, program.metrics
+    step = max(_MULTIPLICITIES // n_units // BLOCK, 1) * BLOCK
+    for first in range(0, n_tables, step):
+        part = np.s_[..., first : first + step]
+        drawn = draw(first, min(step, n_tables - first))
+        _fill_rankings(drawn, *arrays, _scratch_types(program), values[part], positives[part])
+    for of_metric in values:
+        fill_averages(of_metric, positives, averaged, zero_undefined)
+    return values
+
+
+def replicate_rankings_on_cpu(
+    program: Programs, units, averaged, zero_undefined: bool, n_replicates: int, seed
+) -> np.ndarray:
+    """Evaluate as `replicate_rankings` does, without asking for an accelerator."""
+
+    def draw(first: int, n: int) -> np.ndarray:
+        return draw_weights(units, n, seed, first)
+
+    return _evaluate(program, units.n_units, averaged, zero_undefined, n_replicates, draw)
 
 
 def replicate_rankings(
     program: Programs,
     units,
-    averaged,
+    averaged: np.ndarray,
     zero_undefined: bool,
     n_replicates: int,
     seed: np.uint64,
 ) -> np.ndarray:
     """Evaluate every ranking metric of every cell, and the averages, in every replicate.
 
-    Parameters
-    ----------
-    program : Programs
-    units : ResamplingUnits
-    averaged : numpy.ndarray of bool, shape (n_observations,)
-    zero_undefined : bool
-        As in `replicate_counts`.
-    n_replicates : int
-    seed : numpy.uint64
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (n_metrics, n_methods, n_observations + 2, n_replicates)
+    Arguments and the result, float64 (n_metrics, n_methods, n_observations + 2, n_replicates),
+    are as in `replicate_counts`.
     """
-    return _evaluate(False, program, units, averaged, zero_undefined, n_replicates, seed)
+    arguments = (program, units, averaged, zero_undefined, n_replicates, seed)
+    evaluate = accelerated("replicate_rankings", *arguments) or replicate_rankings_on_cpu
+    return evaluate(*arguments)
 
 
 def left_out_rankings(program: Programs, units, averaged, zero_undefined: bool) -> np.ndarray:
     """Evaluate without each resampling unit in turn, and last on the full sample.
 
     Works for any clusters and weights by leaving units out as a resample would.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (n_metrics, n_methods, n_observations + 2, n_units + 1)
     """
-    seed = np.uint64(0)
-    return _evaluate(True, program, units, averaged, zero_undefined, units.n_units + 1, seed)
+    n_units = units.n_units
+
+    def draw(first: int, n: int) -> np.ndarray:
+        return 1 - np.eye(n, n_units, first, np.uint8)
+
+    return _evaluate(program, n_units, averaged, zero_undefined, n_units + 1, draw)

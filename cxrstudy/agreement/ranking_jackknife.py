@@ -1,140 +1,91 @@
-"""Exact leave-one-out AUROC and average precision in one pass over a sorted cell."""
+"""Exact leave-one-out AUROC and average precision from one sorted cell."""
 
 import numpy as np
 
-from cxrstudy.compiled import numba
-
-from .averages import fill_averages
+from .metrics import fill_averages
 from .ranking import left_out_rankings
-from .visits import KIND_BITS, KIND_MASK, NEGATIVE, PART, POSITIVE, Programs
+from .visits import KIND_BITS, KIND_MASK, NEGATIVE, POSITIVE, Programs
+
+_HALVES = np.array([0, 2, 1])  # of a positive in a visit: NEGATIVE, POSITIVE, PART
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _auroc_without(visits, values, positives):
-    """Fill AUROC and truth positives without each unit, and last on the full sample."""
-    doubled = pairs = 0.0
-    n_negatives = 0.0
-    for visit in visits:
-        n_negatives += visit & KIND_MASK == NEGATIVE
-    below = n_negatives
-    lost = np.zeros(values.size)
-    negatives = np.full(values.size, n_negatives)
-    positives[:] = 0.0
-    for visit in visits:
-        unit = visit >> KIND_BITS
-        kind = visit & KIND_MASK
-        if kind == NEGATIVE:
-            below -= 1
-            pairs += doubled
-            lost[unit] += doubled
-            negatives[unit] -= 1
-        else:
-            share = PART // kind
-            doubled += share
-            lost[unit] += share * below
-            positives[unit] -= 0.5 * share
-    for unit in range(values.size):
-        positives[unit] += 0.5 * doubled
-        values[unit] = (pairs - lost[unit]) / (2.0 * positives[unit] * negatives[unit])
+def _auroc_without(unit: np.ndarray, kind: np.ndarray, n_units: int):
+    """AUROC and truth positives without each unit, and last on the full sample.
+
+    ``unit`` and ``kind`` are those of the visits.  A positive is two halves and wins two points
+    from each negative below it, one by each half.
+    """
+
+    def by_unit(points: np.ndarray) -> np.ndarray:
+        return np.bincount(unit, points, n_units + 1)
+
+    negative = kind == NEGATIVE
+    halves = _HALVES[kind]
+    halves_above = np.cumsum(halves)
+    negatives_below = negative.sum() - np.cumsum(negative)
+    won = np.where(negative, halves_above, halves * negatives_below)
+    positives = 0.5 * (halves.sum() - by_unit(halves))
+    negatives = negative.sum() - by_unit(negative)
+    total = halves_above[negative].sum()
+    return (total - by_unit(won)) / (2 * positives * negatives), positives
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _thresholds(visits):
-    """Positives at, true positives up to and rows flagged up to each threshold."""
-    counts = np.zeros((3, visits.size + 1))
-    n_thresholds = true_positives = at_threshold = 0
-    for flagged, visit in enumerate(visits, 1):
-        kind = visit & KIND_MASK
-        if kind != NEGATIVE:
-            true_positives += 1
-            at_threshold += 1
-        if kind == POSITIVE:
-            counts[:, n_thresholds] = at_threshold, true_positives, flagged
-            at_threshold = 0
-            n_thresholds += 1
-    return counts[:, :n_thresholds], true_positives
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _average_precision_without(visits, values, positives):
-    """Fill average precision and truth positives without each unit, and last on all.
+def _average_precision_without(unit: np.ndarray, kind: np.ndarray, n_units: int):
+    """Average precision and truth positives without each unit, and last on the full sample.
 
     Without a negative, precision changes from its threshold down; without a positive, the
     threshold itself also loses a hit.
     """
-    (at, hits, flagged), n_positives = _thresholds(visits)
-    n_thresholds = at.size
-    above = np.zeros(n_thresholds + 1)
-    without_negative = np.zeros(n_thresholds + 1)
-    without_positive = np.zeros(n_thresholds + 1)
-    for g in range(n_thresholds):
-        above[g + 1] = above[g] + at[g] * hits[g] / flagged[g]
-    for g in range(n_thresholds - 1, -1, -1):
-        rest = max(flagged[g] - 1.0, 1.0)
-        without_negative[g] = without_negative[g + 1] + at[g] * hits[g] / rest
-        without_positive[g] = without_positive[g + 1] + at[g] * (hits[g] - 1.0) / rest
-    positives[:] = n_positives
-    values[:] = above[n_thresholds] / n_positives
-    g = 0
-    for visit in visits:
-        unit = visit >> KIND_BITS
-        kind = visit & KIND_MASK
-        if kind == NEGATIVE:
-            values[unit] = (above[g] + without_negative[g]) / n_positives
-            continue
-        own = (at[g] - 1.0) * (hits[g] - 1.0) / max(flagged[g] - 1.0, 1.0)
-        positives[unit] = n_positives - 1
-        values[unit] = (above[g] + own + without_positive[g + 1]) / (n_positives - 1)
-        g += kind == POSITIVE
+    positive, closing = kind != NEGATIVE, kind == POSITIVE
+    n_positives = positive.sum()
+    flagged = np.flatnonzero(closing) + 1.0  # rows down to each threshold
+    hits = np.cumsum(positive)[closing]  # positives among them
+    gained = np.diff(hits, prepend=0)  # positives since the threshold before
+    rest = np.maximum(flagged - 1, 1)
+
+    def and_below(terms: np.ndarray) -> np.ndarray:
+        return np.append(np.cumsum(terms[::-1])[::-1], 0.0)
+
+    above = np.append(0.0, np.cumsum(gained * hits / flagged))
+    without_negative = above + and_below(gained * hits / rest)
+    own = (gained - 1) * (hits - 1) / rest
+    without_positive = above[:-1] + own + and_below(gained * (hits - 1) / rest)[1:]
+
+    threshold = np.cumsum(closing) - closing  # the one that a visit counts towards
+    values = np.full(n_units + 1, above[-1] / n_positives)
+    positives = np.full(n_units + 1, float(n_positives))
+    values[unit[~positive]] = without_negative[threshold[~positive]] / n_positives
+    values[unit[positive]] = without_positive[threshold[positive]] / (n_positives - 1)
+    positives[unit[positive]] -= 1
+    return values, positives
 
 
-@numba.njit(cache=True, parallel=True, nogil=True, error_model="numpy")
-def _jackknife_kernel(visits, bounds, metrics, averaged, zero_undefined, out):
-    n_methods, n_observations = bounds.shape[1:3]
-    n_tables = out.shape[-1]
-    for method in numba.prange(n_methods):
-        positives = np.empty((n_observations, n_tables))
-        for metric in range(metrics.size):
-            for observation in range(n_observations):
-                begin, end = bounds[metric, method, observation]
-                evaluate = (visits[begin:end], out[metric, method, observation])
-                if metrics[metric] == 0:
-                    _auroc_without(*evaluate, positives[observation])
-                else:
-                    _average_precision_without(*evaluate, positives[observation])
-            fill_averages(out[metric, method], positives, averaged, zero_undefined, n_tables, 0)
+_WITHOUT = (_auroc_without, _average_precision_without)  # in the order of RANKING_METRICS
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def _single_rows(program: Programs, n_units: int, averaged, zero_undefined: bool) -> np.ndarray:
+    n_metrics, n_methods, n_observations, _ = program.bounds.shape
+    values = np.empty((n_metrics, n_methods, n_observations + 2, n_units + 1))
+    positives = np.empty((n_methods, n_observations, n_units + 1))
+    for i, metric in enumerate(program.metrics):
+        for cell in np.ndindex(n_methods, n_observations):
+            visits = program.visits[slice(*program.bounds[i][cell])]
+            of_cell = _WITHOUT[metric](visits >> KIND_BITS, visits & KIND_MASK, n_units)
+            values[i][cell], positives[cell] = of_cell
+        fill_averages(values[i], positives, averaged, zero_undefined)
+    return values
 
 
 def sample_rankings(
     program: Programs, units, averaged: np.ndarray, zero_undefined: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluate every ranking metric on the full sample and without each unit in turn.
+    """Evaluate every ranking metric of every cell on the full sample and exactly without each unit.
 
-    Parameters
-    ----------
-    program : Programs
-    units : ResamplingUnits
-    averaged : numpy.ndarray of bool, shape (n_observations,)
-    zero_undefined : bool
-        As in `replicate_counts`.
-
-    Returns
-    -------
-    full : numpy.ndarray of float64, shape (n_metrics, n_methods, n_observations + 2)
-    left_out : numpy.ndarray of float64, shape (..., n_units)
-        Exact leave-one-unit-out values.
+    The shapes are (n_metrics, n_methods, n_observations + 2) and (..., n_units).
     """
     if units.one_row_each and program.weights.dtype != np.float64:
-        n_metrics, n_methods, n_observations, _ = program.bounds.shape
-        values = np.empty((n_metrics, n_methods, n_observations + 2, units.n_units + 1))
-        _jackknife_kernel(
-            program.visits,
-            program.bounds,
-            program.metrics,
-            averaged,
-            zero_undefined,
-            values,
-        )
+        values = _single_rows(program, units.n_units, averaged, zero_undefined)
     else:
         values = left_out_rankings(program, units, averaged, zero_undefined)
     return values[..., -1], values[..., :-1]

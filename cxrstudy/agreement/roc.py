@@ -23,7 +23,7 @@ def _sensitivity_at(rows, closes, positive, weights, targets, fp, tp, out):
     thresholds lies on the line that joins them; at a vertical step the curve takes its upper end.
     """
     steps = 0
-    found = missed = 0.0
+    found = missed = fp[0] = tp[0] = 0.0
     for i in range(rows.size):
         weight = float(weights[rows[i]])
         if positive[rows[i]]:
@@ -31,32 +31,18 @@ def _sensitivity_at(rows, closes, positive, weights, targets, fp, tp, out):
         else:
             missed += weight
         if closes[i]:
+            steps += 1
             fp[steps] = missed
             tp[steps] = found
-            steps += 1
-    for k in range(targets.size):
-        target = targets[k] * missed + _TOLERANCE
-        low, high = 0, steps
-        while low < high:
-            middle = (low + high) // 2
-            if fp[middle] > target:
-                high = middle
-            else:
-                low = middle + 1
-        if low == steps:
-            out[k] += 1.0
-            continue
-        start_fp = fp[low - 1] if low else 0.0
-        start_tp = tp[low - 1] if low else 0.0
-        share = max((target - _TOLERANCE - start_fp) / (fp[low] - start_fp), 0.0)
-        out[k] += (start_tp + share * (tp[low] - start_tp)) / found
+    at = targets * missed + _TOLERANCE
+    out += np.interp(at, fp[: steps + 1], tp[: steps + 1]) / found
 
 
 @numba.njit(cache=True, parallel=True, error_model="numpy")
 def _mean_sensitivity_kernel(rows, closes, positive, weights, targets, out):
     n_models, n_rows = rows.shape
     for replicate in numba.prange(weights.shape[0]):
-        fp, tp = np.empty(n_rows), np.empty(n_rows)
+        fp, tp = np.empty(n_rows + 1), np.empty(n_rows + 1)
         for model in range(n_models):
             _sensitivity_at(
                 rows[model], closes[model], positive, weights[replicate], targets[replicate],
@@ -70,20 +56,9 @@ def mean_sensitivity(
 ) -> np.ndarray:
     """Mean sensitivity of several models at given false-positive rates, for each set of weights.
 
-    Parameters
-    ----------
-    positive : numpy.ndarray of bool, shape (n_rows,)
-    scores : numpy.ndarray of float64, shape (n_models, n_rows)
-        Complete.
-    weights : numpy.ndarray, shape (n_resamples, n_rows)
-        How often each row counts.
-    targets : numpy.ndarray of float64, shape (n_resamples, n_targets)
-        False-positive rates from 0 to 1.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (n_resamples, n_targets)
-        NaN where a resample has no positive or no negative.
+    ``scores`` are (n_models, n_rows) and complete; ``weights`` (n_resamples, n_rows) say how often
+    each row counts; ``targets`` (n_resamples, n_targets) are false-positive rates.  The result has
+    the shape of ``targets`` and is NaN where a resample has no positive or no negative.
     """
     rows = np.argsort(-scores, axis=1, kind="stable")
     falling = np.take_along_axis(scores, rows, axis=1)

@@ -21,30 +21,20 @@ KIND_BITS, KIND_MASK = 2, 3
 
 @dataclass(frozen=True, eq=False)
 class Programs:
-    """Visits of all cells, by ranking metric.
+    """Visits of all cells, by ranking metric."""
 
-    Attributes
-    ----------
-    visits : numpy.ndarray of int32, shape (total,)
-    weights : numpy.ndarray of float64 or int8, shape (total,)
-        Sampling weight of each visit; whole ones when there are none.
-    bounds : numpy.ndarray of int64, shape (n_metrics, n_methods, n_observations, 2)
-        First visit and end of each cell.
-    metrics : numpy.ndarray of int64, shape (n_metrics,)
-        Ranking metric codes.
-    largest : int
-        Upper bound of the rows in any replicate.
-    """
-
-    visits: np.ndarray
-    weights: np.ndarray
+    visits: np.ndarray  # int32, (total,)
+    weights: np.ndarray  # sampling weight of each visit: float64, or int8 ones where there is none
+    # First visit and end of each cell, (n_metrics, n_methods, n_observations, 2).
     bounds: np.ndarray
-    metrics: np.ndarray
-    largest: int
+    metrics: np.ndarray  # positions in RANKING_METRICS, (n_metrics,)
+    largest: int  # no replicate has more rows
 
 
-def _auroc_visits(positive: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _auroc_visits(positive: np.ndarray, group: np.ndarray):
     """Sequence and kind of the visits to rows in falling order, given their tie groups."""
+    # Scores 3 2 2 1 of a positive, a positive, a negative, a negative: rows 0, 1, 2, 1, 3 of kinds
+    # POSITIVE, PART, NEGATIVE, PART, NEGATIVE.
     has_negative = np.bincount(group, weights=~positive) > 0
     parted = positive & has_negative[group]
     again = np.flatnonzero(parted)
@@ -57,10 +47,9 @@ def _auroc_visits(positive: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, 
     return row[sequence], kind[sequence]
 
 
-def _average_precision_visits(
-    positive: np.ndarray, group: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _average_precision_visits(positive: np.ndarray, group: np.ndarray):
     """Sequence and kind of the visits to rows in falling order, given their tie groups."""
+    # In the same example: rows 0, 2, 1, 3 of kinds POSITIVE, NEGATIVE, POSITIVE, NEGATIVE.
     row = np.argsort(2 * group + positive, kind="stable")
     kind = np.where(positive[row], PART, NEGATIVE)
     last = np.cumsum(np.bincount(group)) - 1
@@ -89,21 +78,8 @@ def _encode(scores, labels, unit_of_row, metrics) -> list[tuple[np.ndarray, np.n
 def programs(truth, predictions, weights, units, metrics) -> Programs:
     """Sort every cell once and write its visits for every ranking metric.
 
-    Parameters
-    ----------
-    truth : numpy.ndarray of float64, shape (n_rows, n_observations)
-        0, 1 or NaN.
-    predictions : numpy.ndarray of float64, shape (n_methods, n_rows, n_observations)
-        Scores or NaN.
-    weights : numpy.ndarray of float64, shape (n_rows,), or None
-        Sampling weights.
-    units : ResamplingUnits
-    metrics : sequence of str
-        Names from `RANKING_METRICS`.
-
-    Returns
-    -------
-    Programs
+    ``truth`` is (n_rows, n_observations) of 0, 1 or NaN, ``predictions`` (n_methods, n_rows,
+    n_observations) of scores or NaN, ``weights`` sampling weights (n_rows,) or None.
     """
     n_methods, _, n_observations = predictions.shape
     shape = (len(metrics), n_methods, n_observations)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.agreement.result import LIMITS, Estimate
-from cxrstudy.experiments.rank_correlation import rank_correlation
 from cxrstudy.experiments.splits import SortedCells, score_splits, sort_cells
 from cxrstudy.experiments.thresholds import RULES, THRESHOLD_METRICS, threshold_scores
 
@@ -118,9 +118,18 @@ def selection_outcomes(validation: np.ndarray, test: np.ndarray) -> dict[str, np
         best - average,
         (share * (test == best[..., None])).sum(axis=-1),  # whether the chosen is the best
         validation.max(axis=-1) - chosen,
-        rank_correlation(validation, test),  # over the models; NaN where a score does not vary
+        _rank_correlation(validation, test),  # over the models; NaN where a score does not vary
     )
     return dict(zip(OUTCOMES, values, strict=True))
+
+
+def _rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman's correlation along the last axis; NaN where one of the two does not vary."""
+    ranks = (rankdata(values, axis=-1) for values in (first, second))
+    one, other = (rank - rank.mean(axis=-1, keepdims=True) for rank in ranks)
+    scale = np.sqrt((one**2).sum(axis=-1) * (other**2).sum(axis=-1))
+    with np.errstate(invalid="ignore"):
+        return (one * other).sum(axis=-1) / scale
 
 
 def choose_on_validation(

@@ -15,7 +15,7 @@ import torch
 
 from cxrstudy.agreement import accelerators
 from cxrstudy.agreement.counts import CountTable
-from cxrstudy.agreement.metrics import COUNT_METRICS
+from cxrstudy.agreement.metrics import COUNT_METRICS, FORMULAS
 from cxrstudy.agreement.resampling import ResamplingUnits
 from cxrstudy.kernels.compiler import HAS_TRITON
 from cxrstudy.kernels.dispatch import kernel_device
@@ -28,18 +28,6 @@ CHUNK_BYTES = 1 << 28
 FEWEST_DRAWS = 10**9
 """Drawn units times cells from which the GPU is used: seconds on two CPU cores, about as long as
 the GPU and its kernels take to start."""
-
-# As in `cxrstudy.agreement.metrics`, on tensors; n pairs, p positive, q called positive, tp both.
-_FORMULAS = {
-    "f1": lambda n, p, q, tp: 2 * tp / (p + q),
-    "precision": lambda n, p, q, tp: tp / q,
-    "recall": lambda n, p, q, tp: tp / p,
-    "specificity": lambda n, p, q, tp: (n - p - q + tp) / (n - p),
-    "kappa": lambda n, p, q, tp: 1 - n * (p + q - 2 * tp) / (p * (n - q) + q * (n - p)),
-    "mcc": lambda n, p, q, tp: (n * tp - p * q) / ((p * (n - p)).sqrt() * (q * (n - q)).sqrt()),
-    "youden": lambda n, p, q, tp: tp / p + (n - p - q + tp) / (n - p) - 1,
-    "accuracy": lambda n, p, q, tp: (n - p - q + 2 * tp) / n,
-}
 
 
 def counted_replicates(
@@ -63,7 +51,7 @@ def counted_replicates(
         drawn = multiplicities(units, size, seed, first, device).double()
         # Four counts of every cell: [4, n_methods, n_observations, size].
         counts = (drawn @ table).T[columns.movedim(-1, 0)]
-        part = torch.stack([_FORMULAS[COUNT_METRICS[code]](*counts) for code in metrics])
+        part = torch.stack([FORMULAS[COUNT_METRICS[code]](*counts) for code in metrics])
         positives = counts[1].expand_as(part)
         part = with_averages(part, positives, averaged, zero_undefined)
         values[..., first : first + size] = part.cpu().numpy()

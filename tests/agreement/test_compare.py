@@ -57,7 +57,7 @@ def test_replicates_equal_scikit_learn(n, constant, weighted, seed):
 
 
 def test_replicates_equal_scikit_learn_at_60000_rows(labels):
-    """Counts stay exact when bytes must be widened hundreds of times."""
+    """Counts of a large sample stay exact."""
     truth, predictions = labels(60_000, 2, a=0.1)
     agreement = agree(
         truth, predictions, metrics=tuple(SCIKIT_LEARN), resampling=Resampling(2, SEED)
@@ -66,16 +66,29 @@ def test_replicates_equal_scikit_learn_at_60000_rows(labels):
 
 
 def test_every_metric_from_weighted_counts(labels):
-    """All metrics, on all 64-replicate blocks, follow from the resample's counts."""
+    """All metrics follow from the resample's counts, in every block of replicates."""
     truth, predictions = labels(90, 2, a=0.2)
-    agreement = agree(truth, predictions, metrics=COUNT_METRICS, resampling=Resampling(130, SEED))
-    weights = resample_weights(90, 130, SEED).astype(float)
+    agreement = agree(truth, predictions, metrics=COUNT_METRICS, resampling=Resampling(1100, SEED))
+    weights = resample_weights(90, 1100, SEED).astype(float)
     for name in truth:
         t, p = truth[name].to_numpy(), predictions["a"][name].to_numpy()
         counts = weights.sum(axis=1), weights @ t, weights @ p, weights @ (t * p)
         for metric in COUNT_METRICS:
             found = agreement.estimate("a", name, metric).replicates
             np.testing.assert_allclose(found, count_metric(metric, *counts), atol=1e-12)
+
+
+def test_rounding_hides_no_undefined_value():
+    """Weights of 1/3, 1/4, ... add up alike in every column: without the one negative, NaN."""
+    truth = pd.DataFrame({"u": np.r_[0.0, np.ones(39)]})
+    table = truth.where(np.arange(40)[:, None] >= 20, 0.0)
+    estimate = agree(
+        truth, {"m": table}, metrics=("specificity",), min_events=0,
+        resampling=Resampling(200, SEED, weights=1 / np.arange(3, 43)),
+    ).estimate("m", "u", "specificity")  # fmt: skip
+    drawn = resample_weights(40, 200, SEED)[:, 0] > 0
+    np.testing.assert_array_equal(estimate.replicates, np.where(drawn, 1.0, np.nan))
+    np.testing.assert_array_equal(estimate.jackknife, np.r_[np.nan, np.ones(39)])
 
 
 def test_averages_and_contrasts(labels):
@@ -144,8 +157,8 @@ def test_clusters_are_drawn_whole(labels, rng):
     np.testing.assert_allclose(estimate.jackknife, left_out, atol=1e-12)
 
 
-def test_large_clusters_leave_the_byte_path(labels):
-    """Clusters of 100 rows, too large for bytes, are counted exactly."""
+def test_large_clusters_are_counted_exactly(labels):
+    """Ten clusters of 100 rows."""
     truth, predictions = labels(1000, 1, a=0.2)
     patients = np.arange(1000) % 10
     estimate = agree(

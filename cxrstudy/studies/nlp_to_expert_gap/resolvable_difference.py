@@ -28,7 +28,7 @@ def mean_auroc_influence(truth: pd.DataFrame, scores: Mapping[str, pd.DataFrame]
 
     DeLong's placement values, centred within class and observation and added over the
     observations. Products summed over studies are DeLong's covariance, extended to a mean over
-    observations that share their studies; with one observation they equal `delong` exactly.
+    observations that share their studies; with one observation they are DeLong's exactly.
 
     Parameters
     ----------

@@ -4,21 +4,29 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from cxrstudy.agreement import Resampling, delong
+from cxrstudy.agreement import Resampling
 from cxrstudy.studies.nlp_to_expert_gap.resolvable_difference import (
     mean_auroc_influence,
     paired_errors,
 )
 
 
+def _placements(labels, values):
+    """DeLong's structural components from every positive-negative pair, ties counted half."""
+    difference = values[labels == 1][:, None] - values[labels == 0][None]
+    won = (difference > 0) + 0.5 * (difference == 0)
+    return won.mean(axis=1), won.mean(axis=0)
+
+
 def test_one_observation_equals_delong(scores):
     """Products of influences are DeLong's covariance, ties included."""
     truth, models = scores(150, 1, decimals=1, a=1.0, b=1.5, c=0.5)
     influence = mean_auroc_influence(truth, models)
-    stacked = np.column_stack([table.to_numpy() for table in models.values()])
-    np.testing.assert_allclose(
-        influence.T @ influence, delong(truth.to_numpy()[:, 0], stacked)[1], rtol=1e-12
-    )
+    labels = truth.to_numpy()[:, 0]
+    placed = [_placements(labels, table.to_numpy()[:, 0]) for table in models.values()]
+    of_positives, of_negatives = zip(*placed, strict=True)
+    expected = np.cov(of_positives) / labels.sum() + np.cov(of_negatives) / (1 - labels).sum()
+    np.testing.assert_allclose(influence.T @ influence, expected, rtol=1e-12)
 
 
 def test_observations_that_repeat_bring_no_precision(scores):
