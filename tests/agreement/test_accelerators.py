@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cxrstudy.agreement import accelerators, agree
+from cxrstudy.agreement import Resampling, accelerators, agree
 
 FAMILIES = {"replicate_counts": "f1", "replicate_rankings": "auroc"}
 
