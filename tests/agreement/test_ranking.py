@@ -108,8 +108,7 @@ def test_paired_difference_spreads_as_delong_says(scores):
     """The bootstrap's standard error of a paired difference is DeLong's within 8 %."""
     truth, predictions = scores(400, 1, a=1.0, b=0.7)
     agreement = agree(
-        truth, predictions, metrics=("auroc",), contrasts=[("a", "b")],
-        resampling=Resampling(10_000),
+        truth,
         predictions,
         metrics=("auroc",),
         contrasts=[("a", "b")],
