@@ -2,6 +2,7 @@
 
 import itertools
 import tempfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxrstudy.agreement import Estimate
-from cxrstudy.claims import LedgerRow, build_ledger, claims, read_ledger, record, write_ledger
+from cxrstudy.claims import (
+    LedgerRow,
+    Measurement,
+    build_ledger,
+    claims,
+    ledger,
+    read_ledger,
+    record,
+    write_ledger,
+)
 from cxrstudy.claims.statements import TESTED_RULES
 
 DIRECTION = "visualchexbert.learned_mapping"
@@ -108,6 +118,22 @@ def test_equivalence_uses_the_90_percent_interval_of_its_level(tmp_path):
         row = _rows(tmp_path)[EQUIVALENCE]
         assert row.level == pytest.approx(level, abs=1e-5)
         assert row.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("value", "ninths"), [(0.0, 2), (0.02, 4), (0.03, 5), (0.05, 7), (0.1, 9)]
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_equivalence_has_the_larger_of_two_one_sided_p_values(value, ninths, sign):
+    """Nine replicates 0.01 apart, margin 0.025: p is the share of them beyond the nearer margin."""
+    replicates = sign * value + 0.01 * np.arange(-4, 5)
+    estimate = Estimate(sign * value, replicates, n=9)
+    claim = replace(claims()[EQUIVALENCE], margin=0.025)
+    measurement = Measurement(EQUIVALENCE, data="x", n=9, estimates={EQUIVALENCE: estimate})
+    # Nine replicates show no probability below 1/10 and none above 9/10.
+    expected = min(ninths / 9, 9 / 10)
+    assert ledger._p_value(claim, measurement) == pytest.approx(expected)
+    assert (expected > 0.5) == (value > claim.margin)
 
 
 def test_too_few_events_give_counts_only(tmp_path):
