@@ -25,7 +25,6 @@ def shown(monkeypatch) -> list[tuple[dict, dict]]:
 
 
 def test_anchor_has_no_underscores():
-    """Anchors are spelled as HTML ids are."""
     assert anchor("table4_cells") == "table4-cells"
 
 
@@ -38,13 +37,11 @@ def test_a_saved_table_is_stable_text(tmp_path):
 
 
 def test_an_unnamed_index_is_not_saved(tmp_path):
-    """Row numbers are no data."""
     path = save_table(pd.DataFrame({"n": [5, 7]}), "counts", tmp_path)
     assert path.read_text("utf-8") == "n\n5\n7\n"
 
 
 def test_a_table_is_shown_with_caption_anchor_and_decimals(tmp_path, shown):
-    """The HTML has caption, id and rounded cells; the metadata name the table."""
     table = pd.DataFrame({"f1": [0.12345], "kappa": [0.5], "n": [3]})
     Page(tmp_path).table(table, "my_scores", "Scores of <all> & none", decimals={"f1": 2})
     ((data, metadata),) = shown
@@ -59,7 +56,6 @@ def test_a_table_is_shown_with_caption_anchor_and_decimals(tmp_path, shown):
 
 
 def test_markup_in_cells_headers_and_index_is_inert(tmp_path, shown):
-    """An id or column that is HTML is shown as text."""
     table = pd.DataFrame({EVIL: [EVIL]}, index=pd.Index([EVIL], name=f"id{EVIL}"))
     Page(tmp_path).table(table, "ids", EVIL)
     html = shown[0][0]["text/html"]
@@ -68,7 +64,6 @@ def test_markup_in_cells_headers_and_index_is_inert(tmp_path, shown):
 
 
 def test_undefined_numbers_are_a_dash(tmp_path, shown):
-    """NaN is a dash, missing text an empty cell; neither is a word."""
     Page(tmp_path).table(pd.DataFrame({"f1": [np.nan], "name": [None]}), "blank", "Blank")
     assert re.findall(r"<td[^>]*>(.*?)</td>", shown[0][0]["text/html"]) == ["\N{EN DASH}", ""]
 
@@ -88,7 +83,6 @@ def test_numbers_have_one_style(tmp_path, shown):
 
 
 def test_significant_digits_by_column(tmp_path, shown):
-    """Without exponents, whatever the size."""
     table = pd.DataFrame({"time": [0.01234, 9.96, 14694.9, 0.0]})
     Page(tmp_path).table(table, "times", "Times", digits={"time": 2})
     assert _cells(shown) == ["0.012", "10", "15,000", "0"]
@@ -96,7 +90,6 @@ def test_significant_digits_by_column(tmp_path, shown):
 
 
 def test_text_and_numbers_get_their_own_width(tmp_path, shown):
-    """Short cells do not break, long ones have room."""
     Page(tmp_path).table(pd.DataFrame({"error": ["1e-07"], "what": ["word " * 20]}), "w", "W")
     html = shown[0][0]["text/html"]
     assert '<td class="cxr-short">1e-07<' in html and '<td class="cxr-text">word word' in html
@@ -125,7 +118,6 @@ def test_a_recorded_table_has_plain_facts_above_and_the_rest_folded(
 
 
 def test_where_nothing_is_recorded_a_sentence_stands(tmp_path, shown, monkeypatch):
-    """No table, no caption, no file."""
     monkeypatch.setattr(display, "load_recorded", lambda study: None)
     Page(tmp_path).recorded("x", "recorded", "Arms.", nothing="No GPU run has been recorded.")
     ((data, metadata),) = shown
@@ -135,14 +127,12 @@ def test_where_nothing_is_recorded_a_sentence_stands(tmp_path, shown, monkeypatc
 
 
 def test_a_note_is_inert(shown):
-    """Markup in it is text."""
     Page("").note("my_note", EVIL)
     assert "<script" not in shown[0][0]["text/html"]
     assert 'id="my-note"' in shown[0][0]["text/html"]
 
 
 def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
-    """Rows and columns keep their order; too few cases show counts, undefined cells nothing."""
     nan = np.nan
     table = pd.DataFrame(
         [
@@ -173,7 +163,6 @@ def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
 
 
 def test_a_figure_has_alt_text_caption_and_its_numbers(tmp_path, shown):
-    """The image carries its alt text; caption and saved table stand beside it."""
     _, axes = plt.subplots()
     Page(tmp_path).figure(axes, pd.DataFrame({"x": [1]}), "curve", "A curve", "It rises")
     data, metadata = shown[0]
@@ -186,7 +175,6 @@ def test_a_figure_has_alt_text_caption_and_its_numbers(tmp_path, shown):
 
 
 def test_equal_figures_are_equal_bytes(tmp_path, shown):
-    """No date and no version is written into the image."""
     for _ in range(2):
         _, axes = plt.subplots()
         axes.plot([0, 1], [0, 1])
@@ -202,7 +190,6 @@ def _quotes(**changes) -> pd.DataFrame:
 
 
 def test_a_quote_is_marked_on_the_page_and_plain_in_the_file(tmp_path, shown):
-    """One column in place of three, with the evidence as a mark."""
     Page(tmp_path).quotes(_quotes(), "said", "Said")
     data, metadata = shown[0]
     cells = re.findall(r"<td[^>]*>(.*?)</td>", data["text/html"])
@@ -220,7 +207,6 @@ def test_a_quote_is_marked_on_the_page_and_plain_in_the_file(tmp_path, shown):
 
 
 def test_markup_in_a_quote_is_inert(tmp_path, shown):
-    """Only the page's own mark is markup."""
     Page(tmp_path).quotes(_quotes(before=EVIL, evidence=EVIL, after="</mark>"), "q", EVIL)
     html = shown[0][0]["text/html"]
     assert "<script" not in html
@@ -228,7 +214,6 @@ def test_markup_in_a_quote_is_inert(tmp_path, shown):
 
 
 def test_no_quote_is_an_empty_table(tmp_path, shown):
-    """Caption and header stay."""
     Page(tmp_path).quotes(_quotes().iloc[:0], "none", "No quotes")
     assert "<mark>" not in shown[0][0]["text/html"] and "No quotes" in shown[0][0]["text/html"]
     assert (tmp_path / "none.csv").read_text("utf-8") == "observation,quote,codes\n"
@@ -243,7 +228,6 @@ def test_a_part_of_a_recorded_table_can_be_shown(tmp_path, shown, monkeypatch):
 
 @pytest.mark.parametrize("recorded", [RECORDED, None])
 def test_a_recorded_figure_draws_what_was_selected(tmp_path, shown, monkeypatch, recorded):
-    """With the provenance in its caption; a sentence stands where nothing was recorded."""
     monkeypatch.setattr(display, "load_recorded", lambda study: recorded)
     Page(tmp_path).recorded_figure(
         "x",

@@ -23,7 +23,6 @@ def _lock() -> str:
 
 
 def test_environment_has_the_versions_of_the_lock():
-    """environment.yml is what the script makes of requirements.lock."""
     environment = runpy.run_path(str(ROOT / "scripts" / "write_environment.py"))["environment"]
     written = (ROOT / "environment.yml").read_text("utf-8")
     assert written == environment(_lock())
@@ -33,7 +32,6 @@ def test_environment_has_the_versions_of_the_lock():
 
 
 def test_jupyter_book_stays_below_2():
-    """The requirement and the locked version are of the 1.x line."""
     (requirement,) = (r for r in PROJECT["optional-dependencies"]["book"] if "jupyter-book" in r)
     assert requirement.endswith(",<2")
     (locked,) = (line for line in _lock().splitlines() if line.startswith("jupyter-book=="))
@@ -41,7 +39,6 @@ def test_jupyter_book_stays_below_2():
 
 
 def test_every_direct_dependency_is_locked():
-    """Each package that pyproject.toml names has a pinned version."""
     named = [*PROJECT["dependencies"], *itertools.chain(*PROJECT["optional-dependencies"].values())]
     locked = {line.split("==")[0].split("[")[0] for line in _lock().splitlines()}
     for requirement in named:
@@ -50,7 +47,6 @@ def test_every_direct_dependency_is_locked():
 
 
 def test_one_version_everywhere():
-    """pyproject, package, book and citation carry one version."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["sphinx"]["config"]
     assert PROJECT["version"] == cxrstudy.__version__ == config["release"] == config["version"]
     citation = ROOT / "CITATION.cff"
@@ -100,7 +96,6 @@ def _tracked() -> list[str]:
 
 
 def test_no_absolute_path_of_a_machine_is_in_the_repository():
-    """No tracked file names a folder of the machine that it was made on."""
     names = _tracked()
     if not names:
         pytest.skip("needs a git checkout: a release archive has no list of tracked files")
@@ -117,6 +112,5 @@ def test_no_absolute_path_of_a_machine_is_in_the_repository():
 
 
 def test_nothing_generated_is_tracked():
-    """Build output and generated pages stay out of the repository."""
     generated = ("_build/", "book/studies/", "book/_generated/", ".venv/")
     assert not [name for name in _tracked() if name.startswith(generated)]

@@ -56,7 +56,6 @@ def _executed(caption="A caption"):
 
 @pytest.fixture
 def page():
-    """The page of a tiny study with one claim, one table and one figure."""
     return study_page(STUDY, _executed(), [_row()], STAMP)
 
 
@@ -65,7 +64,6 @@ def _text(page) -> str:
 
 
 def test_the_title_comes_first_and_the_verdicts_next(page):
-    """Title, then what the study decided, then the notebook's own cells."""
     assert page.cells[0].source == "# Tiny study"
     assert (
         "| A beats B | 0.5 | +0.100 (+0.050 to +0.150) "
@@ -78,7 +76,6 @@ def test_the_title_comes_first_and_the_verdicts_next(page):
 
 
 def test_verdicts_of_other_studies_are_not_shown():
-    """A study shows its own claims, and says so if it has none."""
     other = [_row(study="other")]
     assert "decides no claim" in study_page(STUDY, _executed(), other, STAMP).cells[1].source
 
@@ -92,7 +89,6 @@ def _with_recorded(monkeypatch):
 
 
 def test_the_page_says_whose_run_its_numbers_are(page, monkeypatch):
-    """The box names the run that decided it, and the page the run of what follows."""
     box = page.cells[1].source
     assert "decided**, by this page's own run, set `quick`." in box and "recorded run" not in box
     assert "below are of this page's own run, set `quick`, unless they say *recorded*" in box
@@ -103,7 +99,6 @@ def test_the_page_says_whose_run_its_numbers_are(page, monkeypatch):
 
 
 def test_rows_of_two_runs_are_told_apart(monkeypatch):
-    """Where the recorded run decided some rows only, the others are marked."""
     rows = [
         _row(table="recorded"),
         _row(id="paper.other", statement="C beats D"),
@@ -121,7 +116,6 @@ def test_without_a_recorded_table_on_the_page_there_is_no_link():
 
 
 def test_every_table_and_figure_has_its_download(page):
-    """A download of the numbers stands right behind each table and figure."""
     following = {
         cell.source: after.source for cell, after in zip(page.cells, page.cells[1:], strict=False)
     }
@@ -130,7 +124,6 @@ def test_every_table_and_figure_has_its_download(page):
 
 
 def test_a_figure_gets_caption_alt_text_and_anchor(page):
-    """The figure's metadata carry them, and the plain caption output goes."""
     (figure,) = (cell for cell in page.cells if cell.source == "show_figure()")
     assert figure.metadata["mystnb"] == {
         "image": {"alt": "It rises"},
@@ -140,7 +133,6 @@ def test_a_figure_gets_caption_alt_text_and_anchor(page):
 
 
 def test_all_code_is_folded(page):
-    """Every code cell, the parameters among them, opens on a click."""
     code = [cell for cell in page.cells if cell.cell_type == "code"]
     assert len(code) == 3
     assert all("hide-input" in cell.metadata["tags"] for cell in code)
@@ -163,7 +155,6 @@ def test_the_provenance_line_says_all(page):
 
 
 def test_without_a_commit_the_line_says_none():
-    """Outside a git checkout no commit is named."""
     line = study_page(STUDY, _executed(), [], STAMP | {"commit": ""}).cells[-1].source
     assert "commit" not in line
 
@@ -190,7 +181,6 @@ def test_markup_in_parameters_is_inert():
 
 
 def test_missing_data_name_what_and_the_one_command():
-    """The page of a study without data says what is missing and how to get it."""
     text = _text(missing_data_page(STUDY, ["chexpert_test_set_labels"], []))
     assert text.startswith("# Tiny study")
     assert "CheXpert test-set labels" in text
@@ -215,7 +205,6 @@ def test_without_data_the_recorded_run_is_shown(monkeypatch):
 
 @pytest.mark.parametrize("error", [f"ValueError: {EVIL}", "a </pre> b", "**x** `y`\n\n# z"])
 def test_a_failed_study_shows_its_error_as_text(error):
-    """The exception's message stands in a pre block, escaped, beside the command to repeat it."""
     text = _text(failed_page(STUDY, error))
     assert f'<pre class="cxr-error">{html.escape(error)}</pre>' in text
     assert "<script" not in text and text.count("</pre>") == 1

@@ -17,26 +17,22 @@ def _terms(source: str):
 
 
 def test_every_planned_source_is_there():
-    """CheXpert, NIH, RSNA, Google and MeSH are crossed."""
     assert set(crosswalk()["source"]) == {"chexpert", "nih", "rsna", "google", "mesh"}
 
 
 def test_chexperts_terms_are_the_observations_themselves():
-    """All 14 terms stand for themselves, exactly."""
     table = _terms("chexpert")
     assert set(table.index) == set(OBSERVATIONS)
     assert (table["observation"] == table.index).all() and (table["relation"] == "exact").all()
 
 
 def test_all_fifteen_nih_terms_are_listed():
-    """NIH's 14 findings and No Finding are there, two of them without an observation."""
     table = _terms("nih")
     assert set(table.index) == NIH_TERMS
     assert set(table.index[table["observation"] == ""]) == {"Emphysema", "Hernia"}
 
 
 def test_relations_and_observations_are_known():
-    """A term has a known observation with a known relation, or neither."""
     table = crosswalk()
     crossed = table[table["observation"] != ""]
     assert set(crossed["observation"]) <= set(OBSERVATIONS)
@@ -46,12 +42,10 @@ def test_relations_and_observations_are_known():
 
 
 def test_no_term_is_listed_twice():
-    """A source's term stands for one observation."""
     assert not crosswalk().duplicated(["source", "term"]).any()
 
 
 def test_every_citation_is_in_the_bibliography():
-    """Each source's citation has an entry in the book's references."""
     text = (project_root() / "book" / "references.bib").read_text("utf-8")
     keys = set(re.findall(r"@\w+\{([^,]+),", text))
     assert set(crosswalk()["citation"]) <= keys

@@ -27,7 +27,6 @@ def _values(paper_key: str, table: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("key", "name"), TABLES)
 def test_every_table_loads_with_place_and_metric(key, name):
-    """Each table is full, numeric but for names, and says where it stands."""
     table = published_table(key, name)
     assert table.where and table.metric
     assert table.values.size and table.values.index.is_unique and table.values.columns.is_unique
@@ -35,7 +34,6 @@ def test_every_table_loads_with_place_and_metric(key, name):
 
 @pytest.mark.parametrize(("key", "name"), TABLES)
 def test_cells_have_no_more_digits_than_printed(key, name):
-    """No cell has more decimals than its table says it prints."""
     table = published_table(key, name)
     if table.decimals is None:
         with pytest.raises(ValueError, match="unlike numbers of decimals"):
@@ -48,7 +46,6 @@ def test_cells_have_no_more_digits_than_printed(key, name):
 
 @pytest.mark.parametrize("key", PAPERS)
 def test_every_paper_has_title_link_and_citation(key):
-    """The paper is named, linked, and its citation is in the bibliography."""
     head = paper(key)["paper"]
     bibliography = (project_root() / "book" / "references.bib").read_text("utf-8")
     assert head["title"] and head["short"] and head["link"].startswith("https://")
@@ -57,12 +54,10 @@ def test_every_paper_has_title_link_and_citation(key):
 
 @pytest.mark.parametrize("key", PAPERS)
 def test_every_fact_says_where_it_stands(key):
-    """No number without its place."""
     assert all(fact["where"] for fact in paper(key)["facts"].values())
 
 
 def test_the_headline_numbers():
-    """The numbers on which claims rest are the printed ones."""
     printed = {
         ("nlp_expert_gap", "final_auroc"): 0.917,
         ("nlp_expert_gap", "stanford_baseline_auroc"): 0.907,
@@ -102,7 +97,6 @@ def test_table_1_of_visualchexbert():
 
 
 def test_table_3_of_visualchexbert():
-    """All fourteen pairs of counts."""
     found = _values("visualchexbert", "table3").apply(tuple, axis=1).to_dict()
     assert found == {
         "No Finding": (38, 40), "Enlarged Cardiomediastinum": (223, 5), "Cardiomegaly": (101, 15),
@@ -127,7 +121,6 @@ def test_averages_of_visualchexbert_agree_with_their_rows(table):
 
 
 def test_positives_sum_as_the_weights_of_the_average():
-    """The eight image-positive counts sum to 1,326."""
     assert _values("visualchexbert", "positives")["positives"].sum() == 1326
 
 
@@ -144,14 +137,12 @@ def test_table_6_differences_agree_with_tables_4_and_5():
 
 @pytest.mark.parametrize("table", ["chexpert_test", "nih_test"])
 def test_macro_f1_of_chexreason_agrees_with_its_rows(table):
-    """All ten macro rows are the means of their labels to rounding."""
     printed = published_table("chexreason", table)
     means = printed.values.drop("Macro F1").mean()
     assert (means - printed.values.loc["Macro F1"]).abs().max() <= 2 * printed.half_unit + 1e-9
 
 
 def test_chexreasons_gains_follow_from_the_macro_rows():
-    """+22.7 % and -18.7 %, which print as +23 and -19."""
     for table, percent in (("chexpert_test", 22.7), ("nih_test", -18.7)):
         macro = _values("chexreason", table).loc["Macro F1"]
         assert 100 * (macro["ChexReason"] / macro["MedGemma SFT"] - 1) == pytest.approx(
@@ -160,7 +151,6 @@ def test_chexreasons_gains_follow_from_the_macro_rows():
 
 
 def test_on_the_nine_shared_labels_the_gain_is_small():
-    """With NIH's nine labels, the gain on CheXpert shrinks from 23 to 3.8 percent."""
     shared = _values("chexreason", "nih_test").index.drop("Macro F1")
     assert len(shared) == 9
     means = _values("chexreason", "chexpert_test").loc[shared].mean()
@@ -184,13 +174,11 @@ def test_chexagents_gains_follow_from_no_usual_average():
 
 
 def test_chexperts_prevalences_sum_to_all_studies():
-    """Positive, uncertain and negative or blank are all 187,641 studies in each row."""
     table = _values("chexpert", "prevalence")
     assert len(table) == 14 and (table.sum(axis=1) == 187_641).all()
 
 
 def test_chexperts_policy_intervals_hold_their_estimates():
-    """Each printed AUROC lies in the middle of its printed interval to rounding."""
     low, value, high = (
         _values("chexpert", f"policy_auroc{part}") for part in ("_low", "", "_high")
     )
@@ -212,7 +200,6 @@ def test_chexperts_policy_intervals_are_the_printed_ones():
 
 
 def test_chexperts_policy_means():
-    """The means of the five findings are those worked out from the printed table."""
     means = _values("chexpert", "policy_auroc").mean(axis=1).round(4).to_dict()
     assert means == {
         "U-Ignore": 0.8892, "U-Zeros": 0.8886, "U-Ones": 0.8928, "U-SelfTrained": 0.8940,
@@ -221,7 +208,6 @@ def test_chexperts_policy_means():
 
 
 def test_inconsistencies_name_paper_and_place():
-    """Each listed inconsistency has a paper, a place and a text; Edema's kappa is among them."""
     table = inconsistencies()
     assert list(table) == ["paper", "where", "text"]
     assert (table.map(len) > 0).all(axis=None)
@@ -229,12 +215,10 @@ def test_inconsistencies_name_paper_and_place():
 
 
 def test_an_unknown_paper_lists_the_known_ones():
-    """A mistyped paper is told which there are."""
     with pytest.raises(KeyError, match="no paper 'x'.*visualchexbert"):
         paper("x")
 
 
 @pytest.mark.parametrize(("decimals", "half"), [(0, 0.5), (2, 0.005), (3, 0.0005)])
 def test_half_unit(decimals, half):
-    """Half a unit of the last printed digit."""
     assert PublishedTable(pd.DataFrame(), "x", "x", decimals).half_unit == pytest.approx(half)

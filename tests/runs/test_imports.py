@@ -20,7 +20,6 @@ def _dependencies(folder, *sources) -> set[str]:
 
 
 def test_a_module_brings_what_it_imports_and_its_data(tmp_path):
-    """Observations depend on their modules and YAML files and on nothing else."""
     assert _dependencies(tmp_path, "from cxrstudy.observations import PARENTS") == {
         "observations/__init__.py",
         "observations/crosswalk.yaml",
@@ -42,12 +41,10 @@ def test_a_module_brings_what_it_imports_and_its_data(tmp_path):
     ],
 )
 def test_every_way_to_import_counts(tmp_path, source):
-    """Each form of an import, also inside a function, makes the notebook depend on the module."""
     assert "published/papers.py" in _dependencies(tmp_path, source)
 
 
 def test_another_import_changes_the_list(tmp_path):
-    """Adding an import adds its files and keeps the others; removing it takes them away."""
     alone = _dependencies(tmp_path, "from cxrstudy.observations import PARENTS")
     both = _dependencies(
         tmp_path, "from cxrstudy.observations import PARENTS", "from cxrstudy import published"
@@ -58,7 +55,6 @@ def test_another_import_changes_the_list(tmp_path):
 
 
 def test_indirect_imports_count(tmp_path):
-    """The loader of the test set brings registry, tables and integrity without naming them."""
     found = _dependencies(tmp_path, "from cxrstudy.data.chexpert_test import load")
     indirect = {
         "data/registry.py",
@@ -71,12 +67,10 @@ def test_indirect_imports_count(tmp_path):
 
 
 def test_text_and_other_packages_do_not_count(tmp_path):
-    """Markdown that looks like an import, and imports of other packages, add nothing."""
     assert _dependencies(tmp_path, "import numpy as np") == set()
 
 
 def test_integrity_does_not_depend_on_published_numbers_or_claims():
-    """Study 01 cannot re-run because a printed number or a claim changed."""
     found = {
         file.relative_to(PACKAGE).parts[0]
         for file in notebook_dependencies(study("data_integrity").notebook_path)
@@ -86,7 +80,6 @@ def test_integrity_does_not_depend_on_published_numbers_or_claims():
 
 
 def test_study_02_depends_on_published_numbers_and_claims():
-    """Study 02 re-runs when a printed number, a claim or a metric changes."""
     files = notebook_dependencies(study("report_vs_image_agreement").notebook_path)
     found = {file.relative_to(PACKAGE).as_posix() for file in files}
     needed = {"published/visualchexbert.yaml", "claims/statements.yaml", "agreement/metrics.py",
@@ -97,7 +90,6 @@ def test_study_02_depends_on_published_numbers_and_claims():
 
 
 def test_dependencies_exist_and_are_sorted():
-    """The list is stable and every file in it exists."""
     files = notebook_dependencies(study("report_vs_image_agreement").notebook_path)
     assert files == sorted(files)
     assert all(file.is_file() for file in files)

@@ -25,7 +25,6 @@ CLAIM = "deberta_rad.student_beats_teacher"
 
 @pytest.fixture
 def recorded_folder(tmp_path, monkeypatch):
-    """Recorded runs of this test alone."""
     folder = tmp_path / "recorded"
     monkeypatch.setattr(recorded, "recorded_folder", lambda: folder)
     monkeypatch.setattr("cxrstudy.runs.record.recorded_folder", lambda: folder)

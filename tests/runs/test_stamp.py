@@ -9,7 +9,6 @@ from cxrstudy.runs import provenance, study
 
 
 def test_provenance_names_data_source_versions_and_time():
-    """Hashes, versions, parameters and seconds of a run are all there."""
     found = provenance(study("data_integrity"), {"seed": 0}, seconds=1.26)
     assert found["parameters"] == {"seed": 0}
     assert re.fullmatch("[0-9a-f]{12}", found["source"])
@@ -20,7 +19,6 @@ def test_provenance_names_data_source_versions_and_time():
 
 
 def test_studies_with_other_sources_have_other_hashes():
-    """Two notebooks never share the hash of their sources."""
     hashes = {
         provenance(study(name), {}, 0)["source"]
         for name in ("data_integrity", "report_vs_image_agreement")

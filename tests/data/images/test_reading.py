@@ -11,7 +11,6 @@ from cxrstudy.data.images.reading import ImageReadError, decode_image, read_imag
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P"])
 def test_grey_survives_every_mode(mode, chest, encode):
-    """Grey that was saved as colour, palette or with opacity comes back as it was."""
     image = chest(0)
     assert (decode_image(encode(Image.fromarray(image).convert(mode)), "own") == image).all()
 
@@ -30,13 +29,11 @@ def test_colour_becomes_luminance(encode):
 
 
 def test_transparent_parts_are_black(encode):
-    """What is transparent shows the black behind it, not the colour that it hides."""
     pixels = np.array([[[255, 255, 255, 255], [255, 255, 255, 0]]], np.uint8)
     assert decode_image(encode(pixels), "own").tolist() == [[255, 0]]
 
 
 def test_bilevel_is_black_and_white(encode):
-    """One bit for each pixel."""
     picture = Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1")
     assert decode_image(encode(picture), "own").tolist() == [[0, 255]]
 
@@ -61,7 +58,6 @@ def test_sixteen_bits_with_few_bright_pixels_keep_them(encode):
 
 
 def test_a_turned_photograph_is_set_upright(encode):
-    """An orientation that the file states is followed."""
     picture = Image.fromarray(np.array([[0, 255], [0, 255]], np.uint8))
     exif = picture.getexif()
     exif[0x0112] = 3
@@ -69,7 +65,6 @@ def test_a_turned_photograph_is_set_upright(encode):
 
 
 def test_what_cannot_be_read_is_named_with_a_remedy(tmp_path, chest, encode):
-    """Each error is one line that begins with the file."""
     whole = encode(chest(0))
     frames = [Image.fromarray(chest(number)) for number in range(2)]
     bad = {
@@ -94,7 +89,6 @@ def test_what_cannot_be_read_is_named_with_a_remedy(tmp_path, chest, encode):
 
 @given(data=st.data())
 def test_damage_never_surfaces_as_another_error(data, chest, encode):
-    """Whatever bytes are changed or cut off, an image or a named error comes back."""
     content = bytearray(encode(chest(0), data.draw(st.sampled_from(["PNG", "JPEG"]))))
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=20)):
         content[place] = data.draw(st.integers(0, 255))
@@ -115,13 +109,11 @@ def test_squares_are_means_of_areas():
 
 
 def test_enlarging_interpolates():
-    """Between two values lie values between."""
     row = to_square(np.array([[0, 100], [0, 100]], np.uint8), 4)[0]
     assert row[0] == 0 and row[3] == 100 and (np.diff(row.astype(int)) > 0).all()
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(0, 255))
 def test_an_even_image_stays_even(height, width, size, level):
-    """No size changes a grey level or leaves its shape."""
     square = to_square(np.full((height, width), level, np.uint8), size)
     assert square.shape == (size, size) and (square == level).all()
