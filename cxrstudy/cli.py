@@ -53,8 +53,7 @@ def run(
     set_name: Annotated[str, typer.Option("--set", help="Parameter set.")] = "quick",
     parameter: ParameterOption = None,
     build: Annotated[
-        Path | None,
-        typer.Option(help="Folder for results; _build, or _build/own if -p is given."),
+        Path | None, typer.Option(help="Folder for results; _build, or _build/own if -p is given.")
     ] = None,
 ) -> None:
     """Execute one study's notebook and publish its tables."""
@@ -119,8 +118,7 @@ def predict(
     images: Annotated[Path, typer.Option(help="Folder of PNG, JPEG and DICOM files.")],
     out: Annotated[Path, typer.Option(help="The table of probabilities to write: a .csv file.")],
     checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="A stored classifier; study 06 leaves the default one."),
+        Path | None, typer.Option(help="A stored classifier; study 06 leaves the default one.")
     ] = None,
 ) -> None:
     """Predict the 14 observations for every image of a folder.
@@ -222,9 +220,7 @@ def list_data() -> None:
 
 
 @data_app.command("fetch")
-def fetch_data(
-    name: Annotated[str, typer.Argument(help="A data set of the registry.")],
-) -> None:
+def fetch_data(name: Annotated[str, typer.Argument(help="A data set of the registry.")]) -> None:
     """Bring a data set to this machine and verify every file."""
     from cxrstudy.data.registry import datasets, fetch
 

@@ -25,22 +25,17 @@ def _call(*arguments: str):
     return RUNNER.invoke(cli.app, list(arguments))
 
 
-def test_an_unknown_study_is_a_usage_error():
-    result = _call("run", "none")
-    assert result.exit_code == 2
-    assert "data_integrity" in result.output
-
-
-def test_a_parameter_without_a_value_is_a_usage_error():
-    result = _call("run", "data_integrity", "-p", "seed")
-    assert result.exit_code == 2
-    assert "NAME=VALUE" in result.output
-
-
-def test_an_unknown_data_set_is_a_usage_error():
-    result = _call("data", "fetch", "none")
-    assert result.exit_code == 2
-    assert "chexpert_test_set_labels" in result.output
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("run", "none"), "data_integrity"),
+        (("run", "data_integrity", "-p", "seed"), "NAME=VALUE"),
+        (("data", "fetch", "none"), "chexpert_test_set_labels"),
+    ],
+)
+def test_an_unknown_name_is_a_usage_error_that_lists_the_known_ones(arguments, hint):
+    result = _call(*arguments)
+    assert result.exit_code == 2 and hint in result.output
 
 
 def test_data_sets_are_listed_with_their_terms():

@@ -21,10 +21,7 @@ class LabelTableError(ValueError):
 
 
 def read_label_table(
-    path: str | Path,
-    codes: frozenset[int] | None = None,
-    *,
-    keep_column_order: bool = False,
+    path: str | Path, codes: frozenset[int] | None = None, *, keep_column_order: bool = False
 ) -> pd.DataFrame:
     """Read a CSV or Parquet table with an id column and any of the 14 observations.
 

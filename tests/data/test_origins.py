@@ -5,12 +5,7 @@ import sys
 
 import pytest
 
-from cxrstudy.data.registry import (
-    MIRROR_VARIABLE,
-    CorruptDataError,
-    DataNotAvailableError,
-    Dataset,
-)
+from cxrstudy.data.registry import MIRROR_VARIABLE, CorruptDataError, DataNotAvailableError, Dataset
 
 GOOD = b"study,Edema\np1,1\n" * 100
 FILE = "labels/own.csv"

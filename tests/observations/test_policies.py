@@ -7,12 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from cxrstudy.observations import (
-    OBSERVATIONS,
-    PARENTS,
-    apply_uncertainty_policy,
-    close_upward,
-)
+from cxrstudy.observations import OBSERVATIONS, PARENTS, apply_uncertainty_policy, close_upward
 
 NAN = np.nan
 LABELS = pd.DataFrame({"Edema": [1, 0, -1, -1, NAN], "Fracture": [-1, NAN, 1, 0, -1.0]})

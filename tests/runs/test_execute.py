@@ -9,13 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cxrstudy.data.registry import DataNotAvailableError
-from cxrstudy.runs import (
-    ParameterError,
-    RunFolders,
-    Study,
-    StudyFailedError,
-    run_study,
-)
+from cxrstudy.runs import ParameterError, RunFolders, Study, StudyFailedError, run_study
 from cxrstudy.runs import execute as execute_module
 from cxrstudy.runs.execute import clean_notebook, missing_data
 

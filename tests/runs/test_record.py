@@ -11,13 +11,7 @@ from cxrstudy import recorded
 from cxrstudy.agreement import Estimate
 from cxrstudy.claims import build_ledger, record
 from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_words
-from cxrstudy.runs import (
-    RecordError,
-    RunFolders,
-    record_benchmark,
-    record_run,
-    study,
-)
+from cxrstudy.runs import RecordError, RunFolders, record_benchmark, record_run, study
 from cxrstudy.runs.execute import studies_run_in_full
 
 CLAIM = "deberta_rad.student_beats_teacher"

@@ -26,11 +26,7 @@ ALPHA = 0.01
 
 
 def find_misaligned_blocks(
-    reference: pd.DataFrame,
-    table: pd.DataFrame,
-    *,
-    max_blocks: int = 5,
-    use_id_order: bool = True,
+    reference: pd.DataFrame, table: pd.DataFrame, *, max_blocks: int = 5, use_id_order: bool = True
 ) -> list[Misalignment]:
     """Find the blocks of rows whose values were rotated or reversed against the ids.
 

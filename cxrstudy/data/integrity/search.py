@@ -123,10 +123,7 @@ def _plausible_blocks(observations: list[PairedObservation], block: Block) -> se
 
 
 def log_p_value(
-    observations: list[PairedObservation],
-    block: Block,
-    min_rows: int,
-    scores: NDArray[np.float64],
+    observations: list[PairedObservation], block: Block, min_rows: int, scores: NDArray[np.float64]
 ) -> float:
     """Return the logarithm of a bound of the false-alarm probability of a search's best block.
 
