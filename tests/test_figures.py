@@ -14,8 +14,8 @@ from cxrstudy.figures import (
     intervals_by_group,
     line_with_marks,
     ranges_by_group,
-    use_book_style,
 )
+from cxrstudy.figures.style import use_book_style
 
 SCORES = pd.DataFrame(
     [("Edema", "zeros", 0.5, 0.4, 0.7), ("Edema", "ones", 0.6, 0.5, 0.65),
