@@ -6,12 +6,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cxrstudy.data.registry import DataNotAvailableError
 from cxrstudy.runs import ParameterError, RunFolders, Study, StudyFailedError, run_study
 from cxrstudy.runs import execute as execute_module
-from cxrstudy.runs.execute import clean_notebook, missing_data
+from cxrstudy.runs.execute import missing_data
 
 PARAMETERS = (
     'n: int = 2  # rows\nfail: bool = False  # stop\nresults: str = "_build/scratch/tiny"  # to'
@@ -135,14 +135,6 @@ def test_stale_scratch_of_a_killed_run_is_removed(project, tiny):
     (stale / "half.csv").write_text("1", "utf-8")
     run_study(tiny, "test")
     assert not stale.exists()
-
-
-def test_cleaning_replaces_the_longest_path_first(project):
-    text = f"{project}/_build/runs/tiny/tmp1/results/a.csv and {project}/book/x"
-    cell = new_code_cell("1", outputs=[new_output("stream", text=text)])
-    inner = f"{project}/_build/runs/tiny/tmp1/results"
-    clean = clean_notebook(new_notebook(cells=[cell]), {inner: "_build/results/tiny"})
-    assert clean.cells[0].outputs[0].text == "_build/results/tiny/a.csv and book/x"
 
 
 def _must_not_run(*_, **__):
