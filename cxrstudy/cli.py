@@ -15,8 +15,8 @@ app = typer.Typer(
 data_app = typer.Typer(help="List and fetch the data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study of studies.yaml.")]
-ParameterOption = Annotated[
+_StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study of studies.yaml.")]
+_ParameterOption = Annotated[
     list[str] | None,
     typer.Option("--parameter", "-p", help="NAME=VALUE, or NAME='[1, 3]' for a list; repeatable."),
 ]
@@ -49,9 +49,9 @@ def main() -> None:
 
 @app.command()
 def run(
-    study_name: StudyArgument,
+    study_name: _StudyArgument,
     set_name: Annotated[str, typer.Option("--set", help="Parameter set.")] = "quick",
-    parameter: ParameterOption = None,
+    parameter: _ParameterOption = None,
     build: Annotated[
         Path | None, typer.Option(help="Folder for results; _build, or _build/own if -p is given.")
     ] = None,
@@ -147,7 +147,7 @@ def predict(
 
 @app.command()
 def record(
-    study_name: StudyArgument,
+    study_name: _StudyArgument,
     build: Annotated[Path, typer.Option(help="Folder with the finished run.")] = Path("_build"),
 ) -> None:
     """Record the aggregate results of a long run in book/recorded, with their provenance."""

@@ -137,7 +137,7 @@ def test_without_hard_links_the_part_is_moved(large, monkeypatch):
     def refuse(*_):
         raise OSError
 
-    monkeypatch.setattr("cxrstudy.data.origins.os.link", refuse)
+    monkeypatch.setattr("cxrstudy.data.registry.os.link", refuse)
     assert large.path(LARGE).read_bytes() == LARGE_BODY
 
 
