@@ -24,27 +24,25 @@ _ParameterOption = Annotated[
 
 def main() -> None:
     """Run the command line; an error that a user can mend is one line, not a traceback."""
+    try:
+        app()
+    except Exception as error:
+        if not isinstance(error, _mendable_errors()):
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+def _mendable_errors() -> tuple[type[Exception], ...]:
+    """Import the errors when one was raised; ``--help`` waits for no library."""
     from cxrstudy.book import SiteError
     from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError
     from cxrstudy.data.tables import LabelTableError
     from cxrstudy.labeler.files import ReportFileError
     from cxrstudy.runs import ParameterError, RecordError, StudyFailedError
 
-    mendable = (
-        CorruptDataError,
-        DataNotAvailableError,
-        LabelTableError,
-        ParameterError,
-        RecordError,
-        ReportFileError,
-        SiteError,
-        StudyFailedError,
-    )
-    try:
-        app()
-    except mendable as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(1) from None
+    of_data = (CorruptDataError, DataNotAvailableError, LabelTableError, ReportFileError)
+    return *of_data, ParameterError, RecordError, SiteError, StudyFailedError
 
 
 @app.command()

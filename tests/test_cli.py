@@ -1,6 +1,7 @@
 """The command line: one line for what a user can mend, exit codes that scripts can use."""
 
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -36,6 +37,13 @@ def _call(*arguments: str):
 def test_an_unknown_name_is_a_usage_error_that_lists_the_known_ones(arguments, hint):
     result = _call(*arguments)
     assert result.exit_code == 2 and hint in result.output
+
+
+def test_help_waits_for_no_library():
+    code = "import sys; from cxrstudy import cli; cli.app(['--help'], standalone_mode=False)"
+    heavy = "print({'numpy', 'pandas', 'matplotlib', 'nbformat', 'torch'} & set(sys.modules))"
+    command = [sys.executable, "-c", f"{code}; {heavy}"]
+    assert subprocess.check_output(command, text=True).splitlines()[-1] == "set()"
 
 
 def test_data_sets_are_listed_with_their_terms():
