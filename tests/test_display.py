@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cxrstudy import display
-from cxrstudy.display import METADATA_KEY, Page, anchor, in_words, save_table
+from cxrstudy.display import METADATA_KEY, Page, in_words, save_table
 
 EVIL = "<script>alert(1)</script>"
 
@@ -24,21 +24,14 @@ def shown(monkeypatch) -> list[tuple[dict, dict]]:
     return outputs
 
 
-def test_anchor_has_no_underscores():
-    assert anchor("table4_cells") == "table4-cells"
-
-
 def test_a_saved_table_is_stable_text(tmp_path):
     """Six significant digits, unix line ends, a named index, and no temporary file."""
     table = pd.DataFrame({"f1": [1 / 3, np.nan]}, index=pd.Index(["a", "b"], name="observation"))
     path = save_table(table, "scores", tmp_path / "new")
     assert path.read_bytes() == b"observation,f1\na,0.333333\nb,\n"
     assert [file.name for file in path.parent.iterdir()] == ["scores.csv"]
-
-
-def test_an_unnamed_index_is_not_saved(tmp_path):
-    path = save_table(pd.DataFrame({"n": [5, 7]}), "counts", tmp_path)
-    assert path.read_text("utf-8") == "n\n5\n7\n"
+    unnamed = save_table(pd.DataFrame({"n": [5, 7]}), "counts", tmp_path)
+    assert unnamed.read_text("utf-8") == "n\n5\n7\n"
 
 
 def test_a_table_is_shown_with_caption_anchor_and_decimals(tmp_path, shown):
@@ -55,12 +48,16 @@ def test_a_table_is_shown_with_caption_anchor_and_decimals(tmp_path, shown):
     assert (tmp_path / "my_scores.csv").exists()
 
 
-def test_markup_in_cells_headers_and_index_is_inert(tmp_path, shown):
+def test_markup_in_any_text_is_inert(tmp_path, shown):
+    """Only the page's own mark of a quote is markup."""
     table = pd.DataFrame({EVIL: [EVIL]}, index=pd.Index([EVIL], name=f"id{EVIL}"))
     Page(tmp_path).table(table, "ids", EVIL)
-    html = shown[0][0]["text/html"]
-    assert "<script" not in html
-    assert html.count("&lt;script&gt;") >= 4
+    Page("").note("my_note", EVIL)
+    Page(tmp_path).quotes(_quotes(before=EVIL, evidence=EVIL, after="</mark>"), "q", EVIL)
+    table, note, quotes = (data["text/html"] for data, _ in shown)
+    assert "<script" not in table + note + quotes
+    assert table.count("&lt;script&gt;") >= 4 and 'id="my-note"' in note
+    assert quotes.count("<mark>") == quotes.count("</mark>") == 1
 
 
 def test_undefined_numbers_are_a_dash(tmp_path, shown):
@@ -124,12 +121,6 @@ def test_where_nothing_is_recorded_a_sentence_stands(tmp_path, shown, monkeypatc
     assert data["text/plain"] == "No GPU run has been recorded."
     assert metadata[METADATA_KEY] == {"kind": "note", "name": "recorded"}
     assert "Arms." not in data["text/html"] and not list(tmp_path.iterdir())
-
-
-def test_a_note_is_inert(shown):
-    Page("").note("my_note", EVIL)
-    assert "<script" not in shown[0][0]["text/html"]
-    assert 'id="my-note"' in shown[0][0]["text/html"]
 
 
 def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
@@ -204,13 +195,6 @@ def test_a_quote_is_marked_on_the_page_and_plain_in_the_file(tmp_path, shown):
     assert saved == "observation,quote,codes\nEdema,no overt edema today,normal\n"
     assert "overt edema" in data["text/plain"]
     assert data["text/plain"].isascii()
-
-
-def test_markup_in_a_quote_is_inert(tmp_path, shown):
-    Page(tmp_path).quotes(_quotes(before=EVIL, evidence=EVIL, after="</mark>"), "q", EVIL)
-    html = shown[0][0]["text/html"]
-    assert "<script" not in html
-    assert html.count("<mark>") == html.count("</mark>") == 1
 
 
 def test_no_quote_is_an_empty_table(tmp_path, shown):

@@ -42,12 +42,8 @@ def test_intervals_are_drawn_where_the_table_says():
                 if len(segment):
                     limits.add((round(segment[0][0], 6), round(segment[1][0], 6)))
     assert {(0.4, 0.7), (0.5, 0.65), (0.1, 0.3)} <= limits
-
-
-def test_series_differ_by_marker_as_well_as_colour():
-    axes = intervals_by_group(SCORES, "estimate", "observation", "method", label="F1")
-    markers = [container.lines[0].get_marker() for container in axes.containers]
-    assert len(set(markers)) == len(markers) == 2
+    # No figure relies on colour alone.
+    assert len({container.lines[0].get_marker() for container in axes.containers}) == 2
 
 
 def test_reference_and_marks_are_drawn():

@@ -75,11 +75,6 @@ def test_the_title_comes_first_and_the_verdicts_next(page):
     assert page.metadata.kernelspec.name == "python3"
 
 
-def test_verdicts_of_other_studies_are_not_shown():
-    other = [_row(study="other")]
-    assert "decides no claim" in study_page(STUDY, _executed(), other, STAMP).cells[1].source
-
-
 def _with_recorded(monkeypatch):
     recorded = pd.DataFrame({"set": ["cpu"], "date": ["2026-01-02"], "hardware": ["2 cores"]})
     monkeypatch.setattr("cxrstudy.book.pages.load_recorded", lambda study: recorded)
@@ -89,9 +84,13 @@ def _with_recorded(monkeypatch):
 
 
 def test_the_page_says_whose_run_its_numbers_are(page, monkeypatch):
+    other = study_page(STUDY, _executed(), [_row(study="other")], STAMP).cells[1].source
+    assert "decides no claim" in other
     box = page.cells[1].source
     assert "decided**, by this page's own run, set `quick`." in box and "recorded run" not in box
     assert "below are of this page's own run, set `quick`, unless they say *recorded*" in box
+    box = study_page(STUDY, _executed(), [_row(table="recorded")], STAMP).cells[1].source
+    assert "by the recorded run." in box and "href" not in box
     executed = _with_recorded(monkeypatch)
     box = study_page(STUDY, executed, [_row(table="recorded")], STAMP).cells[1].source
     assert '<a href="#recorded">recorded run</a> (set `cpu`, 2026-01-02, 2 cores).' in box
@@ -110,12 +109,9 @@ def test_rows_of_two_runs_are_told_apart(monkeypatch):
     assert len(marked) == 1 and marked[0].startswith("| C beats D |")
 
 
-def test_without_a_recorded_table_on_the_page_there_is_no_link():
-    box = study_page(STUDY, _executed(), [_row(table="recorded")], STAMP).cells[1].source
-    assert "by the recorded run." in box and "href" not in box
-
-
-def test_every_table_and_figure_has_its_download(page):
+def test_all_code_is_folded_and_every_table_and_figure_has_its_download(page):
+    code = [cell for cell in page.cells if cell.cell_type == "code"]
+    assert len(code) == 3 and all("hide-input" in cell.metadata["tags"] for cell in code)
     following = {
         cell.source: after.source for cell, after in zip(page.cells, page.cells[1:], strict=False)
     }
@@ -132,31 +128,15 @@ def test_a_figure_gets_caption_alt_text_and_anchor(page):
     assert [o.metadata[METADATA_KEY]["kind"] for o in figure.outputs] == ["figure"]
 
 
-def test_all_code_is_folded(page):
-    code = [cell for cell in page.cells if cell.cell_type == "code"]
-    assert len(code) == 3
-    assert all("hide-input" in cell.metadata["tags"] for cell in code)
-
-
 def test_the_provenance_line_says_all(page):
     """Set, parameters, data and source hashes, commit, versions, time, and the notebook."""
     line = page.cells[-1].source
-    for part in (
-        "quick",
-        "n = 3",
-        "0123456789ab",
-        "ba9876543210",
-        "c0ffee",
-        "python 3.11.7",
-        "12 s",
-    ):
-        assert part in line
+    hashes = ("0123456789ab", "ba9876543210", "c0ffee")
+    assert all(part in line for part in ("quick", "n = 3", *hashes, "python 3.11.7", "12 s"))
     assert "{download}`01_tiny.ipynb <tiny/01_tiny.ipynb>`" in line
-
-
-def test_without_a_commit_the_line_says_none():
-    line = study_page(STUDY, _executed(), [], STAMP | {"commit": ""}).cells[-1].source
-    assert "commit" not in line
+    assert (
+        "commit" not in study_page(STUDY, _executed(), [], STAMP | {"commit": ""}).cells[-1].source
+    )
 
 
 def test_markup_in_claims_and_captions_is_inert():

@@ -67,12 +67,6 @@ def tested(ledger) -> LedgerRow:
     return replace(row, measured="-0.039", margin=0.02, **limits)
 
 
-def test_a_tested_claim_shows_level_detectable_effect_and_rule(tested):
-    text = ledger_html([tested])
-    assert "98.75 % interval; detectable 0.041" in text
-    assert "equivalence within ±0.02, by the 97.5 % interval" in text
-
-
 def test_a_rule_names_its_margin_and_the_interval_that_it_asks_for(tested):
     def rule(**fields) -> str:
         return PrintedClaim(replace(tested, **fields)).rule
@@ -110,7 +104,10 @@ def test_a_measured_value_has_its_interval_or_words_or_nothing(
     assert PrintedClaim(row).measured == expected
 
 
-def test_the_ledger_escapes_every_text(tested):
+def test_the_ledger_prints_interval_and_rule_and_escapes_every_text(tested):
+    text = ledger_html([tested])
+    assert "98.75 % interval; detectable 0.041" in text
+    assert "equivalence within ±0.02, by the 97.5 % interval" in text
     fields = ("statement", "where", "published", "measured", "detail", "data", "rule", "scope",
               "verdict")  # fmt: skip
     evil = {field: f"{EVIL} {field}" for field in fields}
@@ -135,9 +132,7 @@ def test_the_headline_is_replaced_and_stays(ledger):
     assert "old" not in once and "**reproduced** (same)" in once
     assert once.startswith("# Title") and once.endswith("Rest with \\1 and $2.\n")
     assert with_headline(once, [row]) == once
-
-
-def test_only_measured_claims_are_headlines(ledger):
+    # Of nothing measured stands the table's header alone.
     table = with_headline(README, ledger).split(HEADLINE_BEGIN)[1].split(HEADLINE_END)[0]
     assert len(table.strip().splitlines()) == 2
 

@@ -46,17 +46,10 @@ def test_ancestors_nearest_first(name, expected):
     assert ancestors(name) == expected
 
 
-def test_the_five_scored_findings():
+def test_scored_findings_definitions_codes_and_policies():
     assert set(COMPETITION_OBSERVATIONS) == {
         "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion",
     }  # fmt: skip
-
-
-def test_every_observation_is_defined():
-    assert tuple(DEFINITIONS) == OBSERVATIONS
-    assert len(set(DEFINITIONS.values())) == 14
-
-
-def test_codes_and_policies():
+    assert tuple(DEFINITIONS) == OBSERVATIONS and len(set(DEFINITIONS.values())) == 14
     assert LABEL_CODES == {1: "positive", 0: "negative", -1: "uncertain", None: "blank"}
     assert tuple(UNCERTAINTY_POLICIES) == ("zeros", "ones", "ignore", "optimistic", "pessimistic")

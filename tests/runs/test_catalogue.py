@@ -35,12 +35,9 @@ def test_every_study_has_the_three_sets_and_known_data(entry):
     assert entry.title
 
 
-def test_an_unknown_study_lists_the_known_ones():
+def test_a_mistyped_name_is_told_the_known_ones():
     with pytest.raises(KeyError, match="no study 'x'.*data_integrity"):
         study("x")
-
-
-def test_an_unknown_set_lists_the_known_ones():
     with pytest.raises(KeyError, match="no parameter set 'x'.*quick"):
         study("data_integrity").parameters("x")
 

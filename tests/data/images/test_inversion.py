@@ -11,9 +11,6 @@ from cxrstudy.data.images.inversion import usual_correlation
 def test_a_chest_and_its_inversion(chest):
     assert not looks_inverted(chest(0))
     assert looks_inverted(255 - chest(0))
-
-
-def test_an_even_image_is_not_accused():
     assert usual_correlation(np.full((20, 10), 7, np.uint8)) == 0
 
 

@@ -23,10 +23,14 @@ def table(mirror) -> pd.DataFrame:
 
 def test_the_block_has_the_stated_size(block):
     assert block.pixels.shape == (9998, 128, 128) and block.pixels.dtype == np.uint8
+    # Nothing was left out as a copy; the near-duplicate pair differs.
+    assert len({hashlib.sha256(image).digest() for image in block.pixels}) == 9998
     assert isinstance(block.pixels, np.memmap)
     assert block.images["patient"].nunique() == 2588
     assert block.build == "prebuilt, 128 px JPEG" and block.name == "NIH block"
     assert block.excluded["image"].tolist() == ["00001989_004.png", "00002658_002.png"]
+    names = block_images()
+    assert (len(names), names[0], names[-1]) == (9998, "00001336_000.png", "00003923_013.png")
 
 
 def test_names_and_people_agree_with_the_table(block, table):
@@ -60,12 +64,6 @@ def test_the_counts_of_each_source(block):
     assert google["Airspace opacity"].count() == 237 and google["Airspace opacity"].sum() == 105
 
 
-def test_no_two_images_have_the_same_pixels(block):
-    """Nothing was left out as a copy; the near-duplicate pair differs."""
-    digests = {hashlib.sha256(image).digest() for image in block.pixels}
-    assert len(digests) == len(block)
-
-
 def test_other_sizes_come_from_the_prebuilt_pixels(block):
     small = load_nih_block(size=16, build="prebuilt")
     means = block.pixels[:50].reshape(50, 16, 8, 16, 8).mean((2, 4))
@@ -73,16 +71,13 @@ def test_other_sizes_come_from_the_prebuilt_pixels(block):
     assert small.build == "prebuilt, 128 px JPEG; averaged down to 16 px"
 
 
-def test_an_unknown_build_is_refused():
-    with pytest.raises(ValueError, match="choose one of auto, prebuilt, archive"):
-        load_nih_block(build="prebuild")
-
-
 def test_without_mirror_and_archive_the_command_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
     with pytest.raises(DataNotAvailableError, match="Run `cxrstudy data fetch nih_images_002`"):
         load_nih_block()
+    with pytest.raises(ValueError, match="choose one of auto, prebuilt, archive"):
+        load_nih_block(build="prebuild")
 
 
 def _archive(path, members: dict[str, bytes]) -> None:
@@ -134,9 +129,3 @@ def test_the_archive_builds_the_same_block(mirror, cache, tmp_path, chest, encod
         names[2]: f"{names[2]}: not in images_002.tar.gz",
     }
     assert set(built.labels) == {"nlp", "rsna", "google"}
-
-
-def test_the_archive_begins_where_the_first_one_ends():
-    names = block_images()
-    assert len(names) == 9998
-    assert (names[0], names[-1]) == ("00001336_000.png", "00003923_013.png")

@@ -22,20 +22,14 @@ def test_jpeg_is_close(chest, encode, tmp_path):
     assert read.dtype == np.uint8 and np.abs(read - chest(0).astype(float)).mean() < 3
 
 
-def test_colour_becomes_luminance(encode):
-    """Pure green is brighter than pure blue: 0.587 and 0.114 of white."""
+def test_colours_opacity_and_bilevel_become_grey(encode):
+    """Green is brighter than blue, 0.587 and 0.114 of white; what is transparent is black."""
     colours = np.array([[[0, 255, 0], [0, 0, 255], [255, 255, 255]]], np.uint8)
     assert decode_image(encode(colours), "own").tolist() == [[150, 29, 255]]
-
-
-def test_transparent_parts_are_black(encode):
-    pixels = np.array([[[255, 255, 255, 255], [255, 255, 255, 0]]], np.uint8)
-    assert decode_image(encode(pixels), "own").tolist() == [[255, 0]]
-
-
-def test_bilevel_is_black_and_white(encode):
-    picture = Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1")
-    assert decode_image(encode(picture), "own").tolist() == [[0, 255]]
+    opacity = np.array([[[255, 255, 255, 255], [255, 255, 255, 0]]], np.uint8)
+    assert decode_image(encode(opacity), "own").tolist() == [[255, 0]]
+    bilevel = Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1")
+    assert decode_image(encode(bilevel), "own").tolist() == [[0, 255]]
 
 
 def test_sixteen_bits_are_scaled_by_their_own_range(encode):
@@ -106,9 +100,7 @@ def test_squares_are_means_of_areas():
     assert to_square(image, 2).tolist() == [[5, 105], [25, 125]]
     four = np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)[:4, ::2]
     assert (to_square(four, 2) == to_square(image, 2)).all()
-
-
-def test_enlarging_interpolates():
+    # Enlarged, between two values lie values between.
     row = to_square(np.array([[0, 100], [0, 100]], np.uint8), 4)[0]
     assert row[0] == 0 and row[3] == 100 and (np.diff(row.astype(int)) > 0).all()
 

@@ -26,14 +26,8 @@ def test_identical_bytes_are_found_under_other_names(tmp_path):
     (finding,) = find_duplicate_files(tmp_path.iterdir())
     assert finding.severity == "error"
     assert finding.summary == "2 files hold the same bytes: a, b."
-
-
-def test_one_path_given_twice_is_no_duplicate(tmp_path):
-    (tmp_path / "a").write_text("x")
+    # A file is no duplicate of itself, and one that is absent is not skipped.
     assert find_duplicate_files([tmp_path / "a", str(tmp_path / "a")]) == []
-
-
-def test_absent_file_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         find_duplicate_files([tmp_path / "absent"])
 
@@ -54,17 +48,11 @@ def test_missing_unknown_and_duplicated_columns_are_distinguished():
     ]
 
 
-def test_equal_tables_have_no_id_findings():
+def test_missing_unknown_and_duplicated_ids_are_counted_and_named():
     assert compare_ids({"a": _table("xyz"), "b": _table("xyz")}) == []
-
-
-def test_missing_and_unknown_ids_are_counted_and_named():
     unknown, missing = compare_ids({"a": _table("vwxyz"), "b": _table("vxyzq")})
     assert unknown.summary == "1 ids of b absent from a, the first q."
     assert missing.summary == "1 ids of a absent from b, the first w."
-
-
-def test_duplicated_ids_are_counted():
     (finding,) = compare_ids({"a": _table("xyxx")})
     assert finding[:3] == ("duplicated ids", "error", "a: 1 ids stand on 3 rows.")
 
