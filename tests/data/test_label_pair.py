@@ -42,18 +42,13 @@ def test_counts_by_hand(own):
     assert counts.loc["Fracture"].tolist() == [0, 3, 0, 2, 0, 1]
 
 
-def test_a_truth_with_uncertain_labels_is_refused(own, tmp_path):
+def test_an_uncertain_truth_and_one_own_table_alone_are_refused(own, tmp_path):
     bad = _write(tmp_path, "bad.csv", TRUTH.replace("p3,1", "p3,-1"))
     with pytest.raises(LabelTableError, match=r"bad\.csv, row 4, column 'Edema'"):
         load_label_pair(bad, own[1])
-
-
-@pytest.mark.parametrize("place", [0, 1])
-def test_one_own_table_alone_is_refused(own, place):
-    given = [CHEXPERT, CHEXPERT]
-    given[place] = own[place]
-    with pytest.raises(LabelTableError, match="give both tables"):
-        load_label_pair(*given)
+    for pair in ((own[0], CHEXPERT), (CHEXPERT, own[1])):
+        with pytest.raises(LabelTableError, match="give both tables"):
+            load_label_pair(*pair)
 
 
 def test_one_class_truth_is_left_out_in_sight(own):

@@ -44,6 +44,9 @@ def test_the_mirror_comes_first(own, server, tmp_path, monkeypatch):
     path = _mirror(tmp_path, monkeypatch, GOOD)
     assert own.path(FILE) == path
     assert not server.starts and not (tmp_path / "cache").exists()
+    # Two data sets can share a folder of the mirror.
+    path = _mirror(tmp_path, monkeypatch, GOOD, "shared")
+    assert dataclasses.replace(own, folder="shared").path(FILE) == path
 
 
 def test_a_file_that_the_mirror_lacks_is_downloaded(own, server, tmp_path, monkeypatch):
@@ -59,11 +62,6 @@ def test_wrong_bytes_in_the_mirror_are_refused(own, server, tmp_path, monkeypatc
     assert str(path) in str(caught.value)
     assert "replace it" in str(caught.value) and MIRROR_VARIABLE in str(caught.value)
     assert not server.starts
-
-
-def test_a_data_set_may_name_its_mirror_folder(own, tmp_path, monkeypatch):
-    path = _mirror(tmp_path, monkeypatch, GOOD, "shared")
-    assert dataclasses.replace(own, folder="shared").path(FILE) == path
 
 
 def test_only_files_and_data_sets_of_the_registry_have_a_path(own):
