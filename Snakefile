@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from cxrstudy.data.registry import datasets
-from cxrstudy.runs.imports import study_sources
 from cxrstudy.runs.catalogue import studies
+from cxrstudy.runs.stamp import study_sources
 
 SET = config.get("set", "quick")
 CXRSTUDY = f"{sys.executable} -m cxrstudy.cli"

@@ -15,8 +15,8 @@ app = typer.Typer(
 data_app = typer.Typer(help="List and fetch the data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study of studies.yaml.")]
-ParameterOption = Annotated[
+_StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study of studies.yaml.")]
+_ParameterOption = Annotated[
     list[str] | None,
     typer.Option("--parameter", "-p", help="NAME=VALUE, or NAME='[1, 3]' for a list; repeatable."),
 ]
@@ -24,37 +24,34 @@ ParameterOption = Annotated[
 
 def main() -> None:
     """Run the command line; an error that a user can mend is one line, not a traceback."""
+    try:
+        app()
+    except Exception as error:
+        if not isinstance(error, _mendable_errors()):
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+def _mendable_errors() -> tuple[type[Exception], ...]:
+    """Import the errors when one was raised; ``--help`` waits for no library."""
     from cxrstudy.book import SiteError
     from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError
     from cxrstudy.data.tables import LabelTableError
     from cxrstudy.labeler.files import ReportFileError
     from cxrstudy.runs import ParameterError, RecordError, StudyFailedError
 
-    mendable = (
-        CorruptDataError,
-        DataNotAvailableError,
-        LabelTableError,
-        ParameterError,
-        RecordError,
-        ReportFileError,
-        SiteError,
-        StudyFailedError,
-    )
-    try:
-        app()
-    except mendable as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(1) from None
+    of_data = (CorruptDataError, DataNotAvailableError, LabelTableError, ReportFileError)
+    return *of_data, ParameterError, RecordError, SiteError, StudyFailedError
 
 
 @app.command()
 def run(
-    study_name: StudyArgument,
+    study_name: _StudyArgument,
     set_name: Annotated[str, typer.Option("--set", help="Parameter set.")] = "quick",
-    parameter: ParameterOption = None,
+    parameter: _ParameterOption = None,
     build: Annotated[
-        Path | None,
-        typer.Option(help="Folder for results; _build, or _build/own if -p is given."),
+        Path | None, typer.Option(help="Folder for results; _build, or _build/own if -p is given.")
     ] = None,
 ) -> None:
     """Execute one study's notebook and publish its tables."""
@@ -119,8 +116,7 @@ def predict(
     images: Annotated[Path, typer.Option(help="Folder of PNG, JPEG and DICOM files.")],
     out: Annotated[Path, typer.Option(help="The table of probabilities to write: a .csv file.")],
     checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="A stored classifier; study 06 leaves the default one."),
+        Path | None, typer.Option(help="A stored classifier; study 06 leaves the default one.")
     ] = None,
 ) -> None:
     """Predict the 14 observations for every image of a folder.
@@ -149,7 +145,7 @@ def predict(
 
 @app.command()
 def record(
-    study_name: StudyArgument,
+    study_name: _StudyArgument,
     build: Annotated[Path, typer.Option(help="Folder with the finished run.")] = Path("_build"),
 ) -> None:
     """Record the aggregate results of a long run in book/recorded, with their provenance."""
@@ -222,9 +218,7 @@ def list_data() -> None:
 
 
 @data_app.command("fetch")
-def fetch_data(
-    name: Annotated[str, typer.Argument(help="A data set of the registry.")],
-) -> None:
+def fetch_data(name: Annotated[str, typer.Argument(help="A data set of the registry.")]) -> None:
     """Bring a data set to this machine and verify every file."""
     from cxrstudy.data.registry import datasets, fetch
 

@@ -13,19 +13,8 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 
 from cxrstudy.paths import in_project
-from cxrstudy.recorded import (
-    PROVENANCE,
-    load_recorded,
-    provenance_in_full,
-    provenance_in_words,
-)
-from cxrstudy.table_html import (
-    UNDEFINED,
-    anchor,
-    captioned_table,
-    cells_as_text,
-    with_interval,
-)
+from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_full, provenance_in_words
+from cxrstudy.table_html import UNDEFINED, anchor, captioned_table, cells_as_text, with_interval
 from cxrstudy.whole_files import written_whole
 
 METADATA_KEY = "cxrstudy"

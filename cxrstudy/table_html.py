@@ -65,9 +65,7 @@ def labeled_table(
 
 
 def cells_as_text(
-    table: pd.DataFrame,
-    decimals: int | dict[str, int] = 3,
-    digits: dict[str, int] | None = None,
+    table: pd.DataFrame, decimals: int | dict[str, int] = 3, digits: dict[str, int] | None = None
 ) -> pd.DataFrame:
     """Print every cell: `decimals` of all or of some columns, significant `digits` of others."""
     shown, digits = table.copy(), digits or {}

@@ -1,6 +1,7 @@
 """The command line: one line for what a user can mend, exit codes that scripts can use."""
 
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -25,29 +26,27 @@ def _call(*arguments: str):
     return RUNNER.invoke(cli.app, list(arguments))
 
 
-def test_an_unknown_study_is_a_usage_error():
-    """The message lists the studies, and nothing runs."""
-    result = _call("run", "none")
-    assert result.exit_code == 2
-    assert "data_integrity" in result.output
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("run", "none"), "data_integrity"),
+        (("run", "data_integrity", "-p", "seed"), "NAME=VALUE"),
+        (("data", "fetch", "none"), "chexpert_test_set_labels"),
+    ],
+)
+def test_an_unknown_name_is_a_usage_error_that_lists_the_known_ones(arguments, hint):
+    result = _call(*arguments)
+    assert result.exit_code == 2 and hint in result.output
 
 
-def test_a_parameter_without_a_value_is_a_usage_error():
-    """``-p`` needs NAME=VALUE."""
-    result = _call("run", "data_integrity", "-p", "seed")
-    assert result.exit_code == 2
-    assert "NAME=VALUE" in result.output
-
-
-def test_an_unknown_data_set_is_a_usage_error():
-    """The message lists the data sets."""
-    result = _call("data", "fetch", "none")
-    assert result.exit_code == 2
-    assert "chexpert_test_set_labels" in result.output
+def test_help_waits_for_no_library():
+    code = "import sys; from cxrstudy import cli; cli.app(['--help'], standalone_mode=False)"
+    heavy = "print({'numpy', 'pandas', 'matplotlib', 'nbformat', 'torch'} & set(sys.modules))"
+    command = [sys.executable, "-c", f"{code}; {heavy}"]
+    assert subprocess.check_output(command, text=True).splitlines()[-1] == "set()"
 
 
 def test_data_sets_are_listed_with_their_terms():
-    """Name, tier and licence of each data set are printed."""
     result = _call("data", "list")
     assert result.exit_code == 0
     assert "chexpert_test_set_labels" in result.output and "tier 1" in result.output
@@ -60,7 +59,6 @@ def test_fetch_verifies_the_mirror(mirror):
 
 
 def test_a_bad_table_is_one_line_and_exit_1(tmp_path, monkeypatch, capsys):
-    """An error that a user can mend is one line on stderr, without a traceback."""
     path = tmp_path / "own.csv"
     path.write_text(GOOD.replace("1\n", "7\n", 1), "utf-8")
     monkeypatch.setattr(sys, "argv", ["cxrstudy", "audit", str(path), str(path)])
@@ -73,7 +71,6 @@ def test_a_bad_table_is_one_line_and_exit_1(tmp_path, monkeypatch, capsys):
 
 
 def test_audit_of_the_released_tables_finds_the_error(mirror):
-    """The displaced block is an error, so the exit code is 1."""
     result = _call("audit", "chexpert_test_set_labels", "chexpert_test_set_labels")
     assert result.exit_code == 1
     assert "error: " in result.output and "400" in result.output
@@ -93,7 +90,6 @@ def test_the_ledger_is_written(tmp_path):
 
 
 def test_readme_is_written_and_checked(tmp_path, monkeypatch):
-    """--check fails on an old headline, writing mends it, and --check then passes."""
     monkeypatch.setattr("cxrstudy.paths.project_root", lambda: tmp_path)
     readme = tmp_path / "README.md"
     readme.write_text(f"# T\n{HEADLINE_BEGIN}\nold\n{HEADLINE_END}\n", "utf-8")
@@ -136,7 +132,6 @@ def test_a_file_without_reports_is_one_clear_error(tmp_path):
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """The file of a classifier with random weights."""
     name = BackboneName("mnasnet0_5", "random")
     pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64), np.uint8)
     backbone = build_backbone(name, torch.from_numpy(pixels))
@@ -149,7 +144,6 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture
 def images(tmp_path):
-    """A folder with one image."""
     folder = tmp_path / "images"
     folder.mkdir()
     pixels = np.random.default_rng(1).integers(0, 256, (64, 64), np.uint8)
@@ -164,7 +158,6 @@ def _predict(checkpoint, images, out):
 
 
 def test_a_folder_of_images_becomes_a_table(checkpoint, images, tmp_path):
-    """What the command writes is what the loaded classifier predicts."""
     result = _predict(checkpoint, images, tmp_path / "own.csv")
     assert result.exit_code == 0 and result.stderr == "", result.output
     table = pd.read_csv(tmp_path / "own.csv", index_col="image")
@@ -174,7 +167,6 @@ def test_a_folder_of_images_becomes_a_table(checkpoint, images, tmp_path):
 
 
 def test_unreadable_images_are_exit_1(checkpoint, images, tmp_path):
-    """They are named on stderr, one line each, and the table holds the others."""
     (images / "empty.png").touch()
     (images / "text.jpg").write_text("no image", "utf-8")
     result = _predict(checkpoint, images, tmp_path / "own.csv")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cxrstudy import display
-from cxrstudy.display import METADATA_KEY, Page, anchor, in_words, save_table
+from cxrstudy.display import METADATA_KEY, Page, in_words, save_table
 
 EVIL = "<script>alert(1)</script>"
 
@@ -24,27 +24,17 @@ def shown(monkeypatch) -> list[tuple[dict, dict]]:
     return outputs
 
 
-def test_anchor_has_no_underscores():
-    """Anchors are spelled as HTML ids are."""
-    assert anchor("table4_cells") == "table4-cells"
-
-
 def test_a_saved_table_is_stable_text(tmp_path):
     """Six significant digits, unix line ends, a named index, and no temporary file."""
     table = pd.DataFrame({"f1": [1 / 3, np.nan]}, index=pd.Index(["a", "b"], name="observation"))
     path = save_table(table, "scores", tmp_path / "new")
     assert path.read_bytes() == b"observation,f1\na,0.333333\nb,\n"
     assert [file.name for file in path.parent.iterdir()] == ["scores.csv"]
-
-
-def test_an_unnamed_index_is_not_saved(tmp_path):
-    """Row numbers are no data."""
-    path = save_table(pd.DataFrame({"n": [5, 7]}), "counts", tmp_path)
-    assert path.read_text("utf-8") == "n\n5\n7\n"
+    unnamed = save_table(pd.DataFrame({"n": [5, 7]}), "counts", tmp_path)
+    assert unnamed.read_text("utf-8") == "n\n5\n7\n"
 
 
 def test_a_table_is_shown_with_caption_anchor_and_decimals(tmp_path, shown):
-    """The HTML has caption, id and rounded cells; the metadata name the table."""
     table = pd.DataFrame({"f1": [0.12345], "kappa": [0.5], "n": [3]})
     Page(tmp_path).table(table, "my_scores", "Scores of <all> & none", decimals={"f1": 2})
     ((data, metadata),) = shown
@@ -58,17 +48,19 @@ def test_a_table_is_shown_with_caption_anchor_and_decimals(tmp_path, shown):
     assert (tmp_path / "my_scores.csv").exists()
 
 
-def test_markup_in_cells_headers_and_index_is_inert(tmp_path, shown):
-    """An id or column that is HTML is shown as text."""
+def test_markup_in_any_text_is_inert(tmp_path, shown):
+    """Only the page's own mark of a quote is markup."""
     table = pd.DataFrame({EVIL: [EVIL]}, index=pd.Index([EVIL], name=f"id{EVIL}"))
     Page(tmp_path).table(table, "ids", EVIL)
-    html = shown[0][0]["text/html"]
-    assert "<script" not in html
-    assert html.count("&lt;script&gt;") >= 4
+    Page("").note("my_note", EVIL)
+    Page(tmp_path).quotes(_quotes(before=EVIL, evidence=EVIL, after="</mark>"), "q", EVIL)
+    table, note, quotes = (data["text/html"] for data, _ in shown)
+    assert "<script" not in table + note + quotes
+    assert table.count("&lt;script&gt;") >= 4 and 'id="my-note"' in note
+    assert quotes.count("<mark>") == quotes.count("</mark>") == 1
 
 
 def test_undefined_numbers_are_a_dash(tmp_path, shown):
-    """NaN is a dash, missing text an empty cell; neither is a word."""
     Page(tmp_path).table(pd.DataFrame({"f1": [np.nan], "name": [None]}), "blank", "Blank")
     assert re.findall(r"<td[^>]*>(.*?)</td>", shown[0][0]["text/html"]) == ["\N{EN DASH}", ""]
 
@@ -88,7 +80,6 @@ def test_numbers_have_one_style(tmp_path, shown):
 
 
 def test_significant_digits_by_column(tmp_path, shown):
-    """Without exponents, whatever the size."""
     table = pd.DataFrame({"time": [0.01234, 9.96, 14694.9, 0.0]})
     Page(tmp_path).table(table, "times", "Times", digits={"time": 2})
     assert _cells(shown) == ["0.012", "10", "15,000", "0"]
@@ -96,7 +87,6 @@ def test_significant_digits_by_column(tmp_path, shown):
 
 
 def test_text_and_numbers_get_their_own_width(tmp_path, shown):
-    """Short cells do not break, long ones have room."""
     Page(tmp_path).table(pd.DataFrame({"error": ["1e-07"], "what": ["word " * 20]}), "w", "W")
     html = shown[0][0]["text/html"]
     assert '<td class="cxr-short">1e-07<' in html and '<td class="cxr-text">word word' in html
@@ -125,7 +115,6 @@ def test_a_recorded_table_has_plain_facts_above_and_the_rest_folded(
 
 
 def test_where_nothing_is_recorded_a_sentence_stands(tmp_path, shown, monkeypatch):
-    """No table, no caption, no file."""
     monkeypatch.setattr(display, "load_recorded", lambda study: None)
     Page(tmp_path).recorded("x", "recorded", "Arms.", nothing="No GPU run has been recorded.")
     ((data, metadata),) = shown
@@ -134,15 +123,7 @@ def test_where_nothing_is_recorded_a_sentence_stands(tmp_path, shown, monkeypatc
     assert "Arms." not in data["text/html"] and not list(tmp_path.iterdir())
 
 
-def test_a_note_is_inert(shown):
-    """Markup in it is text."""
-    Page("").note("my_note", EVIL)
-    assert "<script" not in shown[0][0]["text/html"]
-    assert 'id="my-note"' in shown[0][0]["text/html"]
-
-
 def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
-    """Rows and columns keep their order; too few cases show counts, undefined cells nothing."""
     nan = np.nan
     table = pd.DataFrame(
         [
@@ -173,7 +154,6 @@ def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
 
 
 def test_a_figure_has_alt_text_caption_and_its_numbers(tmp_path, shown):
-    """The image carries its alt text; caption and saved table stand beside it."""
     _, axes = plt.subplots()
     Page(tmp_path).figure(axes, pd.DataFrame({"x": [1]}), "curve", "A curve", "It rises")
     data, metadata = shown[0]
@@ -186,7 +166,6 @@ def test_a_figure_has_alt_text_caption_and_its_numbers(tmp_path, shown):
 
 
 def test_equal_figures_are_equal_bytes(tmp_path, shown):
-    """No date and no version is written into the image."""
     for _ in range(2):
         _, axes = plt.subplots()
         axes.plot([0, 1], [0, 1])
@@ -202,7 +181,6 @@ def _quotes(**changes) -> pd.DataFrame:
 
 
 def test_a_quote_is_marked_on_the_page_and_plain_in_the_file(tmp_path, shown):
-    """One column in place of three, with the evidence as a mark."""
     Page(tmp_path).quotes(_quotes(), "said", "Said")
     data, metadata = shown[0]
     cells = re.findall(r"<td[^>]*>(.*?)</td>", data["text/html"])
@@ -219,16 +197,7 @@ def test_a_quote_is_marked_on_the_page_and_plain_in_the_file(tmp_path, shown):
     assert data["text/plain"].isascii()
 
 
-def test_markup_in_a_quote_is_inert(tmp_path, shown):
-    """Only the page's own mark is markup."""
-    Page(tmp_path).quotes(_quotes(before=EVIL, evidence=EVIL, after="</mark>"), "q", EVIL)
-    html = shown[0][0]["text/html"]
-    assert "<script" not in html
-    assert html.count("<mark>") == html.count("</mark>") == 1
-
-
 def test_no_quote_is_an_empty_table(tmp_path, shown):
-    """Caption and header stay."""
     Page(tmp_path).quotes(_quotes().iloc[:0], "none", "No quotes")
     assert "<mark>" not in shown[0][0]["text/html"] and "No quotes" in shown[0][0]["text/html"]
     assert (tmp_path / "none.csv").read_text("utf-8") == "observation,quote,codes\n"
@@ -243,7 +212,6 @@ def test_a_part_of_a_recorded_table_can_be_shown(tmp_path, shown, monkeypatch):
 
 @pytest.mark.parametrize("recorded", [RECORDED, None])
 def test_a_recorded_figure_draws_what_was_selected(tmp_path, shown, monkeypatch, recorded):
-    """With the provenance in its caption; a sentence stands where nothing was recorded."""
     monkeypatch.setattr(display, "load_recorded", lambda study: recorded)
     Page(tmp_path).recorded_figure(
         "x",

@@ -7,9 +7,10 @@ cannot promise what no reader meets.
 import ast
 import importlib
 import inspect
-import json
 from collections.abc import Iterable
 from pathlib import Path
+
+from cxrstudy.runs.stamp import parsed_notebook
 
 
 def api_markdown(notebooks: Iterable[Path]) -> str:
@@ -28,9 +29,7 @@ def api_markdown(notebooks: Iterable[Path]) -> str:
 
 def _named_in(notebook: Path) -> set[str]:
     """List the dotted names of this package that a notebook's code uses."""
-    cells = json.loads(notebook.read_text("utf-8"))["cells"]
-    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    tree = ast.parse(code)
+    tree = parsed_notebook(notebook)
     imported = {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
         for node in ast.walk(tree)

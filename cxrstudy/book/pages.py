@@ -18,12 +18,7 @@ from cxrstudy.book.printed_claims import markdown_text, verdict_table
 from cxrstudy.claims import LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.display import METADATA_KEY
-from cxrstudy.recorded import (
-    PROVENANCE,
-    load_recorded,
-    provenance_in_full,
-    provenance_in_words,
-)
+from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_full, provenance_in_words
 from cxrstudy.runs.catalogue import Study
 from cxrstudy.table_html import anchor, captioned_table, cells_as_text
 

@@ -12,6 +12,7 @@ import nbformat
 import yaml
 from markupsafe import Markup
 
+from cxrstudy.book.api import api_markdown
 from cxrstudy.book.pages import failed_page, missing_data_page, study_page, write_page
 from cxrstudy.book.printed_claims import ledger_html
 from cxrstudy.claims import LedgerRow, read_ledger
@@ -21,7 +22,7 @@ from cxrstudy.runs.catalogue import RunFolders, Study, studies
 from cxrstudy.table_html import labeled_table
 
 _TIERS = {0: "0, in the box", 1: "1, open", 2: "2, credentialed"}
-_BEHIND = ("methods", "data", "own_tables", "glossary", "citing", "references")
+_BEHIND = ("methods", "data", "own_tables", "api", "glossary", "citing", "references")
 
 
 class SiteError(RuntimeError):
@@ -37,6 +38,8 @@ def assemble(book: Path, build: Path) -> None:
     (generated / "studies.md").write_text(list_of_studies(), "utf-8")
     (generated / "ledger.html").write_text(ledger_html(ledger), "utf-8")
     (generated / "datasets.html").write_text(datasets_html(), "utf-8")
+    notebooks = [study.notebook_path for study in studies().values()]
+    (generated / "api.md").write_text(api_markdown(notebooks), "utf-8")
     shutil.copy(build / "ledger.json", generated / "ledger.json")
     shutil.rmtree(book / "studies", ignore_errors=True)
     for study in studies().values():

@@ -227,9 +227,7 @@ def _decide_cell(claim: Claim, measurement: Measurement, estimate: Estimate, lev
         return rules.decide_direction(low, high, claim.side, claim.margin)
     if claim.rule == "equivalence":
         return rules.decide_equivalence(
-            estimate.interval(2 * level - 1),
-            estimate.interval(level),
-            claim.margin,
+            estimate.interval(2 * level - 1), estimate.interval(level), claim.margin
         )
     return rules.decide_value(
         measurement.published_number,

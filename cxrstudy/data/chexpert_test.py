@@ -22,11 +22,11 @@ from cxrstudy.observations import COMPETITION_OBSERVATIONS, NEGATIVE, POSITIVE
 logger = logging.getLogger(__name__)
 
 NAME = "chexpert_test_set_labels"
-TRUTH_FILE = "groundtruth.csv"
+_TRUTH_FILE = "groundtruth.csv"
 LABELER_FILES = ("labeler/chexpert_labels.csv", "labeler/chexbert_labels.csv")
 TRUTH_READERS = ("bc1", "bc2", "bc3", "bc5", "bc7")
 BENCHMARK_READERS = ("bc4", "bc6", "bc8")
-READER_FILES = {
+_READER_FILES = {
     **{name: f"radiologists/groundtruth/{name}_gt.csv" for name in TRUTH_READERS},
     **{name: f"radiologists/benchmark_radiologists/{name}.csv" for name in BENCHMARK_READERS},
 }
@@ -68,8 +68,8 @@ def load(labeler_alignment: Literal["repaired", "as released"] = "repaired") -> 
     LabelTableError
         If a file is not what its schema says.
     """
-    truth = _read(TRUTH_FILE, _BINARY)
-    readers = {name: _read(READER_FILES[name], _BINARY) for name in sorted(READER_FILES)}
+    truth = _read(_TRUTH_FILE, _BINARY)
+    readers = {name: _read(_READER_FILES[name], _BINARY) for name in sorted(_READER_FILES)}
     labeler = _read(LABELER_FILES[0]).loc[truth.index]
     if labeler_alignment == "repaired":
         order = RELEASED_DEFECT.permutation(len(labeler))
@@ -91,7 +91,7 @@ def released_tables() -> tuple[dict[str, pd.DataFrame], list[Path]]:
 
     The paths are those of their files and, last, of the second labeler file.
     """
-    named = {"truth": TRUTH_FILE, "labels": LABELER_FILES[0], **READER_FILES}
+    named = {"truth": _TRUTH_FILE, "labels": LABELER_FILES[0], **_READER_FILES}
     tables = {name: _read(file, keep_column_order=True) for name, file in named.items()}
     return tables, [dataset(NAME).path(file) for file in (*named.values(), LABELER_FILES[1])]
 

@@ -12,27 +12,13 @@ from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN
 
 @dataclass(frozen=True)
 class LabelPair:
-    """Image truth and report labels of the same studies and observations.
+    """Image truth and report labels of the same studies and observations."""
 
-    Attributes
-    ----------
-    truth : DataFrame, shape (n_studies, n_observations)
-        1 and 0; NaN where the reader gave no answer.
-    labels : DataFrame, shape (n_studies, n_observations)
-        Codes 1, 0, -1 and NaN.
-    left_out : DataFrame
-        What only one of the tables holds, with counts and examples.
-    name : str
-        The data in words, for captions and the ledger.
-    is_chexpert : bool
-        Whether these are the tables that published numbers speak of, or a user's own.
-    """
-
-    truth: pd.DataFrame
-    labels: pd.DataFrame
-    left_out: pd.DataFrame
-    name: str
-    is_chexpert: bool
+    truth: pd.DataFrame  # (n_studies, n_observations): 1 and 0; NaN where there is no answer
+    labels: pd.DataFrame  # same index and columns: 1, 0, -1 and NaN
+    left_out: pd.DataFrame  # what only one of the tables holds, with counts and examples
+    name: str  # the data in words, for captions and the ledger
+    is_chexpert: bool  # the tables that published numbers speak of, not a user's own
 
     def counts(self) -> pd.DataFrame:
         """Count, for each observation, the truth's and the labels' codes."""

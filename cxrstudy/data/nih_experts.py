@@ -29,10 +29,10 @@ GOOGLE_FINDINGS: tuple[str, ...] = (
 _GOOGLE_SETS = {"test": "test", "val": "validation"}  # in the file and in words
 
 LUNG_OPACITY = "Lung Opacity"
-RSNA_CLASSES: tuple[str, ...] = (LUNG_OPACITY, "No Lung Opacity / Not Normal", "Normal")
+_RSNA_CLASSES: tuple[str, ...] = (LUNG_OPACITY, "No Lung Opacity / Not Normal", "Normal")
 # RSNA renamed its images. Each was compared with every NIH image; a mean squared error below this
 # is a match, as far larger errors follow after a gap.
-LARGEST_MATCH_ERROR = 10.0
+_LARGEST_MATCH_ERROR = 10.0
 
 # Strata of RSNA's draw.
 STRATA: tuple[str, ...] = ("pneumonia-like term", "other finding", "no finding")
@@ -52,21 +52,11 @@ class NihLabels:
 
 @dataclass(frozen=True, eq=False)
 class RsnaLabels:
-    """RSNA's classes under the NIH's image names.
+    """RSNA's classes under the NIH's image names."""
 
-    Attributes
-    ----------
-    labels : DataFrame of float, shape (26585, 3)
-        1 and 0 for the three classes, exactly one of which holds; indexed by NIH image name.
-    headers : DataFrame
-        View and sex of RSNA's own file headers, on the same index: a check of the match.
-    matching : dict of str to int
-        How many images each step of the matching keeps.
-    """
-
-    labels: pd.DataFrame
-    headers: pd.DataFrame
-    matching: dict[str, int]
+    labels: pd.DataFrame  # (26585, 3): 1 for the one class that holds, else 0, by NIH image name
+    headers: pd.DataFrame  # view and sex of RSNA's own file headers: a check of the match
+    matching: dict[str, int]  # how many images each step of the matching keeps
 
 
 @cache
@@ -166,19 +156,19 @@ def load_rsna() -> RsnaLabels:
     matches = load_restricted_pickle(dataset("rsna_nih_matches").path("rsnamatches.pkl"))
     candidates = read_candidates(matches)
     _check_targets(candidates)
-    close = candidates[candidates["error"] < LARGEST_MATCH_ERROR]
+    close = candidates[candidates["error"] < _LARGEST_MATCH_ERROR]
     matched = keep_one_for_each_image(close)
     headers = pd.read_csv(
         dataset("rsna_2018_labels").path("data/kaggle_stage_2_train_images_dicom_headers.csv.gz"),
         index_col="PatientID",
     ).rename(columns={"ViewPosition": "view", "PatientSex": "sex"})
-    classes = pd.get_dummies(matched["class"]).reindex(columns=list(RSNA_CLASSES)).astype(float)
+    classes = pd.get_dummies(matched["class"]).reindex(columns=list(_RSNA_CLASSES)).astype(float)
     return RsnaLabels(
         labels=classes.set_axis(pd.Index(matched["image"], name="image")),
         headers=headers.loc[matched.index, ["view", "sex"]].set_axis(matched["image"]),
         matching={
             "RSNA images": len(candidates),
-            f"match error below {LARGEST_MATCH_ERROR:g}": len(close),
+            f"match error below {_LARGEST_MATCH_ERROR:g}": len(close),
             "one for each NIH image": len(matched),
         },
     )
@@ -191,7 +181,7 @@ def read_candidates(matches: dict[str, dict]) -> pd.DataFrame:
     for each box.
     """
     for name, match in matches.items():
-        if len(set(match["info"])) != 1 or match["info"][0] not in RSNA_CLASSES:
+        if len(set(match["info"])) != 1 or match["info"][0] not in _RSNA_CLASSES:
             raise LabelTableError(f"RSNA image {name}: needs one class, has {match['info']}")
     rows = [(m["info"][0], float(m["mse"]), m["cxr_match"]) for m in matches.values()]
     index = pd.Index(matches, name="rsna_image")

@@ -13,7 +13,7 @@ import numpy as np
 _scalar = np.float64(0).__reduce__()[0]
 
 # All that a pickle may name, under numpy 1's and numpy 2's module names.
-ADMITTED: dict[tuple[str, str], Any] = {
+_ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): np.dtype,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy._core.multiarray", "scalar"): _scalar,
@@ -28,7 +28,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Look a name up among the admitted ones; nothing is ever imported."""
         try:
-            return ADMITTED[module, name]
+            return _ADMITTED[module, name]
         except KeyError:
             raise UnsafePickleError(f"names {module}.{name}") from None
 

@@ -10,7 +10,7 @@ import pandas as pd
 from cxrstudy.observations import LABEL_CODES, OBSERVATIONS
 
 # Accepted names of the id column, in any case.
-ID_COLUMNS: tuple[str, ...] = ("study", "study_id", "id")
+_ID_COLUMNS: tuple[str, ...] = ("study", "study_id", "id")
 
 _BLANKS = {"", "nan", "na", "n/a", "null", "none"}
 _CODES = {code for code in LABEL_CODES if code is not None}
@@ -21,10 +21,7 @@ class LabelTableError(ValueError):
 
 
 def read_label_table(
-    path: str | Path,
-    codes: frozenset[int] | None = None,
-    *,
-    keep_column_order: bool = False,
+    path: str | Path, codes: frozenset[int] | None = None, *, keep_column_order: bool = False
 ) -> pd.DataFrame:
     """Read a CSV or Parquet table with an id column and any of the 14 observations.
 
@@ -162,11 +159,11 @@ def _find_id_column(path: Path, columns: pd.Index) -> str:
     repeated = columns[columns.duplicated()]
     if len(repeated):
         raise LabelTableError(f"{path}, row 1: column {repeated[0]!r} stands there twice.")
-    id_columns = [name for name in columns if name.lower() in ID_COLUMNS]
+    id_columns = [name for name in columns if name.lower() in _ID_COLUMNS]
     if len(id_columns) != 1:
         found = f"{len(id_columns)} of them" if id_columns else "none of them"
         raise LabelTableError(
-            f"{path}, row 1: needs exactly one id column ({', '.join(ID_COLUMNS)}); "
+            f"{path}, row 1: needs exactly one id column ({', '.join(_ID_COLUMNS)}); "
             f"found {found} among {_examples(columns)}."
         )
     unknown = [name for name in columns if name not in (*OBSERVATIONS, id_columns[0])]

@@ -1,4 +1,6 @@
-"""Figures of curves: with bands, and with named points."""
+"""Figures of curves: with bands, with named points, and ROC curves with readers' points."""
+
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,6 +11,7 @@ from cxrstudy.figures.style import MARKERS, use_book_style
 
 # With the colours, so that no figure relies on colour alone.
 _LINES = ("-", "--", "-.", ":")
+_ROC_COLUMNS = 3
 
 
 def curves_with_bands(
@@ -31,12 +34,9 @@ def curves_with_bands(
         Columns that hold the horizontal axis and the curves.
     labels : tuple of str
         Axis labels.
-    logarithmic : bool
-        Whether the horizontal axis is logarithmic; its ticks are then values that occur.
-    diagonal : bool
-        Whether to draw the line on which both axes agree.
-    marked : bool
-        Whether to mark the points that the curve goes through.
+    logarithmic, diagonal, marked : bool
+        Whether ticks are values that occur, on a logarithmic axis; whether to draw the line on
+        which both axes agree; whether to mark the points that a curve goes through.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def line_with_marks(
     labels : tuple of str
         Axis labels.
     skip : str
-        Name of the points that are not marked.
+        Name of the points that stay unmarked.
 
     Returns
     -------
@@ -103,12 +103,74 @@ def line_with_marks(
     return axes
 
 
+def roc_with_raters(
+    curves: pd.DataFrame, points: pd.DataFrame, groups: Mapping[str, str], *, curve_label: str
+) -> Axes:
+    """Draw a mean ROC curve with its band and raters' points with their intervals.
+
+    Parameters
+    ----------
+    curves, points : DataFrame
+        As `cxrstudy.experiments.roc.mean_roc` and ``operating_points`` return them.
+    groups : mapping of str to str
+        Each rater's group, which sets marker, colour and legend.
+    curve_label : str
+        Legend text of the curve.
+
+    Returns
+    -------
+    Axes
+        The first panel.
+    """
+    use_book_style()
+    observations = list(dict.fromkeys(curves["observation"]))
+    n_rows = -(-(len(observations) + 1) // _ROC_COLUMNS)
+    figure, grid = plt.subplots(
+        n_rows, _ROC_COLUMNS, figsize=(7.6, 2.6 * n_rows), sharex=True, sharey=True, squeeze=False
+    )
+    panels = grid.ravel()
+    for panel, observation in zip(panels, observations, strict=False):
+        _draw_roc(
+            panel,
+            curves[curves["observation"] == observation],
+            points[points["observation"] == observation],
+            groups,
+            curve_label,
+        )
+        panel.set_title(observation)
+    handles, labels = panels[0].get_legend_handles_labels()
+    for panel in panels[len(observations) :]:
+        panel.set_axis_off()
+    panels[len(observations)].legend(handles, labels, loc="center left")
+    for panel in panels[max(len(observations) - _ROC_COLUMNS, 0) : len(observations)]:
+        panel.tick_params(labelbottom=True)
+    figure.supxlabel("false-positive rate", fontsize="medium")
+    figure.supylabel("sensitivity", fontsize="medium")
+    return panels[0]
+
+
+def _draw_roc(panel: Axes, curve, points, groups: Mapping[str, str], curve_label: str) -> None:
+    rate = curve["false_positive_rate"]
+    panel.fill_between(rate, curve["low"], curve["high"], color="C0", alpha=0.25, linewidth=0)
+    panel.plot(rate, curve["estimate"], color="C0", label=curve_label)
+    for i, group in enumerate(dict.fromkeys(groups.values()), start=1):
+        part = points[points["rater"].map(groups) == group]
+        errors = {
+            axis: [part[name] - part[f"{name}_low"], part[f"{name}_high"] - part[name]]
+            for axis, name in (("xerr", "false_positive_rate"), ("yerr", "sensitivity"))
+        }
+        panel.errorbar(
+            part["false_positive_rate"], part["sensitivity"], **errors, color=f"C{i}",
+            fmt=MARKERS[i % len(MARKERS)], markersize=4, elinewidth=0.8, label=group,
+        )  # fmt: skip
+    panel.set_xlim(0, 0.6)
+    panel.set_ylim(0, 1)
+
+
 def _apart(values: np.ndarray) -> list[float]:
     """Leave out values whose labels would run into each other on a logarithmic axis."""
-    places = np.log(values)
-    closest = 0.1 * (places[-1] - places[0])
-    kept = [0]
-    for i in range(1, len(values)):
-        if places[i] - places[kept[-1]] >= closest:
-            kept.append(i)
-    return [values[i] for i in kept]
+    kept = [values[0]]
+    for value in values[1:]:
+        if np.log(value / kept[-1]) >= 0.1 * np.log(values[-1] / values[0]):
+            kept.append(value)
+    return kept

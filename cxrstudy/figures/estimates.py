@@ -25,16 +25,12 @@ def intervals_by_group(
     ----------
     data : DataFrame
         Columns `value`, ``low``, ``high``, `row` and `group`.
-    value, row, group : str
-        Columns that hold the estimate, the rows and the series.
-    label : str
-        Axis label, with the unit.
+    value, row, group, label : str
+        Columns that hold the estimate, the rows and the series; axis label with its unit.
     reference : float, optional
         Where to draw a vertical line, such as no difference.
-    marks : Series, optional
-        One extra mark for each row, such as a floor or a published value.
-    marks_label : str
-        Legend text of the marks.
+    marks, marks_label : Series and str, optional
+        One extra mark for each row, such as a published value, and its legend text.
 
     Returns
     -------
@@ -67,19 +63,16 @@ def ranges_by_group(
     marks: pd.Series | None = None,
     marks_label: str = "",
 ) -> Axes:
-    """Draw a bar from one value to another, one row for each observation.
+    """Draw a bar from one value to another, one row for each observation; no interval.
 
-    The marker stands at the second end, so that a bar of no length is seen too. A bar is a range
-    of definitions and no interval.
+    The marker stands at the second end, so that a bar of no length is seen too.
 
     Parameters
     ----------
-    data : DataFrame
-        Columns `ends`, `row` and `group`.
+    data, row, group, label, marks, marks_label
+        As for `intervals_by_group`.
     ends : tuple of str
         Columns of the two values.
-    row, group, label, marks, marks_label
-        As for `intervals_by_group`.
 
     Returns
     -------

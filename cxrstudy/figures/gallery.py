@@ -14,9 +14,7 @@ _COLUMNS = 4
 def image_gallery(
     images: np.ndarray, saliency: np.ndarray, titles: Sequence[str], *, label: str
 ) -> Axes:
-    """Show images with contours of a saliency map on them.
-
-    Contours leave the image readable where a coloured veil would hide it.
+    """Show images with contours of a saliency map, which hide less than a coloured veil.
 
     Parameters
     ----------

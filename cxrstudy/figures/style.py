@@ -4,8 +4,8 @@ import matplotlib as mpl
 
 from cxrstudy.paths import in_project
 
+# They go with the colours, so that no figure relies on colour alone.
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-"""Markers that go with the colours, so that no figure relies on colour alone."""
 
 
 def use_book_style() -> None:

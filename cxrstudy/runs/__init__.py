@@ -12,9 +12,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "catalogue": ["RunFolders", "Study", "studies", "study"],
         "execute": ["StudyFailedError", "run_study"],
         "graph": ["build_book"],
-        "imports": ["notebook_dependencies", "study_sources"],
         "record": ["RecordError", "record_benchmark", "record_run"],
         "parameters": ["Parameter", "ParameterError", "check_parameters", "read_parameters"],
-        "stamp": ["provenance"],
+        "stamp": ["notebook_dependencies", "provenance"],
     },
 )

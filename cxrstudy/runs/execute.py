@@ -51,7 +51,7 @@ def run_study(
             stamp = {"study": study.name, "set": ran, "missing": missing}
             if not missing:
                 start = time.monotonic()
-                _execute_in(scratch, study, given)
+                _execute(study, given, scratch)
                 values = {name: p.default for name, p in declared.items()} | given
                 del values["results"]
                 stamp |= provenance(study, values, seconds=time.monotonic() - start)
@@ -75,40 +75,18 @@ def missing_data(build: str | Path = "_build") -> dict[str, str]:
 
 
 def studies_run_in_full(build: str | Path = "_build") -> set[str]:
-    """Name the studies whose finished run is of a set not smaller than the recorded run's.
-
-    A study without a recorded run is among them.
-    """
+    """Name the studies whose run is of a set not smaller than that of a recorded run."""
     found = set()
     for stamp in _stamps(build):
         if stamp["missing"] or stamp["set"] not in SETS_BY_SIZE:
             continue
         recorded = load_recorded(stamp["study"])
-        recorded_set = None if recorded is None else recorded["set"].iloc[0]
+        other = None if recorded is None else recorded["set"].iloc[0]
         # What a benchmark recorded is no run of the study.
-        if recorded_set not in SETS_BY_SIZE or (
-            SETS_BY_SIZE.index(stamp["set"]) >= SETS_BY_SIZE.index(recorded_set)
-        ):
+        smaller_sets = SETS_BY_SIZE[: SETS_BY_SIZE.index(stamp["set"]) + 1]
+        if other in smaller_sets or other not in SETS_BY_SIZE:
             found.add(stamp["study"])
     return found
-
-
-def clean_notebook(
-    notebook: nbformat.NotebookNode, replacements: Mapping[str, str]
-) -> nbformat.NotebookNode:
-    """Remove timings from an executed notebook, and put `replacements` in place of paths."""
-    notebook.metadata.pop("papermill", None)
-    for cell in notebook.cells:
-        cell.metadata.pop("papermill", None)
-        cell.metadata.pop("execution", None)
-    text = nbformat.writes(notebook)
-    # The longest path first: the project's folder may hold the scratch folder.
-    for path, shown in sorted(
-        {**replacements, f"{project_root()}{os.sep}": ""}.items(), key=lambda item: -len(item[0])
-    ):
-        text = text.replace(json.dumps(path)[1:-1], shown)
-    root = re.escape(json.dumps(str(project_root()))[1:-1])
-    return nbformat.reads(re.sub(rf"{root}(?![\w.-])", ".", text), as_version=4)
 
 
 def _stamps(build: str | Path) -> list[dict]:
@@ -127,21 +105,14 @@ def _missing_data(study: Study) -> list[str]:
     return missing
 
 
-def _execute_in(scratch: Path, study: Study, parameters: Mapping[str, object]) -> None:
+def _execute(study: Study, parameters: Mapping[str, object], scratch: Path) -> None:
     """Leave tables and executed notebook in the scratch folder."""
-    tables = str(scratch / "results")
-    notebook = _execute(study, {**parameters, "results": tables})
-    clean = clean_notebook(notebook, {tables: f"_build/results/{study.name}"})
-    nbformat.write(clean, scratch / "executed.ipynb")
-
-
-def _execute(study: Study, parameters: Mapping[str, object]) -> nbformat.NotebookNode:
-    root = project_root()
+    root, tables = project_root(), str(scratch / "results")
     try:
-        return papermill.execute_notebook(
+        notebook = papermill.execute_notebook(
             os.path.relpath(study.notebook_path, Path.cwd()),
             None,
-            parameters=dict(parameters),
+            parameters={**parameters, "results": tables},
             kernel_name="python3",
             cwd=root,
             progress_bar=False,
@@ -151,6 +122,20 @@ def _execute(study: Study, parameters: Mapping[str, object]) -> nbformat.Noteboo
         raise StudyFailedError(f"{study.name}: {message}") from error
     except DeadKernelError as error:
         raise StudyFailedError(f"{study.name}: the kernel died, perhaps out of memory") from error
+    clean = _clean(notebook, tables, f"_build/results/{study.name}")
+    nbformat.write(clean, scratch / "executed.ipynb")
+
+
+def _clean(notebook: nbformat.NotebookNode, tables: str, shown: str) -> nbformat.NotebookNode:
+    """Remove timings from an executed notebook and the machine's folders from its text."""
+    for part in (notebook, *notebook.cells):
+        part.metadata.pop("papermill", None)
+        part.metadata.pop("execution", None)
+    # The scratch folder first: it lies in the project's.
+    text = nbformat.writes(notebook).replace(json.dumps(tables)[1:-1], shown)
+    root = json.dumps(str(project_root()))[1:-1]
+    text = text.replace(f"{root}{os.sep}", "")
+    return nbformat.reads(re.sub(rf"{re.escape(root)}(?![\w.-])", ".", text), as_version=4)
 
 
 def _publish(scratch: Path, folders: RunFolders) -> None:

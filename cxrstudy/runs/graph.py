@@ -16,8 +16,7 @@ from cxrstudy.runs.catalogue import RunFolders, studies
 def build_book(set_name: str = "quick", cores: int | None = None) -> int:
     """Run every study that is out of date, decide the ledger and build the site; 0 if all went.
 
-    A failed study leaves a page that says so while the others still build. A build that was
-    killed is taken up where it stopped: whatever was being written is made anew.
+    A failed study leaves a page that says so. A killed build is taken up where it stopped.
     """
     with _only_build() as lock:
         if any((project_root() / ".snakemake" / "locks").glob("*")):
@@ -32,11 +31,9 @@ def build_book(set_name: str = "quick", cores: int | None = None) -> int:
 
 
 def _stale_stamps(set_name: str) -> list[str]:
-    """List the runs to make anew although no input changed.
+    """List the runs to make anew although no input changed, which Snakemake does not see.
 
-    Snakemake is content once the site is newer than its sources. It does not see tables that
-    were deleted since, data that were missing and may be here by now, or a run that somebody
-    made by hand with other parameters.
+    Tables were deleted, data were missing, or somebody made a run with other parameters by hand.
     """
     stale = []
     for folders in map(RunFolders.of, studies()):
@@ -61,9 +58,8 @@ def _snakemake(lock: IO, *arguments: str) -> int:
 def _only_build() -> Iterator[IO]:
     """Wait until no other build of this checkout is alive.
 
-    The system frees the lock when its last holder ends, however it ends; Snakemake's own lock
-    outlives a killed process and may be removed only while this one is held. A lock of filelock
-    could not be handed on to Snakemake.
+    The system frees the lock when its last holder ends, however it ends. Snakemake's own lock
+    outlives a killed process; one of filelock could not be handed on to Snakemake.
     """
     folder = project_root() / "_build"
     folder.mkdir(exist_ok=True)

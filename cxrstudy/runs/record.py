@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.paths import CLAIMS_FOLDER
-from cxrstudy.recorded import SETS_BY_SIZE, recorded_folder, recorded_path
+from cxrstudy.recorded import SETS_BY_SIZE, load_recorded, recorded_folder, recorded_path
 from cxrstudy.runs.catalogue import RunFolders, Study
 from cxrstudy.runs.stamp import provenance
 from cxrstudy.whole_files import written_whole
@@ -62,14 +62,12 @@ def _write(table: pd.DataFrame, name: str) -> Path:
 
 
 def _refuse_smaller(study: Study, set_name: str) -> None:
-    path = recorded_path(study.name)
-    if not path.exists():
-        return
-    recorded = pd.read_csv(path, usecols=["set"])["set"].iloc[0]
-    if SETS_BY_SIZE.index(recorded) > SETS_BY_SIZE.index(set_name):
+    recorded = load_recorded(study.name)
+    larger = "" if recorded is None else recorded["set"].iloc[0]
+    if larger and SETS_BY_SIZE.index(larger) > SETS_BY_SIZE.index(set_name):
         raise RecordError(
-            f"{study.name}: a run of the larger set {recorded!r} is recorded in {path}; "
-            "delete that file to replace it"
+            f"{study.name}: a run of the larger set {larger!r} is recorded in "
+            f"{recorded_path(study.name)}; delete that file to replace it"
         )
 
 

@@ -1,6 +1,13 @@
-"""What a page says of its own making: source, parameters, data, versions, commit, duration."""
+"""What a run is made of, and what its page says of it: source, data, versions, commit, duration.
 
+A change of one module should re-run the studies that import it, directly or not, and no others.
+Every build asks this first, so the notebook is read as plain JSON: nbformat takes two seconds to
+import.
+"""
+
+import ast
 import hashlib
+import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -9,12 +16,37 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cxrstudy.data.registry import dataset
+from cxrstudy.imports import PACKAGE, source_file, upstream_modules
 from cxrstudy.paths import project_root
+from cxrstudy.recorded import recorded_path
 from cxrstudy.runs.catalogue import Study
-from cxrstudy.runs.imports import study_sources
 
-REPORTED_PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "numba")
-OPTIONAL_PACKAGES = ("torch", "transformers")
+_REPORTED = ("numpy", "pandas", "scipy", "scikit-learn", "numba")
+_REPORTED_IF_HERE = ("torch", "transformers")
+
+
+def notebook_dependencies(notebook: str | Path) -> list[Path]:
+    """List the package files that can change a notebook's results, sorted.
+
+    These are the modules that it imports, directly or not, and the data files beside them.
+    """
+    modules = set().union(*map(upstream_modules, _imported_names(notebook)))
+    own = (module for module in modules if module.split(".")[0] == PACKAGE)
+    return sorted({file for module in own for file in _files_of(module)})
+
+
+def study_sources(study: Study) -> list[Path]:
+    """List what can change a study's page: notebook, package files and its recorded run."""
+    recorded = recorded_path(study.name)
+    tables = [recorded] * recorded.exists() + sorted(recorded.with_suffix("").glob("*.csv"))
+    return [study.notebook_path, *notebook_dependencies(study.notebook_path), *tables]
+
+
+def parsed_notebook(notebook: str | Path) -> ast.Module:
+    """Parse a notebook's code cells as one module."""
+    cells = json.loads(Path(notebook).read_text("utf-8"))["cells"]
+    code = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    return ast.parse("\n".join(code))
 
 
 def provenance(study: Study, parameters: Mapping[str, object], seconds: float) -> dict:
@@ -25,12 +57,28 @@ def provenance(study: Study, parameters: Mapping[str, object], seconds: float) -
         "data": _own_tables(parameters) or _data_sets(study),
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in ("cxrstudy", *REPORTED_PACKAGES)},
-            **{name: version(name) for name in OPTIONAL_PACKAGES if find_spec(name)},
+            **{name: version(name) for name in ("cxrstudy", *_REPORTED)},
+            **{name: version(name) for name in _REPORTED_IF_HERE if find_spec(name)},
         },
         "commit": _commit(project_root()),
         "seconds": round(seconds, 1),
     }
+
+
+def _imported_names(notebook: str | Path) -> set[str]:
+    names = set()
+    for node in ast.walk(parsed_notebook(notebook)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.split(".")[0] == PACKAGE}
+
+
+def _files_of(module: str) -> set[Path]:
+    source = source_file(module)
+    data = {path for path in source.parent.iterdir() if path.suffix in {".yaml", ".csv"}}
+    return {source} | data
 
 
 def _data_sets(study: Study) -> dict[str, str]:

@@ -19,8 +19,7 @@ import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from cxrstudy.data.origins import DataNotAvailableError
-from cxrstudy.data.registry import dataset
+from cxrstudy.data.registry import DataNotAvailableError, dataset
 from cxrstudy.vision.batch_norm import calibrate_batch_norm, fix_batch_norm, fold_batch_norm
 from cxrstudy.vision.chest_weights import chest_densenet
 from cxrstudy.vision.grey_input import GreyInput

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cxrstudy.data.origins import CACHE_VARIABLE, DataNotAvailableError, cache_folder
+from cxrstudy.data.registry import CACHE_VARIABLE, DataNotAvailableError, cache_folder
 
 CHEST_WEIGHTS = "densenet121-res224-all"
 """Name of the weights, trained on seven collections, NIH among them."""

@@ -56,7 +56,6 @@ def _executed(caption="A caption"):
 
 @pytest.fixture
 def page():
-    """The page of a tiny study with one claim, one table and one figure."""
     return study_page(STUDY, _executed(), [_row()], STAMP)
 
 
@@ -65,7 +64,6 @@ def _text(page) -> str:
 
 
 def test_the_title_comes_first_and_the_verdicts_next(page):
-    """Title, then what the study decided, then the notebook's own cells."""
     assert page.cells[0].source == "# Tiny study"
     assert (
         "| A beats B | 0.5 | +0.100 (+0.050 to +0.150) "
@@ -77,12 +75,6 @@ def test_the_title_comes_first_and_the_verdicts_next(page):
     assert page.metadata.kernelspec.name == "python3"
 
 
-def test_verdicts_of_other_studies_are_not_shown():
-    """A study shows its own claims, and says so if it has none."""
-    other = [_row(study="other")]
-    assert "decides no claim" in study_page(STUDY, _executed(), other, STAMP).cells[1].source
-
-
 def _with_recorded(monkeypatch):
     recorded = pd.DataFrame({"set": ["cpu"], "date": ["2026-01-02"], "hardware": ["2 cores"]})
     monkeypatch.setattr("cxrstudy.book.pages.load_recorded", lambda study: recorded)
@@ -92,10 +84,13 @@ def _with_recorded(monkeypatch):
 
 
 def test_the_page_says_whose_run_its_numbers_are(page, monkeypatch):
-    """The box names the run that decided it, and the page the run of what follows."""
+    other = study_page(STUDY, _executed(), [_row(study="other")], STAMP).cells[1].source
+    assert "decides no claim" in other
     box = page.cells[1].source
     assert "decided**, by this page's own run, set `quick`." in box and "recorded run" not in box
     assert "below are of this page's own run, set `quick`, unless they say *recorded*" in box
+    box = study_page(STUDY, _executed(), [_row(table="recorded")], STAMP).cells[1].source
+    assert "by the recorded run." in box and "href" not in box
     executed = _with_recorded(monkeypatch)
     box = study_page(STUDY, executed, [_row(table="recorded")], STAMP).cells[1].source
     assert '<a href="#recorded">recorded run</a> (set `cpu`, 2026-01-02, 2 cores).' in box
@@ -103,7 +98,6 @@ def test_the_page_says_whose_run_its_numbers_are(page, monkeypatch):
 
 
 def test_rows_of_two_runs_are_told_apart(monkeypatch):
-    """Where the recorded run decided some rows only, the others are marked."""
     rows = [
         _row(table="recorded"),
         _row(id="paper.other", statement="C beats D"),
@@ -115,13 +109,9 @@ def test_rows_of_two_runs_are_told_apart(monkeypatch):
     assert len(marked) == 1 and marked[0].startswith("| C beats D |")
 
 
-def test_without_a_recorded_table_on_the_page_there_is_no_link():
-    box = study_page(STUDY, _executed(), [_row(table="recorded")], STAMP).cells[1].source
-    assert "by the recorded run." in box and "href" not in box
-
-
-def test_every_table_and_figure_has_its_download(page):
-    """A download of the numbers stands right behind each table and figure."""
+def test_all_code_is_folded_and_every_table_and_figure_has_its_download(page):
+    code = [cell for cell in page.cells if cell.cell_type == "code"]
+    assert len(code) == 3 and all("hide-input" in cell.metadata["tags"] for cell in code)
     following = {
         cell.source: after.source for cell, after in zip(page.cells, page.cells[1:], strict=False)
     }
@@ -130,7 +120,6 @@ def test_every_table_and_figure_has_its_download(page):
 
 
 def test_a_figure_gets_caption_alt_text_and_anchor(page):
-    """The figure's metadata carry them, and the plain caption output goes."""
     (figure,) = (cell for cell in page.cells if cell.source == "show_figure()")
     assert figure.metadata["mystnb"] == {
         "image": {"alt": "It rises"},
@@ -139,33 +128,15 @@ def test_a_figure_gets_caption_alt_text_and_anchor(page):
     assert [o.metadata[METADATA_KEY]["kind"] for o in figure.outputs] == ["figure"]
 
 
-def test_all_code_is_folded(page):
-    """Every code cell, the parameters among them, opens on a click."""
-    code = [cell for cell in page.cells if cell.cell_type == "code"]
-    assert len(code) == 3
-    assert all("hide-input" in cell.metadata["tags"] for cell in code)
-
-
 def test_the_provenance_line_says_all(page):
     """Set, parameters, data and source hashes, commit, versions, time, and the notebook."""
     line = page.cells[-1].source
-    for part in (
-        "quick",
-        "n = 3",
-        "0123456789ab",
-        "ba9876543210",
-        "c0ffee",
-        "python 3.11.7",
-        "12 s",
-    ):
-        assert part in line
+    hashes = ("0123456789ab", "ba9876543210", "c0ffee")
+    assert all(part in line for part in ("quick", "n = 3", *hashes, "python 3.11.7", "12 s"))
     assert "{download}`01_tiny.ipynb <tiny/01_tiny.ipynb>`" in line
-
-
-def test_without_a_commit_the_line_says_none():
-    """Outside a git checkout no commit is named."""
-    line = study_page(STUDY, _executed(), [], STAMP | {"commit": ""}).cells[-1].source
-    assert "commit" not in line
+    assert (
+        "commit" not in study_page(STUDY, _executed(), [], STAMP | {"commit": ""}).cells[-1].source
+    )
 
 
 def test_markup_in_claims_and_captions_is_inert():
@@ -190,7 +161,6 @@ def test_markup_in_parameters_is_inert():
 
 
 def test_missing_data_name_what_and_the_one_command():
-    """The page of a study without data says what is missing and how to get it."""
     text = _text(missing_data_page(STUDY, ["chexpert_test_set_labels"], []))
     assert text.startswith("# Tiny study")
     assert "CheXpert test-set labels" in text
@@ -215,7 +185,6 @@ def test_without_data_the_recorded_run_is_shown(monkeypatch):
 
 @pytest.mark.parametrize("error", [f"ValueError: {EVIL}", "a </pre> b", "**x** `y`\n\n# z"])
 def test_a_failed_study_shows_its_error_as_text(error):
-    """The exception's message stands in a pre block, escaped, beside the command to repeat it."""
     text = _text(failed_page(STUDY, error))
     assert f'<pre class="cxr-error">{html.escape(error)}</pre>' in text
     assert "<script" not in text and text.count("</pre>") == 1

@@ -23,20 +23,15 @@ EVIL = '<script>alert("1")</script>'
 
 @pytest.fixture
 def ledger(tmp_path) -> list[LedgerRow]:
-    """The ledger before any study ran."""
     return build_ledger(tmp_path)
 
 
 class _Parser(HTMLParser):
-    """Collect tags, links and ids of a page."""
-
     def __init__(self) -> None:
-        """Start empty."""
         super().__init__()
         self.tags, self.links, self.ids = [], [], []
 
     def handle_starttag(self, tag, attributes):
-        """Note a tag."""
         found = dict(attributes)
         self.tags.append(tag)
         self.links += [found["href"]] if "href" in found else []
@@ -50,7 +45,6 @@ def _parsed(text: str) -> _Parser:
 
 
 def test_every_claim_is_a_row_with_its_own_anchor(ledger):
-    """One row for each claim, with a unique id that is fit for HTML."""
     page = _parsed(ledger_html(ledger))
     assert page.tags.count("tr") == len(ledger) + 1
     assert len(set(page.ids)) == len(ledger)
@@ -59,7 +53,6 @@ def test_every_claim_is_a_row_with_its_own_anchor(ledger):
 
 
 def test_a_measured_claim_links_to_its_table(ledger):
-    """The verdict leads to the study's page and the table that measured it; others do not."""
     assert not _parsed(ledger_html(ledger)).links
     row = next(row for row in ledger if row.id == "visualchexbert.table4")
     measured = replace(row, measured="20 of 20 cells", verdict="reproduced", n=500)
@@ -69,17 +62,9 @@ def test_a_measured_claim_links_to_its_table(ledger):
 
 @pytest.fixture
 def tested(ledger) -> LedgerRow:
-    """An equivalence that one interval decided."""
     row = next(row for row in ledger if row.id == "nlp_expert_gap.frozen_backbone")
     limits = {"low": -0.078, "high": -0.004, "level": 0.9875, "detectable": 0.041}
     return replace(row, measured="-0.039", margin=0.02, **limits)
-
-
-def test_a_tested_claim_shows_level_detectable_effect_and_rule(tested):
-    """What the interval's limits leave out stands beside them."""
-    text = ledger_html([tested])
-    assert "98.75 % interval; detectable 0.041" in text
-    assert "equivalence within ±0.02, by the 97.5 % interval" in text
 
 
 def test_a_rule_names_its_margin_and_the_interval_that_it_asks_for(tested):
@@ -119,8 +104,10 @@ def test_a_measured_value_has_its_interval_or_words_or_nothing(
     assert PrintedClaim(row).measured == expected
 
 
-def test_the_ledger_escapes_every_text(tested):
-    """Markup in any text of a row is shown, not run."""
+def test_the_ledger_prints_interval_and_rule_and_escapes_every_text(tested):
+    text = ledger_html([tested])
+    assert "98.75 % interval; detectable 0.041" in text
+    assert "equivalence within ±0.02, by the 97.5 % interval" in text
     fields = ("statement", "where", "published", "measured", "detail", "data", "rule", "scope",
               "verdict")  # fmt: skip
     evil = {field: f"{EVIL} {field}" for field in fields}
@@ -130,7 +117,6 @@ def test_the_ledger_escapes_every_text(tested):
 
 
 def test_every_data_set_shows_terms_and_command():
-    """Each data set of the registry is listed with its terms and how to get it."""
     text = datasets_html()
     for entry in datasets().values():
         assert html.escape(entry.fetch_command) in text
@@ -141,16 +127,12 @@ README = f"# Title\n\n{HEADLINE_BEGIN}\nold\n{HEADLINE_END}\n\nRest with \\1 and
 
 
 def test_the_headline_is_replaced_and_stays(ledger):
-    """Between the markers stands the ledger's table; a second time changes nothing."""
     row = replace(ledger[0], measured="20 of 20 cells \\1", verdict="reproduced")
     once = with_headline(README, [row])
     assert "old" not in once and "**reproduced** (same)" in once
     assert once.startswith("# Title") and once.endswith("Rest with \\1 and $2.\n")
     assert with_headline(once, [row]) == once
-
-
-def test_only_measured_claims_are_headlines(ledger):
-    """Nothing measured leaves the table's header alone."""
+    # Of nothing measured stands the table's header alone.
     table = with_headline(README, ledger).split(HEADLINE_BEGIN)[1].split(HEADLINE_END)[0]
     assert len(table.strip().splitlines()) == 2
 
@@ -160,6 +142,5 @@ def test_only_measured_claims_are_headlines(ledger):
     ["# Title\n", f"{HEADLINE_BEGIN}\n", f"{HEADLINE_END}\n{HEADLINE_BEGIN}\n", README * 2],
 )
 def test_missing_or_doubled_markers_are_an_error(readme, ledger):
-    """Without exactly one pair of markers nothing is written."""
     with pytest.raises(ValueError, match=r"README\.md needs one pair"):
         with_headline(readme, ledger)

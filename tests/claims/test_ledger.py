@@ -2,6 +2,7 @@
 
 import itertools
 import tempfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxrstudy.agreement import Estimate
-from cxrstudy.claims import LedgerRow, build_ledger, claims, read_ledger, record, write_ledger
+from cxrstudy.claims import (
+    LedgerRow,
+    Measurement,
+    build_ledger,
+    claims,
+    ledger,
+    read_ledger,
+    record,
+    write_ledger,
+)
 from cxrstudy.claims.statements import TESTED_RULES
 
 DIRECTION = "visualchexbert.learned_mapping"
@@ -44,7 +54,6 @@ def _rows(results, **options) -> dict[str, LedgerRow]:
 
 
 def test_nothing_measured_says_which_study_will(tmp_path):
-    """Without results every claim is a row that names the study that will measure it."""
     rows = _rows(tmp_path)
     assert list(rows) == list(claims())
     for claim in claims().values():
@@ -53,14 +62,12 @@ def test_nothing_measured_says_which_study_will(tmp_path):
 
 
 def test_a_study_without_its_data_is_not_measurable(tmp_path):
-    """The data that a study lacked are named in the verdicts of its claims only."""
     rows = _rows(tmp_path, missing_data={"distillation": "OpenI reports"})
     assert rows["deberta_rad.student_beats_teacher"].verdict == "not measurable: OpenI reports"
     assert rows[DIRECTION].verdict.startswith("not yet measured")
 
 
 def test_a_counted_claim(tmp_path):
-    """20 of 20 cells print as such and are a reproduction."""
     record(tmp_path, "visualchexbert.table4", data="CheXpert", n=500, cells=20, matching=20)
     row = _rows(tmp_path)["visualchexbert.table4"]
     assert (row.measured, row.verdict, row.n) == ("20 of 20 cells", "reproduced", 500)
@@ -110,8 +117,21 @@ def test_equivalence_uses_the_90_percent_interval_of_its_level(tmp_path):
         assert row.verdict == verdict
 
 
+@pytest.mark.parametrize(("value", "ninths"), [(0.0, 2), (0.02, 4), (0.03, 5), (0.05, 7), (0.1, 9)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_equivalence_has_the_larger_of_two_one_sided_p_values(value, ninths, sign):
+    """Nine replicates 0.01 apart, margin 0.025: p is the share of them beyond the nearer margin."""
+    replicates = sign * value + 0.01 * np.arange(-4, 5)
+    estimate = Estimate(sign * value, replicates, n=9)
+    claim = replace(claims()[EQUIVALENCE], margin=0.025)
+    measurement = Measurement(EQUIVALENCE, data="x", n=9, estimates={EQUIVALENCE: estimate})
+    # Nine replicates show no probability below 1/10 and none above 9/10.
+    expected = min(ninths / 9, 9 / 10)
+    assert ledger._p_value(claim, measurement) == pytest.approx(expected)
+    assert (expected > 0.5) == (value > claim.margin)
+
+
 def test_too_few_events_give_counts_only(tmp_path):
-    """With nine events neither a value nor an interval is printed."""
     record(tmp_path, DIRECTION, _estimate(), data="CheXpert", n=500, fewest_events=9)
     row = _rows(tmp_path)[DIRECTION]
     assert row.verdict == "too few"
@@ -120,7 +140,6 @@ def test_too_few_events_give_counts_only(tmp_path):
 
 
 def test_an_undefined_estimate_decides_nothing_and_loosens_nothing(tmp_path):
-    """A claim without any defined replicate is inconclusive and leaves the other levels alone."""
     undefined = Estimate(np.nan, np.full(99, np.nan), n=9)
     record(tmp_path / "a", DIRECTION, undefined, data="x", n=9)
     record(tmp_path / "b", EQUIVALENCE, _estimate(0.5, 0.01), data="x", n=200)
@@ -140,7 +159,6 @@ def test_an_undefined_estimate_decides_nothing_and_loosens_nothing(tmp_path):
     ],
 )
 def test_several_cells_are_one_claim(tmp_path, centers, verdict, measured):
-    """A claim about several cells holds if all do and fails if one contradicts it."""
     cells = {f"cell {i}": _estimate(center) for i, center in enumerate(centers)}
     record(tmp_path, DIRECTION, cells, data="x", n=200)
     row = _rows(tmp_path)[DIRECTION]
@@ -148,7 +166,6 @@ def test_several_cells_are_one_claim(tmp_path, centers, verdict, measured):
 
 
 def test_a_claim_measured_twice_is_refused(tmp_path):
-    """Two studies cannot both decide a claim."""
     for study in ("one", "two"):
         record(tmp_path / study, DIRECTION, _estimate(), data="x", n=200)
     with pytest.raises(ValueError, match=r"learned_mapping was measured by two studies"):
@@ -183,7 +200,6 @@ _TESTED = [c.id for c in claims().values() if c.rule in TESTED_RULES]
     ),
 )
 def test_only_the_plans_words_are_verdicts(matches, effects):
-    """Whatever was measured, each verdict is one that its rule and scope allow."""
     with tempfile.TemporaryDirectory() as folder:
         for claim, matching in matches.items():
             record(folder, claim, data="x", n=5, cells=5, matching=matching)
@@ -205,7 +221,6 @@ def test_only_the_plans_words_are_verdicts(matches, effects):
 
 
 def test_the_written_ledger_reads_back(tmp_path):
-    """ledger.json holds the rows and leaves no temporary file."""
     record(tmp_path, DIRECTION, _estimate(), data="CheXpert", n=500)
     rows = build_ledger(tmp_path)
     write_ledger(rows, tmp_path / "new" / "ledger.json")

@@ -22,14 +22,9 @@ P_VALUES = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12).map(
 )
 
 
-def test_exact_needs_every_cell():
-    """20 of 20 cells are a reproduction, 19 of 20 are none."""
+def test_counted_rules_need_every_cell_and_like_label_sets():
     assert decide_exact(20, 20) == "reproduced"
     assert decide_exact(19, 20) == "not reproduced"
-
-
-def test_internal_needs_every_value_and_like_label_sets():
-    """One value outside its range is inconsistent; unlike label sets cannot be compared."""
     assert decide_internal(16, 16) == "consistent"
     assert decide_internal(15, 16) == "inconsistent"
     assert decide_internal(16, 16, comparable=False) == "not comparable"
@@ -85,6 +80,9 @@ def test_equivalence(interval_90, interval_95, verdict):
         (None, 0.900, 0.001, "inconclusive"),
         (0.0, 0.919, 0.0102, "compatible"),  # half-width 0.01999
         (0.0, 0.900, 0.0103, "inconclusive"),  # half-width 0.02019
+        (0.003, 0.800, float("inf"), "inconclusive"),
+        (0.003, 0.800, float("nan"), "inconclusive"),
+        (0.003, float("nan"), 0.003, "inconclusive"),
     ],
 )
 def test_value(published_error, measured, measured_error, verdict):
@@ -92,49 +90,40 @@ def test_value(published_error, measured, measured_error, verdict):
     assert decide_value(0.900, published_error, measured, measured_error, 0.02) == verdict
 
 
-def test_value_without_a_measured_error_decides_nothing():
-    """An estimate that is undefined, or whose error is, neither agrees nor differs."""
-    assert decide_value(0.9, 0.003, 0.8, float("inf"), 0.02) == "inconclusive"
-    assert decide_value(0.9, 0.003, 0.8, float("nan"), 0.02) == "inconclusive"
-    assert decide_value(0.9, 0.003, float("nan"), 0.003, 0.02) == "inconclusive"
-
-
 def test_detectable_effect_is_2_8_standard_errors():
     """Power 80 % at 5 % two-sided needs 1.960 + 0.842 standard errors."""
     assert detectable_effect(0.01) == pytest.approx(0.02802, abs=1e-5)
 
 
-def test_fewer_than_ten_events_are_too_few():
-    """Nine events are too few whatever the rule says; ten are enough."""
-    assert qualify("supported", "same", fewest_events=9) == "too few"
-    assert qualify("supported", "simulated", fewest_events=9, seeds=1) == "too few"
-    assert qualify("supported", "same", fewest_events=10) == "supported"
-
-
-def test_simulation_shows_a_mechanism_and_no_more():
-    """Simulated evidence never supports nor contradicts a claim."""
-    assert qualify("supported", "simulated") == "mechanism shown"
-    assert qualify("supported, negligible", "simulated") == "mechanism shown"
-    for verdict in ("contradicted", "inconclusive", "differs"):
-        assert qualify(verdict, "simulated") == "mechanism not shown"
+@pytest.mark.parametrize(
+    ("verdict", "scope", "evidence", "expected"),
+    [
+        ("supported", "same", {"fewest_events": 9}, "too few"),
+        ("supported", "simulated", {"fewest_events": 9, "seeds": 1}, "too few"),
+        ("supported", "same", {"fewest_events": 10}, "supported"),
+        ("supported", "simulated", {}, "mechanism shown"),
+        ("supported, negligible", "simulated", {}, "mechanism shown"),
+        ("contradicted", "simulated", {}, "mechanism not shown"),
+        ("inconclusive", "simulated", {}, "mechanism not shown"),
+        ("differs", "simulated", {}, "mechanism not shown"),
+        ("supported", "proxy", {}, "supported"),
+        ("supported", "other", {"seeds": 4}, "supported, exploratory"),
+        ("supported", "other", {"seeds": 5}, "supported"),
+        (
+            "supported",
+            "other",
+            {"seeds": 3, "policy_dependent": True},
+            "supported, exploratory, policy-dependent",
+        ),
+    ],
+)
+def test_a_verdict_says_no_more_than_its_evidence(verdict, scope, evidence, expected):
+    assert qualify(verdict, scope, **evidence) == expected
 
 
 def test_a_proxy_never_reproduces():
-    """A proxy that claims to reproduce is an error in the claim, not a verdict."""
     with pytest.raises(ValueError, match="proxy cannot reproduce"):
         qualify("reproduced", "proxy")
-    assert qualify("supported", "proxy") == "supported"
-
-
-def test_fewer_than_five_seeds_are_exploratory():
-    assert qualify("supported", "other", seeds=4) == "supported, exploratory"
-    assert qualify("supported", "other", seeds=5) == "supported"
-
-
-def test_policy_dependence_is_added_last():
-    """A significant opposite sign under another policy stays visible beside the verdict."""
-    qualified = qualify("supported", "other", seeds=3, policy_dependent=True)
-    assert qualified == "supported, exploratory, policy-dependent"
 
 
 def test_holm_by_hand():
@@ -146,7 +135,6 @@ def test_holm_by_hand():
 @settings(max_examples=10)  # statsmodels' Holm takes 0.1 s
 @given(P_VALUES)
 def test_holm_levels_decide_as_holm_does(p_values):
-    """A test is rejected at its interval's level exactly if Holm's procedure rejects it."""
     levels = holm_levels(p_values)
     rejected = {name: p_values[name] <= 1 - levels[name] for name in p_values}
     theirs = multipletests(list(p_values.values()), alpha=0.05, method="holm")[0]
@@ -156,7 +144,6 @@ def test_holm_levels_decide_as_holm_does(p_values):
 
 @given(P_VALUES)
 def test_holm_levels_lie_between_one_test_and_all(p_values):
-    """No level is laxer than a single test's, none stricter than Bonferroni's."""
     for level in holm_levels(p_values).values():
         assert 0.95 - 1e-12 <= level <= 1 - 0.05 / len(p_values) + 1e-12
 
@@ -170,7 +157,6 @@ def test_benjamini_hochberg_by_hand():
 
 @given(P_VALUES)
 def test_benjamini_hochberg_selects_as_statsmodels_does(p_values):
-    """Selected tests get Benjamini and Yekutieli's level, the rest keep 95 %."""
     levels = benjamini_hochberg_levels(p_values)
     selected = multipletests(list(p_values.values()), alpha=0.05, method="fdr_bh")[0]
     adjusted = 1 - selected.sum() * 0.05 / len(p_values)

@@ -13,7 +13,6 @@ class Server:
     """Answers every path with one body, or with its end if a range is asked for."""
 
     def __init__(self) -> None:
-        """Start on a free port."""
         self.body, self.status, self.announced = b"", 200, None
         self.breaks_after, self.knows_ranges = None, True
         self.starts = []  # where each request wants the body to begin
@@ -40,7 +39,6 @@ class Server:
         threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
-        """Free the port."""
         self.http.shutdown()
         self.http.server_close()
 

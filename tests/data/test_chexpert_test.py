@@ -22,13 +22,16 @@ POSITIVES = {
 
 
 def test_every_table_has_the_same_studies_and_columns(chexpert):
-    """500 unique studies and 14 observations in one order in truth, readers and labeler."""
     tables = [chexpert.truth, chexpert.labeler, *chexpert.readers.values()]
     for table in tables:
         assert table.shape == (500, 14)
         assert tuple(table.columns) == OBSERVATIONS
         assert table.index.equals(chexpert.truth.index) and table.index.is_unique
     assert set(chexpert.readers) == {*TRUTH_READERS, *BENCHMARK_READERS}
+    for binary in (chexpert.truth, *chexpert.readers.values()):
+        assert set(np.unique(binary)) == {0.0, 1.0}
+    assert set(chexpert.labeler.stack().dropna()) == {1.0, 0.0, -1.0}
+    assert chexpert.labeler.isna().any(axis=None)
 
 
 def test_ten_models_score_the_five_findings(chexpert):
@@ -40,23 +43,10 @@ def test_ten_models_score_the_five_findings(chexpert):
         assert np.isfinite(scores).all(axis=None) and (scores >= 0).all(axis=None)
 
 
-def test_truth_is_the_majority_of_its_five_readers(chexpert):
-    """Three votes of five give the released truth in all 7,000 cells."""
+def test_truth_is_the_majority_of_its_five_readers_with_the_published_positives(chexpert):
     votes = sum(chexpert.readers[name] for name in TRUTH_READERS)
     pd.testing.assert_frame_equal((votes >= 3).astype(float), chexpert.truth)
-
-
-def test_positives_are_the_published_ones(chexpert):
-    """The image-positive counts are those of the paper."""
     assert chexpert.truth.sum().astype(int).to_dict() == POSITIVES
-
-
-def test_codes_of_each_table(chexpert):
-    """Truth and readers hold 1 and 0; the labeler also uncertain and blank."""
-    assert set(np.unique(chexpert.truth)) == {0.0, 1.0}
-    assert all(set(np.unique(table)) == {0.0, 1.0} for table in chexpert.readers.values())
-    assert set(chexpert.labeler.stack().dropna()) == {1.0, 0.0, -1.0}
-    assert chexpert.labeler.isna().any(axis=None)
 
 
 def test_the_repair_is_the_alignment_by_row_position(chexpert, chexpert_as_released):
@@ -68,14 +58,12 @@ def test_the_repair_is_the_alignment_by_row_position(chexpert, chexpert_as_relea
 
 
 def test_the_repair_is_logged(mirror, caplog):
-    """Loading says which rows of which file it moved."""
     with caplog.at_level(logging.INFO, logger="cxrstudy.data.chexpert_test"):
         chexpert_test.load.__wrapped__()
     assert "labeler/chexpert_labels.csv: rows 400 to 499 moved" in caplog.text
 
 
 def test_released_tables_keep_ids_and_columns_as_printed(mirror):
-    """For the checks nothing is repaired or sorted: the displaced id is where it is printed."""
     tables, paths = chexpert_test.released_tables()
     assert list(tables)[:2] == ["truth", "labels"] and len(tables) == 10
     assert "patient65240" in tables["labels"].index[400]
@@ -85,7 +73,6 @@ def test_released_tables_keep_ids_and_columns_as_printed(mirror):
 
 
 def test_scores_without_a_finding_are_refused(tmp_path, monkeypatch):
-    """A score file that lacks a finding or a score is named."""
     path = tmp_path / "own_predictions.csv"
     path.write_text("Study,Edema\np1,0.5\n")
     monkeypatch.setattr(

@@ -14,7 +14,6 @@ LABELS = "study_id,Fracture,Edema,Pneumonia\np4,0,-1,1\np3,,1,\np2,0,,\np9,1,1,1
 
 @pytest.fixture
 def own(tmp_path) -> tuple[str, str]:
-    """Paths of two small tables that share three studies and two observations."""
     return _write(tmp_path, "truth.csv", TRUTH), _write(tmp_path, "labels.csv", LABELS)
 
 
@@ -25,7 +24,6 @@ def _write(folder: Path, name: str, content: str) -> str:
 
 
 def test_own_tables_are_matched_by_id(own):
-    """Shared studies and observations are kept, the rest is counted and named."""
     pair = load_label_pair(*own)
     assert pair.truth.index.tolist() == pair.labels.index.tolist() == ["p2", "p3", "p4"]
     assert list(pair.labels) == ["Edema", "Fracture"]
@@ -39,30 +37,21 @@ def test_own_tables_are_matched_by_id(own):
 
 
 def test_counts_by_hand(own):
-    """Each code of truth and labels is counted over the shared studies."""
     counts = load_label_pair(*own).counts()
     assert counts.loc["Edema"].tolist() == [1, 2, 1, 0, 1, 1]
     assert counts.loc["Fracture"].tolist() == [0, 3, 0, 2, 0, 1]
 
 
-def test_a_truth_with_uncertain_labels_is_refused(own, tmp_path):
-    """The reference must be 1 and 0; the message names the table, row and column."""
+def test_an_uncertain_truth_and_one_own_table_alone_are_refused(own, tmp_path):
     bad = _write(tmp_path, "bad.csv", TRUTH.replace("p3,1", "p3,-1"))
     with pytest.raises(LabelTableError, match=r"bad\.csv, row 4, column 'Edema'"):
         load_label_pair(bad, own[1])
-
-
-@pytest.mark.parametrize("place", [0, 1])
-def test_one_own_table_alone_is_refused(own, place):
-    """Half a pair cannot be compared with the CheXpert test set."""
-    given = [CHEXPERT, CHEXPERT]
-    given[place] = own[place]
-    with pytest.raises(LabelTableError, match="give both tables"):
-        load_label_pair(*given)
+    for pair in ((own[0], CHEXPERT), (CHEXPERT, own[1])):
+        with pytest.raises(LabelTableError, match="give both tables"):
+            load_label_pair(*pair)
 
 
 def test_one_class_truth_is_left_out_in_sight(own):
-    """An observation without positives is not scored, and none at all is a clear error."""
     pair = load_label_pair(*own)
     assert pair.scored_observations(1) == ["Edema"]
     with pytest.raises(LabelTableError, match="no observation has 2 image-positive.*lower"):
@@ -70,7 +59,6 @@ def test_one_class_truth_is_left_out_in_sight(own):
 
 
 def test_studies_with_unknown_truth_are_dropped_and_counted(own, tmp_path):
-    """A blank in the truth drops the study from the scored observations, in sight."""
     blank = _write(tmp_path, "blank.csv", TRUTH.replace("p3,1", "p3,"))
     pair = load_label_pair(blank, own[1])
     complete = pair.with_complete_truth(["Edema"])
@@ -82,7 +70,6 @@ def test_studies_with_unknown_truth_are_dropped_and_counted(own, tmp_path):
 
 
 def test_as_given_keeps_order(own):
-    """For the checks, columns and rows stay as in the files."""
     tables, paths = tables_as_given(*own)
     assert list(tables["labels"]) == ["Fracture", "Edema", "Pneumonia"]
     assert tables["labels"].index.tolist() == ["p4", "p3", "p2", "p9"]

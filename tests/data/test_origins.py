@@ -5,12 +5,7 @@ import sys
 
 import pytest
 
-from cxrstudy.data.registry import (
-    MIRROR_VARIABLE,
-    CorruptDataError,
-    DataNotAvailableError,
-    Dataset,
-)
+from cxrstudy.data.registry import MIRROR_VARIABLE, CorruptDataError, DataNotAvailableError, Dataset
 
 GOOD = b"study,Edema\np1,1\n" * 100
 FILE = "labels/own.csv"
@@ -36,19 +31,16 @@ def _kept(tmp_path) -> dict[str, int]:
 
 @pytest.fixture
 def own(server) -> Dataset:
-    """A data set of one file that the server has."""
     server.body = GOOD
     return _dataset(FILE, hashlib.sha256(GOOD).hexdigest(), base_url=server.url)
 
 
 def test_a_download_is_verified_and_kept(own, server, tmp_path):
-    """The second call reads the cache and does not ask the network."""
     assert own.path(FILE) == own.path(FILE) == tmp_path / "cache" / "own" / FILE
     assert len(server.starts) == 1
 
 
 def test_a_corrupt_download_never_enters_the_cache(own, server, tmp_path):
-    """Other bytes than the pinned ones are refused after retries, and nothing stays."""
     server.body = GOOD.replace(b"1", b"0")
     with pytest.raises(CorruptDataError, match="other bytes than the registry pins") as caught:
         own.path(FILE)
@@ -58,7 +50,6 @@ def test_a_corrupt_download_never_enters_the_cache(own, server, tmp_path):
 
 @pytest.mark.parametrize("announced", [None, len(GOOD)])
 def test_a_truncated_download_never_enters_the_cache(own, server, tmp_path, announced):
-    """Half a file, with or without its announced length, leaves the cache empty."""
     server.body, server.announced = GOOD[: len(GOOD) // 2], announced
     with pytest.raises((CorruptDataError, DataNotAvailableError), match="cxrstudy data fetch own"):
         own.path(FILE)
@@ -66,14 +57,12 @@ def test_a_truncated_download_never_enters_the_cache(own, server, tmp_path, anno
 
 
 def test_a_damaged_cache_is_mended(own, server):
-    """A cached file that was changed on disk is fetched again."""
     own.path(FILE).write_bytes(b"half")
     assert own.path(FILE).read_bytes() == GOOD
     assert len(server.starts) == 2
 
 
 def test_a_server_that_says_no(own, server, tmp_path):
-    """An HTTP error is an unavailable data set, not a file with the error page in it."""
     server.status, server.body = 404, b"<html>not found</html>"
     with pytest.raises(DataNotAvailableError, match="cxrstudy data fetch own"):
         own.path(FILE)
@@ -81,7 +70,6 @@ def test_a_server_that_says_no(own, server, tmp_path):
 
 
 def test_without_network_and_mirror_the_message_names_one_command(own, server):
-    """What is missing, the one command that gets it, and the way without a network."""
     server.http.server_close()
     with pytest.raises(DataNotAvailableError) as caught:
         own.path(FILE)
@@ -107,7 +95,6 @@ def _leave_part(tmp_path, content: bytes) -> None:
 
 
 def test_a_whole_download_leaves_one_file(large, server, tmp_path):
-    """The file lies under its own name, whatever its address ends in, and is fetched once."""
     assert large.path(LARGE).read_bytes() == large.path(LARGE).read_bytes() == LARGE_BODY
     assert _kept(tmp_path) == {LARGE: len(LARGE_BODY)} and server.starts == [0]
 
@@ -132,7 +119,6 @@ def test_a_process_that_ended_before_the_check_loses_nothing(large, server, tmp_
 
 
 def test_a_server_without_ranges_sends_everything_again(large, server, tmp_path):
-    """Its answer replaces the part; nothing is appended twice."""
     _leave_part(tmp_path, LARGE_BODY[:700])
     server.knows_ranges = False
     assert large.path(LARGE).read_bytes() == LARGE_BODY
@@ -140,7 +126,6 @@ def test_a_server_without_ranges_sends_everything_again(large, server, tmp_path)
 
 
 def test_other_bytes_are_not_kept(large, tmp_path):
-    """A part that became a wrong whole is removed, so that the next command starts anew."""
     _leave_part(tmp_path, b"other")
     with pytest.raises(CorruptDataError, match="other bytes than the registry pins"):
         large.path(LARGE)
@@ -149,17 +134,14 @@ def test_other_bytes_are_not_kept(large, tmp_path):
 
 
 def test_without_hard_links_the_part_is_moved(large, monkeypatch):
-    """File systems without hard links get the file as well."""
-
     def refuse(*_):
         raise OSError
 
-    monkeypatch.setattr("cxrstudy.data.origins.os.link", refuse)
+    monkeypatch.setattr("cxrstudy.data.registry.os.link", refuse)
     assert large.path(LARGE).read_bytes() == LARGE_BODY
 
 
 def test_a_file_without_an_address_comes_from_the_cache(server, tmp_path):
-    """What no address holds is looked for in the cache; if it is not there, a command is named."""
     made = _dataset(FILE, hashlib.sha256(GOOD).hexdigest(), instead="python scripts/make_it.py")
     assert made.fetch_command == "python scripts/make_it.py" and not made.is_at_hand()
     with pytest.raises(DataNotAvailableError, match=r"Run `python scripts/make_it.py`.*own/labels"):
@@ -206,7 +188,6 @@ def test_other_bytes_in_the_package_are_refused(package):
 
 
 def test_a_package_without_the_file_says_what_to_install(package):
-    """A package that lacks the file, or is not installed, is named with one command."""
     (package / FILE).unlink()
     with pytest.raises(DataNotAvailableError, match="pip install own_package.*_MIRROR"):
         _packaged().path(FILE)

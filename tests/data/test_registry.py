@@ -24,7 +24,6 @@ FILE = "labels/own.csv"
 
 @pytest.fixture
 def own(server) -> Dataset:
-    """A data set of one file that the server has."""
     server.body = GOOD
     return Dataset(
         name="own", title="Own labels", content="x", tier=1, licence="own terms", citation="x",
@@ -42,21 +41,21 @@ def _mirror(tmp_path, monkeypatch, content: bytes, folder: str = "own"):
 
 
 def test_the_mirror_comes_first(own, server, tmp_path, monkeypatch):
-    """A file in the mirror is used where it lies, and the network is not asked."""
     path = _mirror(tmp_path, monkeypatch, GOOD)
     assert own.path(FILE) == path
     assert not server.starts and not (tmp_path / "cache").exists()
+    # Two data sets can share a folder of the mirror.
+    path = _mirror(tmp_path, monkeypatch, GOOD, "shared")
+    assert dataclasses.replace(own, folder="shared").path(FILE) == path
 
 
 def test_a_file_that_the_mirror_lacks_is_downloaded(own, server, tmp_path, monkeypatch):
-    """A mirror without this file falls back to the network."""
     monkeypatch.setenv(MIRROR_VARIABLE, str(tmp_path))
     assert own.path(FILE).read_bytes() == GOOD
     assert len(server.starts) == 1
 
 
 def test_wrong_bytes_in_the_mirror_are_refused(own, server, tmp_path, monkeypatch):
-    """A changed mirror file is named with the remedy, and never replaced in silence."""
     path = _mirror(tmp_path, monkeypatch, GOOD + b"p2,0\n")
     with pytest.raises(CorruptDataError) as caught:
         own.path(FILE)
@@ -65,14 +64,7 @@ def test_wrong_bytes_in_the_mirror_are_refused(own, server, tmp_path, monkeypatc
     assert not server.starts
 
 
-def test_a_data_set_may_name_its_mirror_folder(own, tmp_path, monkeypatch):
-    """Two data sets can share a folder of the mirror."""
-    path = _mirror(tmp_path, monkeypatch, GOOD, "shared")
-    assert dataclasses.replace(own, folder="shared").path(FILE) == path
-
-
 def test_only_files_and_data_sets_of_the_registry_have_a_path(own):
-    """A mistyped data set is told what the registry holds."""
     with pytest.raises(KeyError, match="none.csv"):
         own.path("none.csv")
     with pytest.raises(KeyError, match="no data set 'x'.*chexpert_test_set_labels"):
@@ -80,7 +72,6 @@ def test_only_files_and_data_sets_of_the_registry_have_a_path(own):
 
 
 def test_another_data_set_stands_in_if_it_is_at_hand(own, server, tmp_path, monkeypatch):
-    """Fetching what has no address fails, until what it was made of is on this machine."""
     made = dataclasses.replace(own, name="made", base_url="", instead="x", stand_in="own")
     monkeypatch.setattr(registry, "datasets", lambda: {"made": made, "own": own})
     with pytest.raises(DataNotAvailableError):
@@ -90,7 +81,6 @@ def test_another_data_set_stands_in_if_it_is_at_hand(own, server, tmp_path, monk
 
 
 def test_what_is_read_in_place_is_not_fetched(own, monkeypatch):
-    """A data set without files says where it is had and how it is used."""
     in_place = dataclasses.replace(own, files={}, base_url="", instead="load_it(FOLDER)")
     monkeypatch.setattr(registry, "datasets", lambda: {"own": in_place})
     with pytest.raises(DataNotAvailableError, match=r"https://own.example, then use `load_it"):
@@ -100,7 +90,6 @@ def test_what_is_read_in_place_is_not_fetched(own, monkeypatch):
 
 @pytest.mark.parametrize("accepted", [None, "", "other", "own_labels", "OWN"])
 def test_an_agreement_keeps_a_data_set_off(own, monkeypatch, accepted):
-    """Not even the mirror or the network is asked before the name is accepted."""
     monkeypatch.delenv(TERMS_VARIABLE, raising=False)
     if accepted is not None:
         monkeypatch.setenv(TERMS_VARIABLE, accepted)
@@ -113,13 +102,11 @@ def test_an_agreement_keeps_a_data_set_off(own, monkeypatch, accepted):
 
 @pytest.mark.parametrize("accepted", ["own", "other, own", "own,other"])
 def test_accepting_by_name_turns_it_on(own, monkeypatch, accepted):
-    """Names stand in one variable with commas between them."""
     monkeypatch.setenv(TERMS_VARIABLE, accepted)
     assert dataclasses.replace(own, agreement=True).path(FILE).read_bytes() == GOOD
 
 
 def test_the_tables_with_agreements_are_off(monkeypatch):
-    """VinBigData, PadChest and CheXpert's training labels ask for acceptance, in one error."""
     monkeypatch.delenv(TERMS_VARIABLE, raising=False)
     guarded = {name: entry for name, entry in datasets().items() if entry.agreement}
     assert set(guarded) == {
@@ -134,14 +121,12 @@ def test_the_tables_with_agreements_are_off(monkeypatch):
 
 @pytest.mark.parametrize("changes", [{"base_url": ""}, {"package": "x==1"}])
 def test_an_entry_has_one_origin(own, changes):
-    """An address and a package, or neither, is refused when the registry is read."""
     with pytest.raises(ValueError, match="data set own: give either base_url or package"):
         dataclasses.replace(own, **changes)
 
 
 @pytest.mark.parametrize("entry", datasets().values(), ids=lambda entry: entry.name)
 def test_every_entry_is_complete(entry):
-    """Terms, citation, tier, one pinned origin and whole hashes are stated."""
     assert entry.title and entry.content and entry.licence and entry.citation
     assert entry.tier in (0, 1, 2)
     assert entry.homepage.startswith("https://")
@@ -154,7 +139,6 @@ def test_every_entry_is_complete(entry):
 
 
 def test_every_real_file_has_the_pinned_bytes(mirror):
-    """Each file of the CheXpert test-set labels has the registry's sha256."""
     entry = dataset("chexpert_test_set_labels")
     found = {
         file: hashlib.sha256((mirror / entry.name / file).read_bytes()).hexdigest()

@@ -27,7 +27,6 @@ def _write(tmp_path, content: bytes):
 
 @pytest.mark.parametrize("protocol", [3, 4, 5])
 def test_numbers_and_text_come_through(tmp_path, protocol):
-    """Dicts, lists, text and numpy scalars are read exactly."""
     value = {"a": {"info": ["Normal"], "mse": np.float64(0.1), "n": np.int32(-3), "none": None}}
     found = load_restricted_pickle(_write(tmp_path, pickle.dumps(value, protocol)))
     assert found == value
@@ -48,7 +47,6 @@ def test_both_numpy_names_are_read(tmp_path):
     [(os.mkdir, "mkdir"), (eval, "builtins.eval"), (np.load, "numpy.load"), (open, "open")],
 )
 def test_a_malicious_pickle_is_refused_unrun(tmp_path, function, name):
-    """What the pickle wants to call is named in the error and is never called."""
     trace = tmp_path / "trace"
     argument = f"__import__('os').mkdir({str(trace)!r})" if function is eval else str(trace)
     extra = ("w",) if function is open else ()
@@ -65,6 +63,5 @@ def test_a_malicious_pickle_is_refused_unrun(tmp_path, function, name):
 
 @pytest.mark.parametrize("name", [b"cnumpy\nload\n.", b"cos\nsystem\n.", b"cnumpy\ndtype.type\n."])
 def test_a_bare_name_is_refused_too(tmp_path, name):
-    """Naming is enough to be refused, also inside an admitted module."""
     with pytest.raises(UnsafePickleError):
         load_restricted_pickle(_write(tmp_path, name))

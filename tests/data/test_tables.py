@@ -32,7 +32,6 @@ def _expect(message: str, *parts: str) -> None:
 
 
 def test_codes_are_read_as_numbers_and_blanks_as_missing(tmp_path):
-    """The four label codes of a plain CSV come back as 1, 0, -1 and NaN."""
     table = read_label_table(_write(tmp_path, GOOD))
     expected = pd.DataFrame(
         {"Edema": [1.0, -1.0, 0.0], "Fracture": [0.0, np.nan, 1.0]},
@@ -60,13 +59,11 @@ def test_codes_are_read_as_numbers_and_blanks_as_missing(tmp_path):
          "quotes", "floats", "NaN", "other id name"],
 )  # fmt: skip
 def test_harmless_variants_read_the_same(tmp_path, content):
-    """Byte-order marks, line ends, spaces, quotes and float codes do not change the table."""
     plain = read_label_table(_write(tmp_path, GOOD, "plain.csv"))
     pd.testing.assert_frame_equal(read_label_table(_write(tmp_path, content)), plain)
 
 
 def test_columns_come_in_chexpert_order_unless_kept(tmp_path):
-    """Columns are sorted into the 14 observations' order; the file's order is kept on request."""
     path = _write(tmp_path, "Fracture,study,Edema\n1,p1,0\n")
     assert list(read_label_table(path)) == ["Edema", "Fracture"]
     assert list(read_label_table(path, keep_column_order=True)) == ["Fracture", "Edema"]
@@ -80,31 +77,23 @@ def test_a_quoted_newline_stays_inside_its_id(tmp_path):
     _expect(_error(_write(tmp_path, 'study,Edema\n"p\n1",1\np2,9\n')), "row 3", "'Edema'", "'9'")
 
 
-def test_markup_in_ids_passes_through_as_text(tmp_path):
-    """HTML and formula-like ids are data: they come back unchanged."""
-    ids = ["<script>alert(1)</script>", "=1+1", "<img src=x onerror=alert(1)>"]
+def test_ids_stay_the_text_that_they_are(tmp_path):
+    """Markup and formulas are data, and 007 and 7 are two studies."""
+    ids = ["<script>alert(1)</script>", "=1+1", "<img src=x onerror=alert(1)>", "007", "7"]
     rows = "".join(f'"{name}",1\n' for name in ids)
     table = read_label_table(_write(tmp_path, f"study,Edema\n{rows}"))
     assert table.index.tolist() == ids
-
-
-def test_numbers_as_ids_stay_text(tmp_path):
-    """Leading zeros of an id survive, so that 007 and 7 are two studies."""
-    table = read_label_table(_write(tmp_path, "study,Edema\n007,1\n7,0\n"))
-    assert table.index.tolist() == ["007", "7"]
 
 
 # What is refused, with file, row, column and remedy
 
 
 def test_missing_file(tmp_path):
-    """A path without a file is named."""
     _expect(_error(tmp_path / "none.csv"), "none.csv", "no such file", "Give the path")
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "study,Edema\n", "study,Edema\n\n , \n"])
 def test_empty_file_or_header_alone(tmp_path, content):
-    """A file without a study is called empty and told what it needs."""
     _expect(_error(_write(tmp_path, content)), "own.csv", "empty", "at least one study")
 
 
@@ -150,7 +139,6 @@ def test_empty_file_or_header_alone(tmp_path, content):
          "missing ids", "repeated id", "wrong cells", "unclosed quote", "long unclosed quote"],
 )  # fmt: skip
 def test_what_is_not_understood_is_named_with_its_place_and_remedy(tmp_path, content, parts):
-    """Nothing is guessed: the first thing that breaks the schema stops the reading."""
     _expect(_error(_write(tmp_path, content)), *parts)
 
 
@@ -159,13 +147,11 @@ def test_what_is_not_understood_is_named_with_its_place_and_remedy(tmp_path, con
     ["2", "-2", "0.5", "yes", "True", "1;0", "inf", "\N{ARABIC-INDIC DIGIT ONE}", "<b>1</b>"],
 )
 def test_values_outside_the_code(tmp_path, cell):
-    """Anything but 1, 0, -1 and blank stops the reading at its row and column."""
     message = _error(_write(tmp_path, GOOD.replace("p3,0,1", f"p3,0,{cell}")))
     _expect(message, "own.csv", "row 4", "column 'Fracture'", repr(cell), "Use 1, 0, -1")
 
 
 def test_uncertain_is_outside_the_code_of_a_truth_table(tmp_path):
-    """A table that must hold 1 and 0 refuses -1 and names what it allows."""
     message = _error(_write(tmp_path, GOOD), codes=frozenset({0, 1}))
     _expect(message, "row 3", "column 'Edema'", "'-1'", "Use 1, 0 or leave the cell blank")
 
@@ -174,7 +160,6 @@ def test_uncertain_is_outside_the_code_of_a_truth_table(tmp_path):
 
 
 def test_parquet_reads_like_csv(tmp_path):
-    """Floats, nullable integers and an id index of a Parquet file give the CSV's table."""
     plain = read_label_table(_write(tmp_path, GOOD))
     floats, nullable, indexed = (tmp_path / f"{name}.parquet" for name in "abc")
     plain.reset_index().to_parquet(floats)
@@ -185,14 +170,12 @@ def test_parquet_reads_like_csv(tmp_path):
 
 
 def test_parquet_keeps_integer_ids_as_text(tmp_path):
-    """Integer ids of a Parquet file match the same ids of a CSV."""
     path = tmp_path / "own.parquet"
     pd.DataFrame({"study_id": [7, 12], "Edema": [1, 0]}).to_parquet(path)
     assert read_label_table(path).index.tolist() == ["7", "12"]
 
 
 def test_bytes_that_are_no_parquet(tmp_path):
-    """A CSV that was renamed to .parquet is told that it is none."""
     message = _error(_write(tmp_path, GOOD, "own.parquet"))
     _expect(message, "own.parquet", "not a readable Parquet file")
 
@@ -208,7 +191,6 @@ def test_bytes_that_are_no_parquet(tmp_path):
     ],
 )
 def test_parquet_is_held_to_the_same_schema(tmp_path, columns, parts):
-    """Columns, rows, values and ids are checked as in a CSV."""
     path = tmp_path / "own.parquet"
     pd.DataFrame(columns).to_parquet(path)
     _expect(_error(path), "own.parquet", *parts)
@@ -222,7 +204,8 @@ def _table(ids: str, **columns) -> pd.DataFrame:
 
 
 def test_match_keeps_the_shared_part_in_the_truths_order():
-    """Shared studies come in the truth's order, shared observations in CheXpert's."""
+    same = _table("ab", Edema=[1, 0])
+    assert match_studies(same, same)[2].empty
     truth = _table("cab", Fracture=[1, 0, 1], Edema=[0, 0, 1])
     labels = _table("bcx", Edema=[1, 0, 0], Fracture=[0, 1, 1], Pneumonia=[1, 1, 1])
     shared_truth, shared_labels, left_out = match_studies(truth, labels)
@@ -236,20 +219,9 @@ def test_match_keeps_the_shared_part_in_the_truths_order():
     ]
 
 
-def test_match_of_equal_tables_leaves_nothing_out():
-    """Nothing is reported when both tables hold the same studies and observations."""
-    truth = _table("ab", Edema=[1, 0])
-    assert match_studies(truth, truth)[2].empty
-
-
-def test_ids_that_never_match_show_examples_of_both():
-    """Ids written in two ways are shown side by side, with the remedy."""
+def test_tables_that_share_nothing_show_examples_of_both():
     with pytest.raises(LabelTableError) as caught:
         match_studies(_table("ab", Edema=[1, 0]), _table("xy", Edema=[1, 0]))
     _expect(str(caught.value), "share no study id", "'a', 'b'", "'x', 'y'", "in the same way")
-
-
-def test_tables_without_a_common_observation():
-    """Two tables on different findings cannot be compared."""
     with pytest.raises(LabelTableError, match="share no observation.*'Edema'.*'Fracture'"):
         match_studies(_table("ab", Edema=[1, 0]), _table("ab", Fracture=[1, 0]))

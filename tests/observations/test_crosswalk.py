@@ -16,42 +16,31 @@ def _terms(source: str):
     return crosswalk().query("source == @source").set_index("term")
 
 
-def test_every_planned_source_is_there():
-    """CheXpert, NIH, RSNA, Google and MeSH are crossed."""
-    assert set(crosswalk()["source"]) == {"chexpert", "nih", "rsna", "google", "mesh"}
+def test_every_source_is_crossed_and_cited():
+    """No term of a source stands for two observations."""
+    table = crosswalk()
+    assert set(table["source"]) == {"chexpert", "nih", "rsna", "google", "mesh"}
+    assert not table.duplicated(["source", "term"]).any()
+    text = (project_root() / "book" / "references.bib").read_text("utf-8")
+    assert set(table["citation"]) <= set(re.findall(r"@\w+\{([^,]+),", text))
 
 
 def test_chexperts_terms_are_the_observations_themselves():
-    """All 14 terms stand for themselves, exactly."""
     table = _terms("chexpert")
     assert set(table.index) == set(OBSERVATIONS)
     assert (table["observation"] == table.index).all() and (table["relation"] == "exact").all()
 
 
 def test_all_fifteen_nih_terms_are_listed():
-    """NIH's 14 findings and No Finding are there, two of them without an observation."""
     table = _terms("nih")
     assert set(table.index) == NIH_TERMS
     assert set(table.index[table["observation"] == ""]) == {"Emphysema", "Hernia"}
 
 
-def test_relations_and_observations_are_known():
-    """A term has a known observation with a known relation, or neither."""
+def test_a_term_has_a_known_observation_with_a_known_relation_or_neither():
     table = crosswalk()
     crossed = table[table["observation"] != ""]
     assert set(crossed["observation"]) <= set(OBSERVATIONS)
     relations = {"exact", "narrower", "broader", "different construct"}
     assert set(crossed["relation"]) == relations
     assert (table.loc[table["observation"] == "", "relation"] == "").all()
-
-
-def test_no_term_is_listed_twice():
-    """A source's term stands for one observation."""
-    assert not crosswalk().duplicated(["source", "term"]).any()
-
-
-def test_every_citation_is_in_the_bibliography():
-    """Each source's citation has an entry in the book's references."""
-    text = (project_root() / "book" / "references.bib").read_text("utf-8")
-    keys = set(re.findall(r"@\w+\{([^,]+),", text))
-    assert set(crosswalk()["citation"]) <= keys

@@ -14,7 +14,6 @@ from cxrstudy.observations.definitions import ancestors
 
 
 def test_the_names_in_chexperts_column_order():
-    """The 14 names stand in the order of CheXpert's files."""
     assert OBSERVATIONS == (
         "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion",
         "Edema", "Consolidation", "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion",
@@ -44,24 +43,13 @@ def test_the_hierarchy_of_figure_1():
     ],
 )
 def test_ancestors_nearest_first(name, expected):
-    """Ancestors are listed from the parent up."""
     assert ancestors(name) == expected
 
 
-def test_the_five_scored_findings():
-    """The leaderboard's findings are the paper's five."""
+def test_scored_findings_definitions_codes_and_policies():
     assert set(COMPETITION_OBSERVATIONS) == {
         "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion",
     }  # fmt: skip
-
-
-def test_every_observation_is_defined():
-    """Each observation has a sentence of its own."""
-    assert tuple(DEFINITIONS) == OBSERVATIONS
-    assert len(set(DEFINITIONS.values())) == 14
-
-
-def test_codes_and_policies():
-    """Four codes and five policies are named."""
+    assert tuple(DEFINITIONS) == OBSERVATIONS and len(set(DEFINITIONS.values())) == 14
     assert LABEL_CODES == {1: "positive", 0: "negative", -1: "uncertain", None: "blank"}
     assert tuple(UNCERTAINTY_POLICIES) == ("zeros", "ones", "ignore", "optimistic", "pessimistic")

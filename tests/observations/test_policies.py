@@ -7,12 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from cxrstudy.observations import (
-    OBSERVATIONS,
-    PARENTS,
-    apply_uncertainty_policy,
-    close_upward,
-)
+from cxrstudy.observations import OBSERVATIONS, PARENTS, apply_uncertainty_policy, close_upward
 
 NAN = np.nan
 LABELS = pd.DataFrame({"Edema": [1, 0, -1, -1, NAN], "Fracture": [-1, NAN, 1, 0, -1.0]})
@@ -42,14 +37,12 @@ def test_policies_by_hand(policy, edema, fracture):
 
 
 def test_the_reference_is_matched_by_study():
-    """A reference in another row order gives each study its own answer."""
     shuffled = REFERENCE.iloc[[3, 0, 4, 2, 1]]
     plain = apply_uncertainty_policy(LABELS, "optimistic", REFERENCE)
     pd.testing.assert_frame_equal(apply_uncertainty_policy(LABELS, "optimistic", shuffled), plain)
 
 
 def test_labels_are_not_changed_in_place():
-    """Both functions leave their argument as it was."""
     before = LABELS.copy()
     apply_uncertainty_policy(LABELS, "ones")
     close_upward(LABELS)
@@ -57,14 +50,12 @@ def test_labels_are_not_changed_in_place():
 
 
 def test_an_unknown_policy_lists_the_known_ones():
-    """A mistyped policy is told which there are."""
     with pytest.raises(ValueError, match="unknown uncertainty policy 'one'.*zeros, ones, ignore"):
         apply_uncertainty_policy(LABELS, "one")
 
 
 @pytest.mark.parametrize("policy", ["optimistic", "pessimistic"])
 def test_bounds_need_a_reference(policy):
-    """Without a reference the bounds are refused."""
     with pytest.raises(ValueError, match=f"'{policy}' needs the reference"):
         apply_uncertainty_policy(LABELS, policy)
 
@@ -78,7 +69,6 @@ def _f1(pairs, policy) -> float:
 
 @given(PAIRS)
 def test_optimistic_and_pessimistic_bound_the_other_policies(pairs):
-    """No way to read the uncertain labels scores above the one bound or below the other."""
     lowest, highest = _f1(pairs, "pessimistic"), _f1(pairs, "optimistic")
     for policy in ("zeros", "ones"):
         assert lowest <= _f1(pairs, policy) <= highest
@@ -86,7 +76,6 @@ def test_optimistic_and_pessimistic_bound_the_other_policies(pairs):
 
 @given(TABLES, st.sampled_from(["zeros", "ones", "ignore"]))
 def test_answers_are_binary_and_certain_labels_stay(labels, policy):
-    """A policy gives 1, 0 or missing, and what was 1 or 0 stays so."""
     answered = apply_uncertainty_policy(labels, policy)
     assert answered.isin([0.0, 1.0]).to_numpy()[(labels != -1).to_numpy()].all()
     assert ((answered == 1) | (labels != 1)).all(axis=None)
@@ -123,12 +112,10 @@ def test_one_level_by_hand(given_codes, opacity):
 
 
 def test_a_negative_child_leaves_a_blank_parent_blank():
-    """Denying an edema does not deny an opacity."""
     assert np.isnan(_closed(oc=NAN, ed=0)["oc"])
 
 
 def test_two_levels():
-    """A pneumonia makes the consolidation, and that the opacity, positive."""
     assert _closed(oc=NAN, co=NAN, pn=1) == {"oc": 1, "co": 1, "pn": 1}
     assert _closed(oc=NAN, co=0, pn=-1) == {"oc": -1, "co": -1, "pn": -1}
     assert _closed(oc=NAN, co=-1, pn=1) == {"oc": 1, "co": 1, "pn": 1}
@@ -141,14 +128,12 @@ def test_a_missing_level_breaks_the_chain():
 
 @given(TABLES)
 def test_closing_twice_is_closing_once(labels):
-    """The closure is idempotent."""
     once = close_upward(labels)
     pd.testing.assert_frame_equal(close_upward(once), once)
 
 
 @given(TABLES)
 def test_closing_changes_parents_only_and_only_upward(labels):
-    """Children stay, and a parent's label only grows from blank or 0 to -1 to 1."""
     strength = {1.0: 2, -1.0: 1}
     closed = close_upward(labels)
     for name in OBSERVATIONS:
@@ -160,7 +145,6 @@ def test_closing_changes_parents_only_and_only_upward(labels):
 
 @given(TABLES)
 def test_a_closed_parent_is_at_least_as_strong_as_its_children(labels):
-    """After closing, a positive child has a positive parent, an uncertain one no negative."""
     closed = close_upward(labels)
     for child, parent in PARENTS.items():
         assert (closed[parent][closed[child] == 1] == 1).all()

@@ -22,12 +22,10 @@ def _agrees(measured: float) -> bool:
      (float("nan"), False)],
 )  # fmt: skip
 def test_half_a_unit_is_still_agreement(measured, agrees):
-    """Exactly half a printed unit agrees on either side, a hair more does not."""
     assert _agrees(measured) is agrees
 
 
 def test_cells_are_matched_by_name():
-    """Other orders of rows and columns compare the same cells, shared ones only."""
     measured = pd.DataFrame(
         {"kappa": [-0.05, 0.2, 9], "mcc": [1, 1, 1], "f1": [0.4, 0.521, 9]},
         index=["Fracture", "Edema", "Pneumonia"],
@@ -41,5 +39,4 @@ def test_cells_are_matched_by_name():
 
 
 def test_nothing_shared_is_an_empty_table():
-    """Tables without a common cell give no row."""
     assert compare_cells(pd.DataFrame({"mcc": [1.0]}, index=["Edema"]), PRINTED).empty

@@ -27,7 +27,6 @@ def _values(paper_key: str, table: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("key", "name"), TABLES)
 def test_every_table_loads_with_place_and_metric(key, name):
-    """Each table is full, numeric but for names, and says where it stands."""
     table = published_table(key, name)
     assert table.where and table.metric
     assert table.values.size and table.values.index.is_unique and table.values.columns.is_unique
@@ -35,7 +34,6 @@ def test_every_table_loads_with_place_and_metric(key, name):
 
 @pytest.mark.parametrize(("key", "name"), TABLES)
 def test_cells_have_no_more_digits_than_printed(key, name):
-    """No cell has more decimals than its table says it prints."""
     table = published_table(key, name)
     if table.decimals is None:
         with pytest.raises(ValueError, match="unlike numbers of decimals"):
@@ -47,22 +45,15 @@ def test_cells_have_no_more_digits_than_printed(key, name):
 
 
 @pytest.mark.parametrize("key", PAPERS)
-def test_every_paper_has_title_link_and_citation(key):
-    """The paper is named, linked, and its citation is in the bibliography."""
+def test_every_paper_has_title_link_citation_and_the_place_of_every_fact(key):
     head = paper(key)["paper"]
     bibliography = (project_root() / "book" / "references.bib").read_text("utf-8")
     assert head["title"] and head["short"] and head["link"].startswith("https://")
     assert head["citation"] in re.findall(r"@\w+\{([^,]+),", bibliography)
-
-
-@pytest.mark.parametrize("key", PAPERS)
-def test_every_fact_says_where_it_stands(key):
-    """No number without its place."""
     assert all(fact["where"] for fact in paper(key)["facts"].values())
 
 
 def test_the_headline_numbers():
-    """The numbers on which claims rest are the printed ones."""
     printed = {
         ("nlp_expert_gap", "final_auroc"): 0.917,
         ("nlp_expert_gap", "stanford_baseline_auroc"): 0.907,
@@ -102,7 +93,6 @@ def test_table_1_of_visualchexbert():
 
 
 def test_table_3_of_visualchexbert():
-    """All fourteen pairs of counts."""
     found = _values("visualchexbert", "table3").apply(tuple, axis=1).to_dict()
     assert found == {
         "No Finding": (38, 40), "Enlarged Cardiomediastinum": (223, 5), "Cardiomegaly": (101, 15),
@@ -117,18 +107,15 @@ def test_table_3_of_visualchexbert():
 def test_averages_of_visualchexbert_agree_with_their_rows(table):
     """Plain and weighted averages follow from the eight rows, rounding of the rows allowed."""
     printed = published_table("visualchexbert", table)
-    weights = _values("visualchexbert", "positives")["positives"][EIGHT]
+    positives = _values("visualchexbert", "positives")["positives"]
+    assert positives.sum() == 1326
+    weights = positives[EIGHT]
     rows = printed.values.loc[EIGHT]
     # A mean of rounded cells is off by half a unit at most, and prints rounded once more.
     slack = 2 * printed.half_unit + 1e-9
     assert (rows.mean() - printed.values.loc["Average"]).abs().max() <= slack
     weighted = rows.mul(weights, axis=0).sum() / weights.sum()
     assert (weighted - printed.values.loc["Weighted Average"]).abs().max() <= slack
-
-
-def test_positives_sum_as_the_weights_of_the_average():
-    """The eight image-positive counts sum to 1,326."""
-    assert _values("visualchexbert", "positives")["positives"].sum() == 1326
 
 
 def test_table_6_differences_agree_with_tables_4_and_5():
@@ -144,28 +131,24 @@ def test_table_6_differences_agree_with_tables_4_and_5():
 
 @pytest.mark.parametrize("table", ["chexpert_test", "nih_test"])
 def test_macro_f1_of_chexreason_agrees_with_its_rows(table):
-    """All ten macro rows are the means of their labels to rounding."""
     printed = published_table("chexreason", table)
     means = printed.values.drop("Macro F1").mean()
     assert (means - printed.values.loc["Macro F1"]).abs().max() <= 2 * printed.half_unit + 1e-9
 
 
 def test_chexreasons_gains_follow_from_the_macro_rows():
-    """+22.7 % and -18.7 %, which print as +23 and -19."""
+    """+22.7 % and -18.7 % print as +23 and -19; on NIH's nine labels +22.7 shrinks to +3.8."""
     for table, percent in (("chexpert_test", 22.7), ("nih_test", -18.7)):
         macro = _values("chexreason", table).loc["Macro F1"]
-        assert 100 * (macro["ChexReason"] / macro["MedGemma SFT"] - 1) == pytest.approx(
-            percent, abs=0.05
-        )
-
-
-def test_on_the_nine_shared_labels_the_gain_is_small():
-    """With NIH's nine labels, the gain on CheXpert shrinks from 23 to 3.8 percent."""
+        assert _gain(macro) == pytest.approx(percent, abs=0.05)
     shared = _values("chexreason", "nih_test").index.drop("Macro F1")
     assert len(shared) == 9
     means = _values("chexreason", "chexpert_test").loc[shared].mean()
-    gain = 100 * (means["ChexReason"] / means["MedGemma SFT"] - 1)
-    assert gain == pytest.approx(3.8, abs=0.1)
+    assert _gain(means) == pytest.approx(3.8, abs=0.1)
+
+
+def _gain(scores: pd.Series) -> float:
+    return 100 * (scores["ChexReason"] / scores["MedGemma SFT"] - 1)
 
 
 def test_chexagents_gains_follow_from_no_usual_average():
@@ -184,13 +167,11 @@ def test_chexagents_gains_follow_from_no_usual_average():
 
 
 def test_chexperts_prevalences_sum_to_all_studies():
-    """Positive, uncertain and negative or blank are all 187,641 studies in each row."""
     table = _values("chexpert", "prevalence")
     assert len(table) == 14 and (table.sum(axis=1) == 187_641).all()
 
 
 def test_chexperts_policy_intervals_hold_their_estimates():
-    """Each printed AUROC lies in the middle of its printed interval to rounding."""
     low, value, high = (
         _values("chexpert", f"policy_auroc{part}") for part in ("_low", "", "_high")
     )
@@ -212,7 +193,6 @@ def test_chexperts_policy_intervals_are_the_printed_ones():
 
 
 def test_chexperts_policy_means():
-    """The means of the five findings are those worked out from the printed table."""
     means = _values("chexpert", "policy_auroc").mean(axis=1).round(4).to_dict()
     assert means == {
         "U-Ignore": 0.8892, "U-Zeros": 0.8886, "U-Ones": 0.8928, "U-SelfTrained": 0.8940,
@@ -221,7 +201,6 @@ def test_chexperts_policy_means():
 
 
 def test_inconsistencies_name_paper_and_place():
-    """Each listed inconsistency has a paper, a place and a text; Edema's kappa is among them."""
     table = inconsistencies()
     assert list(table) == ["paper", "where", "text"]
     assert (table.map(len) > 0).all(axis=None)
@@ -229,12 +208,10 @@ def test_inconsistencies_name_paper_and_place():
 
 
 def test_an_unknown_paper_lists_the_known_ones():
-    """A mistyped paper is told which there are."""
     with pytest.raises(KeyError, match="no paper 'x'.*visualchexbert"):
         paper("x")
 
 
 @pytest.mark.parametrize(("decimals", "half"), [(0, 0.5), (2, 0.005), (3, 0.0005)])
 def test_half_unit(decimals, half):
-    """Half a unit of the last printed digit."""
     assert PublishedTable(pd.DataFrame(), "x", "x", decimals).half_unit == pytest.approx(half)

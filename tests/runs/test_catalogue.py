@@ -11,13 +11,11 @@ from cxrstudy.runs import studies, study
 
 
 def test_every_notebook_is_a_study_and_every_study_a_notebook():
-    """studies.yaml names exactly the notebooks of the folder."""
     named = {entry.notebook for entry in studies().values()}
     assert named == {path.name for path in (project_root() / "notebooks").glob("*.ipynb")}
 
 
 def test_contents_and_landing_page_list_every_study_once():
-    """Chapters and landing page are made from studies.yaml; no study lacks part or question."""
     parts = table_of_contents()["parts"]
     chapters = [entry["file"] for part in parts for entry in part["chapters"]]
     listed = [file.removeprefix("studies/") for file in chapters if file.startswith("studies/")]
@@ -32,25 +30,18 @@ def test_contents_and_landing_page_list_every_study_once():
 
 @pytest.mark.parametrize("entry", studies().values(), ids=lambda entry: entry.name)
 def test_every_study_has_the_three_sets_and_known_data(entry):
-    """quick, full and test exist, and the data sets are in the registry."""
     assert {"quick", "full", "test"} <= set(entry.sets)
     assert set(entry.data) <= set(datasets())
     assert entry.title
 
 
-def test_an_unknown_study_lists_the_known_ones():
-    """A mistyped study is told which there are."""
+def test_a_mistyped_name_is_told_the_known_ones():
     with pytest.raises(KeyError, match="no study 'x'.*data_integrity"):
         study("x")
-
-
-def test_an_unknown_set_lists_the_known_ones():
-    """A mistyped parameter set is told which there are."""
     with pytest.raises(KeyError, match="no parameter set 'x'.*quick"):
         study("data_integrity").parameters("x")
 
 
 def test_looking_up_a_set_gives_a_copy():
-    """Changing what was looked up does not change the list."""
     study("data_integrity").parameters("quick")["n"] = 1
     assert "n" not in study("data_integrity").parameters("quick")

@@ -6,18 +6,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cxrstudy.data.registry import DataNotAvailableError
-from cxrstudy.runs import (
-    ParameterError,
-    RunFolders,
-    Study,
-    StudyFailedError,
-    run_study,
-)
+from cxrstudy.runs import ParameterError, RunFolders, Study, StudyFailedError, run_study
 from cxrstudy.runs import execute as execute_module
-from cxrstudy.runs.execute import clean_notebook, missing_data
+from cxrstudy.runs.execute import missing_data
 
 PARAMETERS = (
     'n: int = 2  # rows\nfail: bool = False  # stop\nresults: str = "_build/scratch/tiny"  # to'
@@ -57,7 +51,6 @@ def project(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def tiny() -> Study:
-    """The study of the tiny notebook, without data."""
     return Study("tiny", "Tiny", "tiny.ipynb", data=(), sets={"quick": {}, "test": {"n": 1}})
 
 
@@ -66,7 +59,6 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def test_a_run_publishes_tables_notebook_and_stamp(project, tiny):
-    """Tables, executed notebook and stamp stand in their places and nothing else is left."""
     folders = run_study(tiny, "quick", {"n": "3"})
     assert folders == RunFolders.of("tiny")
     assert folders.results == project / "_build" / "results" / "tiny"
@@ -79,7 +71,6 @@ def test_a_run_publishes_tables_notebook_and_stamp(project, tiny):
 
 
 def test_the_executed_notebook_is_free_of_this_machine(project, tiny):
-    """Neither the project's folder nor the scratch folder nor a timing stays in the notebook."""
     folders = run_study(tiny, "test")
     text = folders.executed.read_text("utf-8")
     assert str(project) not in text
@@ -91,7 +82,6 @@ def test_the_executed_notebook_is_free_of_this_machine(project, tiny):
 
 
 def test_a_second_run_replaces_the_first(project, tiny):
-    """Tables of an earlier run do not outlive the next one."""
     folders = run_study(tiny, "test")
     (folders.results / "old.csv").write_text("x", "utf-8")
     run_study(tiny, "quick")
@@ -99,7 +89,6 @@ def test_a_second_run_replaces_the_first(project, tiny):
 
 
 def test_a_failure_is_written_down_and_leaves_the_tables(project, tiny):
-    """A failing cell raises and is recorded; the last tables stay whole, without a stamp."""
     folders = run_study(tiny, "test")
     before = _files(folders.results)
     with pytest.raises(StudyFailedError, match="tiny: ValueError: <b>no</b> rows"):
@@ -112,7 +101,6 @@ def test_a_failure_is_written_down_and_leaves_the_tables(project, tiny):
 
 
 def test_a_good_run_clears_an_old_failure(project, tiny):
-    """The record of a failure goes when the study runs again."""
     folders = RunFolders.of("tiny")
     folders.failure.parent.mkdir(parents=True)
     folders.failure.write_text("{}", "utf-8")
@@ -122,7 +110,6 @@ def test_a_good_run_clears_an_old_failure(project, tiny):
 
 @pytest.mark.parametrize("overrides", [{"rows": 1}, {"n": "many"}])
 def test_bad_parameters_start_no_kernel(project, tiny, monkeypatch, overrides):
-    """An unknown or ill-typed parameter stops the run before Papermill is called."""
     monkeypatch.setattr(execute_module.papermill, "execute_notebook", _must_not_run)
     with pytest.raises(ParameterError):
         run_study(tiny, "quick", overrides)
@@ -130,8 +117,6 @@ def test_bad_parameters_start_no_kernel(project, tiny, monkeypatch, overrides):
 
 
 def test_missing_data_run_nothing_and_are_named(project, monkeypatch):
-    """Without its data a study leaves a stamp that names them, and no kernel starts."""
-
     def unavailable(name):
         raise DataNotAvailableError(name)
 
@@ -145,21 +130,11 @@ def test_missing_data_run_nothing_and_are_named(project, monkeypatch):
 
 
 def test_stale_scratch_of_a_killed_run_is_removed(project, tiny):
-    """What a killed run left behind goes with the next run."""
     stale = RunFolders.of("tiny").stamp.parent / "tmpkilled"
     stale.mkdir(parents=True)
     (stale / "half.csv").write_text("1", "utf-8")
     run_study(tiny, "test")
     assert not stale.exists()
-
-
-def test_cleaning_replaces_the_longest_path_first(project):
-    """A folder inside the project is shown by its own replacement."""
-    text = f"{project}/_build/runs/tiny/tmp1/results/a.csv and {project}/book/x"
-    cell = new_code_cell("1", outputs=[new_output("stream", text=text)])
-    inner = f"{project}/_build/runs/tiny/tmp1/results"
-    clean = clean_notebook(new_notebook(cells=[cell]), {inner: "_build/results/tiny"})
-    assert clean.cells[0].outputs[0].text == "_build/results/tiny/a.csv and book/x"
 
 
 def _must_not_run(*_, **__):

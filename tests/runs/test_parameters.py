@@ -49,7 +49,6 @@ def _notebook(folder, source, tags=("parameters",)):
     ],
 )
 def test_values_are_converted_to_their_type(given, expected):
-    """Text from the command line and values from YAML come out in the declared type."""
     found = check_parameters(DECLARED, given)
     assert found == expected
     assert [type(value) for value in found.values()] == [type(v) for v in expected.values()]
@@ -62,7 +61,6 @@ def test_values_are_converted_to_their_type(given, expected):
      ("epochs", 3), ("epochs", "1 3"), ("epochs", "(1, 3)"), ("epochs", [1.5]), ("rates", "[a]")],
 )  # fmt: skip
 def test_ill_typed_values_are_refused(name, value):
-    """The message names parameter, type, meaning and the value given."""
     with pytest.raises(ParameterError) as caught:
         check_parameters(DECLARED, {name: value})
     message = str(caught.value)
@@ -71,13 +69,11 @@ def test_ill_typed_values_are_refused(name, value):
 
 
 def test_an_unknown_parameter_is_refused():
-    """The message lists the parameters that there are."""
     with pytest.raises(ParameterError, match="unknown parameter 'm'.*n, rate, name, fast, epochs"):
         check_parameters(DECLARED, {"m": 1})
 
 
 def test_a_cell_is_read_in_order(tmp_path):
-    """Names, types, defaults and help come from the cell's lines."""
     source = (
         'n: int = 10_000  # resamples\nname: str = "a b"  # which\nlow: float = -0.5  # limit\n'
         "epochs: list[int] = [1, 3]  # lengths"
@@ -107,13 +103,11 @@ def test_a_cell_is_read_in_order(tmp_path):
     ],
 )
 def test_other_lines_are_refused(tmp_path, line):
-    """Only ``name: type = value  # help`` with a plain type and a literal of it may stand there."""
     with pytest.raises(ParameterError, match="parameters cell|no parameter in a cell"):
         read_parameters(_notebook(tmp_path, line))
 
 
 def test_a_parameters_cell_is_needed(tmp_path):
-    """Without one the notebook is refused."""
     with pytest.raises(ParameterError, match="no parameter in a cell tagged 'parameters'"):
         read_parameters(_notebook(tmp_path, "n: int = 1  # n", tags=()))
 
@@ -130,16 +124,10 @@ def test_every_line_of_a_parameters_cell_is_a_parameter(path):
 
 
 @pytest.mark.parametrize("study", studies().values(), ids=lambda study: study.name)
-def test_every_parameter_says_what_it_sets(study):
-    """Each parameter has a help text; tables go to scratch unless the runner says otherwise."""
-    parameters = read_parameters(study.notebook_path)
-    assert all(len(p.help) > 5 for p in parameters.values())
-    assert parameters["results"].default == f"_build/scratch/{study.name}"
-
-
-@pytest.mark.parametrize("study", studies().values(), ids=lambda study: study.name)
-def test_every_parameter_set_is_valid(study):
-    """No set of studies.yaml overrides an unknown or ill-typed parameter."""
+def test_every_parameter_has_its_help_and_every_set_is_valid(study):
+    """Tables go to scratch unless the runner says otherwise."""
     declared = read_parameters(study.notebook_path)
+    assert all(len(parameter.help) > 5 for parameter in declared.values())
+    assert declared["results"].default == f"_build/scratch/{study.name}"
     for name in study.sets:
         check_parameters(declared, study.parameters(name))

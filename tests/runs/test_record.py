@@ -11,13 +11,7 @@ from cxrstudy import recorded
 from cxrstudy.agreement import Estimate
 from cxrstudy.claims import build_ledger, record
 from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_words
-from cxrstudy.runs import (
-    RecordError,
-    RunFolders,
-    record_benchmark,
-    record_run,
-    study,
-)
+from cxrstudy.runs import RecordError, RunFolders, record_benchmark, record_run, study
 from cxrstudy.runs.execute import studies_run_in_full
 
 CLAIM = "deberta_rad.student_beats_teacher"
@@ -25,7 +19,6 @@ CLAIM = "deberta_rad.student_beats_teacher"
 
 @pytest.fixture
 def recorded_folder(tmp_path, monkeypatch):
-    """Recorded runs of this test alone."""
     folder = tmp_path / "recorded"
     monkeypatch.setattr(recorded, "recorded_folder", lambda: folder)
     monkeypatch.setattr("cxrstudy.runs.record.recorded_folder", lambda: folder)

@@ -7,8 +7,7 @@ import torch
 import torchvision
 from safetensors.torch import load_file
 
-from cxrstudy.data.origins import DataNotAvailableError
-from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE, dataset
+from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE, DataNotAvailableError, dataset
 from cxrstudy.vision import backbones
 from cxrstudy.vision.backbones import BackboneError, BackboneName, build_backbone
 from cxrstudy.vision.batch_norm import calibrate_batch_norm

@@ -19,7 +19,7 @@ from tqdm.std import tqdm
 
 from cxrstudy.data.images.inversion import looks_inverted
 from cxrstudy.data.images.reading import ImageReadError, decode_image, to_square
-from cxrstudy.data.origins import cache_folder
+from cxrstudy.data.registry import cache_folder
 from cxrstudy.whole_files import written_whole
 
 FOLDER = "images"

@@ -20,17 +20,13 @@ logger = logging.getLogger(__name__)
 # The search is cubic in the number of rows: 0.3 s for 500, up to a minute for this many.
 MAX_ROWS = 2000
 # Shortest block considered.
-MIN_ROWS = 20
+_MIN_ROWS = 20
 # Largest accepted probability of a false alarm (a union bound, hence conservative).
-ALPHA = 0.01
+_ALPHA = 0.01
 
 
 def find_misaligned_blocks(
-    reference: pd.DataFrame,
-    table: pd.DataFrame,
-    *,
-    max_blocks: int = 5,
-    use_id_order: bool = True,
+    reference: pd.DataFrame, table: pd.DataFrame, *, max_blocks: int = 5, use_id_order: bool = True
 ) -> list[Misalignment]:
     """Find the blocks of rows whose values were rotated or reversed against the ids.
 
@@ -67,8 +63,8 @@ def find_misaligned_blocks(
     blocks: list[Misalignment] = []
     while len(blocks) < max_blocks:
         observations = pair_observations(reference, values)
-        found = search_block(observations, ids, MIN_ROWS, blocks_of_permutation(id_order))
-        if found.log_p_value > np.log(ALPHA):
+        found = search_block(observations, ids, _MIN_ROWS, blocks_of_permutation(id_order))
+        if found.log_p_value > np.log(_ALPHA):
             break
         blocks.append(found)
         values = _apply(values, found.block)
@@ -134,9 +130,9 @@ def association_per_row(reference: pd.DataFrame, table: pd.DataFrame) -> float:
 
 
 def _check_size(n_rows: int) -> None:
-    if n_rows < 2 * MIN_ROWS:
+    if n_rows < 2 * _MIN_ROWS:
         raise ValueError(
-            f"the tables share {n_rows} ids; at least {2 * MIN_ROWS} are needed to compare rows"
+            f"the tables share {n_rows} ids; at least {2 * _MIN_ROWS} are needed to compare rows"
         )
     if n_rows > MAX_ROWS:
         raise ValueError(

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 # Agreement (a kappa, scaled to its maximum) assumed before any rows are seen, and its weight in
 # rows. It lets the search start on tables whose rows are misaligned from first to last.
-ASSUMED_AGREEMENT = 0.4
-ASSUMED_ROWS = 20.0
+_ASSUMED_AGREEMENT = 0.4
+_ASSUMED_ROWS = 20.0
 # A column with more distinct values than this (probabilities, say) is cut at its quantiles.
-MAX_CATEGORIES = 10
-QUANTILE_BINS = 5
+_MAX_CATEGORIES = 10
+_QUANTILE_BINS = 5
 _SMOOTHING = 0.5
 
 
@@ -29,7 +29,7 @@ class PairedObservation:
     reference: NDArray[np.intp]  # (n_rows,)
     table: NDArray[np.intp]  # (n_rows,)
     # Joint probabilities before any rows are seen, reference categories by table categories: from
-    # the marginals and ASSUMED_AGREEMENT, and if the tables were independent.
+    # the marginals and _ASSUMED_AGREEMENT, and if the tables were independent.
     assumed: NDArray[np.float64]
     independent: NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def pair_scores(
     n_rows = len(observations[0].reference)
     scores = np.zeros((n_rows, n_rows))
     for observation in observations:
-        joint = ASSUMED_ROWS * observation.assumed + _SMOOTHING * observation.independent
+        joint = _ASSUMED_ROWS * observation.assumed + _SMOOTHING * observation.independent
         pairs = observation.reference[reference_rows], observation.table[table_rows]
         np.add.at(joint, pairs, 1.0)
         joint /= joint.sum()
@@ -81,7 +81,7 @@ def _pair(name: str, reference: pd.Series, table: pd.Series) -> PairedObservatio
     if reference_positive is not None and table_positive is not None:
         a, b = p[reference_positive], q[table_positive]
         # Moving this mass from the discordant to the concordant cells keeps both marginals.
-        excess = ASSUMED_AGREEMENT * (min(a, b) - a * b)
+        excess = _ASSUMED_AGREEMENT * (min(a, b) - a * b)
         toward_p = _contrast(p, reference_positive)
         toward_q = _contrast(q, table_positive)
         assumed += excess * np.outer(toward_p, toward_q)
@@ -90,8 +90,8 @@ def _pair(name: str, reference: pd.Series, table: pd.Series) -> PairedObservatio
 
 def _categorise(values: pd.Series) -> tuple[NDArray[np.intp], int | None]:
     """Return codes 0..k-1 and the code of the positive category, if there is one."""
-    if values.nunique() > MAX_CATEGORIES and pd.api.types.is_numeric_dtype(values):
-        values = pd.qcut(values, QUANTILE_BINS, labels=False, duplicates="drop")
+    if values.nunique() > _MAX_CATEGORIES and pd.api.types.is_numeric_dtype(values):
+        values = pd.qcut(values, _QUANTILE_BINS, labels=False, duplicates="drop")
         positive_value = values.max()
     else:
         positive_value = 1

@@ -22,8 +22,8 @@ from cxrstudy.data.integrity.table_checks import (
 
 # Below this mean score of matched rows over others (nats per row), and below this many rows, the
 # absence of a misaligned block says little.
-MIN_ASSOCIATION = 0.2
-MIN_SHARED_ROWS = 100
+_MIN_ASSOCIATION = 0.2
+_MIN_SHARED_ROWS = 100
 
 
 def audit_tables(
@@ -77,7 +77,7 @@ def check_alignment(
             for found in blocks
         ]
     association = association_per_row(reference, table)
-    if association < MIN_ASSOCIATION:
+    if association < _MIN_ASSOCIATION:
         return [
             _not_checked(names[1], f"values hardly associated ({association:.2f} nats per row)")
         ]
@@ -92,8 +92,8 @@ def _obstacle(reference: pd.DataFrame, table: pd.DataFrame) -> str:
     if not set(reference.columns) & set(table.columns):
         return "no shared columns"
     n_rows = len(shared_ids(reference, table))
-    if not MIN_SHARED_ROWS <= n_rows <= MAX_ROWS:
-        return f"{n_rows} shared ids, {MIN_SHARED_ROWS} to {MAX_ROWS} needed"
+    if not _MIN_SHARED_ROWS <= n_rows <= MAX_ROWS:
+        return f"{n_rows} shared ids, {_MIN_SHARED_ROWS} to {MAX_ROWS} needed"
     return ""
 
 

@@ -114,7 +114,7 @@ def _plausible_blocks(observations: list[PairedObservation], block: Block) -> se
     rows = np.arange(len(observations[0].reference))
     repaired = block.permutation(len(rows))
     scores = pair_scores(observations, rows, repaired)
-    rate = tail_rate([scores[:, repaired]])
+    rate = _tail_rate([scores[:, repaired]])
     if rate == 0:
         return {block}
     enough = block_gain(scores, block) + np.log(_PLAUSIBLE_LIKELIHOOD_RATIO) / rate
@@ -123,10 +123,7 @@ def _plausible_blocks(observations: list[PairedObservation], block: Block) -> se
 
 
 def log_p_value(
-    observations: list[PairedObservation],
-    block: Block,
-    min_rows: int,
-    scores: NDArray[np.float64],
+    observations: list[PairedObservation], block: Block, min_rows: int, scores: NDArray[np.float64]
 ) -> float:
     """Return the logarithm of a bound of the false-alarm probability of a search's best block.
 
@@ -143,13 +140,13 @@ def log_p_value(
     outside = np.r_[: block.start, block.stop : len(scores)]
     halves = _cross_fitted(observations, outside)
     if_unrelated = _log_tail_of_difference(repaired, gain)
-    if_matched = max(-tail_rate(halves) * gain, _log_tail_of_matching(halves))
+    if_matched = max(-_tail_rate(halves) * gain, _log_tail_of_matching(halves))
     either_test = np.log(2.0)
     compared = np.log(n_candidates(len(scores), min_rows))
     return float(min(0.0, either_test + compared + min(if_unrelated, if_matched)))
 
 
-def tail_rate(matched: list[NDArray[np.float64]]) -> float:
+def _tail_rate(matched: list[NDArray[np.float64]]) -> float:
     """Return r such that the gain of a wrong repair exceeds g with probability below exp(-r g).
 
     Matched pairs stand on the diagonals of the score matrices. For an exact likelihood ratio r is

@@ -15,7 +15,6 @@ SIZE = 32
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache folder."""
     folder = tmp_path / "cache"
     monkeypatch.setenv(CACHE_VARIABLE, str(folder))
     return folder
@@ -38,8 +37,6 @@ def chest() -> Callable[[int], np.ndarray]:
 
 @pytest.fixture(scope="session")
 def encode() -> Callable[..., bytes]:
-    """Bytes of a picture in a format that Pillow writes."""
-
     def encode(image: np.ndarray | Image.Image, kind: str = "PNG", **options) -> bytes:
         picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
         file = io.BytesIO()

@@ -11,7 +11,6 @@ from cxrstudy.data.images.reading import ImageReadError, decode_image, read_imag
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P"])
 def test_grey_survives_every_mode(mode, chest, encode):
-    """Grey that was saved as colour, palette or with opacity comes back as it was."""
     image = chest(0)
     assert (decode_image(encode(Image.fromarray(image).convert(mode)), "own") == image).all()
 
@@ -23,22 +22,14 @@ def test_jpeg_is_close(chest, encode, tmp_path):
     assert read.dtype == np.uint8 and np.abs(read - chest(0).astype(float)).mean() < 3
 
 
-def test_colour_becomes_luminance(encode):
-    """Pure green is brighter than pure blue: 0.587 and 0.114 of white."""
+def test_colours_opacity_and_bilevel_become_grey(encode):
+    """Green is brighter than blue, 0.587 and 0.114 of white; what is transparent is black."""
     colours = np.array([[[0, 255, 0], [0, 0, 255], [255, 255, 255]]], np.uint8)
     assert decode_image(encode(colours), "own").tolist() == [[150, 29, 255]]
-
-
-def test_transparent_parts_are_black(encode):
-    """What is transparent shows the black behind it, not the colour that it hides."""
-    pixels = np.array([[[255, 255, 255, 255], [255, 255, 255, 0]]], np.uint8)
-    assert decode_image(encode(pixels), "own").tolist() == [[255, 0]]
-
-
-def test_bilevel_is_black_and_white(encode):
-    """One bit for each pixel."""
-    picture = Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1")
-    assert decode_image(encode(picture), "own").tolist() == [[0, 255]]
+    opacity = np.array([[[255, 255, 255, 255], [255, 255, 255, 0]]], np.uint8)
+    assert decode_image(encode(opacity), "own").tolist() == [[255, 0]]
+    bilevel = Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1")
+    assert decode_image(encode(bilevel), "own").tolist() == [[0, 255]]
 
 
 def test_sixteen_bits_are_scaled_by_their_own_range(encode):
@@ -61,7 +52,6 @@ def test_sixteen_bits_with_few_bright_pixels_keep_them(encode):
 
 
 def test_a_turned_photograph_is_set_upright(encode):
-    """An orientation that the file states is followed."""
     picture = Image.fromarray(np.array([[0, 255], [0, 255]], np.uint8))
     exif = picture.getexif()
     exif[0x0112] = 3
@@ -69,7 +59,6 @@ def test_a_turned_photograph_is_set_upright(encode):
 
 
 def test_what_cannot_be_read_is_named_with_a_remedy(tmp_path, chest, encode):
-    """Each error is one line that begins with the file."""
     whole = encode(chest(0))
     frames = [Image.fromarray(chest(number)) for number in range(2)]
     bad = {
@@ -94,7 +83,6 @@ def test_what_cannot_be_read_is_named_with_a_remedy(tmp_path, chest, encode):
 
 @given(data=st.data())
 def test_damage_never_surfaces_as_another_error(data, chest, encode):
-    """Whatever bytes are changed or cut off, an image or a named error comes back."""
     content = bytearray(encode(chest(0), data.draw(st.sampled_from(["PNG", "JPEG"]))))
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=20)):
         content[place] = data.draw(st.integers(0, 255))
@@ -112,16 +100,12 @@ def test_squares_are_means_of_areas():
     assert to_square(image, 2).tolist() == [[5, 105], [25, 125]]
     four = np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)[:4, ::2]
     assert (to_square(four, 2) == to_square(image, 2)).all()
-
-
-def test_enlarging_interpolates():
-    """Between two values lie values between."""
+    # Enlarged, between two values lie values between.
     row = to_square(np.array([[0, 100], [0, 100]], np.uint8), 4)[0]
     assert row[0] == 0 and row[3] == 100 and (np.diff(row.astype(int)) > 0).all()
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(0, 255))
 def test_an_even_image_stays_even(height, width, size, level):
-    """No size changes a grey level or leaves its shape."""
     square = to_square(np.full((height, width), level, np.uint8), size)
     assert square.shape == (size, size) and (square == level).all()

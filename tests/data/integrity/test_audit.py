@@ -21,28 +21,18 @@ def _table(ids: str, columns: tuple[str, ...] = ("Edema", "Fracture")) -> pd.Dat
 
 
 def test_identical_bytes_are_found_under_other_names(tmp_path):
-    """Two files of the same bytes are one finding; a third that differs is not part of it."""
     for name, text in {"a": "1,2\n", "b": "1,2\n", "c": "1,2"}.items():
         (tmp_path / name).write_text(text)
     (finding,) = find_duplicate_files(tmp_path.iterdir())
     assert finding.severity == "error"
     assert finding.summary == "2 files hold the same bytes: a, b."
-
-
-def test_one_path_given_twice_is_no_duplicate(tmp_path):
-    """A file is not a duplicate of itself."""
-    (tmp_path / "a").write_text("x")
+    # A file is no duplicate of itself, and one that is absent is not skipped.
     assert find_duplicate_files([tmp_path / "a", str(tmp_path / "a")]) == []
-
-
-def test_absent_file_is_an_error(tmp_path):
-    """A path that does not exist is refused, not skipped."""
     with pytest.raises(FileNotFoundError):
         find_duplicate_files([tmp_path / "absent"])
 
 
 def test_column_order_names_the_moved_columns():
-    """Swapped columns are reported by name, and not as missing or unknown."""
     tables = {"a": _table("xy", ("A", "B", "C")), "b": _table("xy", ("A", "C", "B"))}
     (finding,) = compare_columns(tables)
     assert finding.kind == "column order"
@@ -50,7 +40,6 @@ def test_column_order_names_the_moved_columns():
 
 
 def test_missing_unknown_and_duplicated_columns_are_distinguished():
-    """Each column problem has its own kind."""
     found = compare_columns({"a": _table("xy", ("A", "B")), "t": _table("xy", ("A", "A", "Z"))})
     assert [(finding.kind, finding.summary) for finding in found] == [
         ("duplicated columns", "t: duplicated columns A."),
@@ -59,20 +48,11 @@ def test_missing_unknown_and_duplicated_columns_are_distinguished():
     ]
 
 
-def test_equal_tables_have_no_id_findings():
-    """The same ids in the same order raise nothing."""
+def test_missing_unknown_and_duplicated_ids_are_counted_and_named():
     assert compare_ids({"a": _table("xyz"), "b": _table("xyz")}) == []
-
-
-def test_missing_and_unknown_ids_are_counted_and_named():
-    """Ids on one side only are counted in the table that holds them."""
     unknown, missing = compare_ids({"a": _table("vwxyz"), "b": _table("vxyzq")})
     assert unknown.summary == "1 ids of b absent from a, the first q."
     assert missing.summary == "1 ids of a absent from b, the first w."
-
-
-def test_duplicated_ids_are_counted():
-    """Every row of a duplicated id counts."""
     (finding,) = compare_ids({"a": _table("xyxx")})
     assert finding[:3] == ("duplicated ids", "error", "a: 1 ids stand on 3 rows.")
 
@@ -87,7 +67,6 @@ def test_id_order_is_located_in_the_deviating_table():
 
 
 def test_tables_are_grouped_by_id_sequence():
-    """Tables share a group only if their ids agree in order as well."""
     tables = {"a": _table("xyz"), "b": _table("xzy"), "c": _table("xyz")}
     assert group_by_id_sequence(tables) == [["a", "c"], ["b"]]
 
@@ -101,14 +80,12 @@ def test_tables_are_grouped_by_id_sequence():
     ],
 )
 def test_alignment_that_cannot_be_checked_is_said_so(other, reason):
-    """Too few rows, no common column or duplicated ids give a reason, not silence."""
     (finding,) = check_alignment(_table("xyz"), other, ("a", "b"))
     assert finding.kind == "alignment not checked"
     assert reason in finding.summary
 
 
 def test_audit_reports_every_kind_at_once(tmp_path):
-    """One call gathers duplicates, columns, ids, order and alignment."""
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("same")
     tables = {"a": _table("xyz"), "b": _table("xyz"), "c": _table("xzy", ("Fracture", "Edema"))}
@@ -124,13 +101,11 @@ def test_audit_reports_every_kind_at_once(tmp_path):
 
 
 def test_nothing_to_find_is_a_table_with_columns():
-    """A page can show the table even if nothing was found."""
     found = audit_tables({"a": _table("xyz")})
     assert found.empty and "repair" in found
 
 
 def test_audit_of_the_released_tables_finds_both_defects(mirror):
-    """The audit names the copied file and the rotated rows, and one order shared by the rest."""
     tables, paths = released_tables()
     tables = {name: tables[name] for name in ("truth", "bc4", "labels")}
     found = audit_tables(tables, paths).set_index("kind")["summary"]

@@ -37,14 +37,12 @@ def test_rotation_by_one_takes_values_from_the_next_row():
 
 
 def test_shift_is_canonical():
-    """Rotation by length - 1 is rotation by -1."""
     assert Block.rotation(400, 500, 99) == Block("rotation", 400, 500, -1)
     assert Block.rotation(0, 4, 2).shift == Block.rotation(0, 4, -2).shift == 2
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_best_block_equals_brute_force(seed):
-    """The search finds the best of all blocks of a small random score matrix."""
     scores = np.random.default_rng(seed).normal(size=(11, 11))
     best = max(_all_blocks(11, 3), key=lambda block: block_gain(scores, block))
     found = best_block(scores, 3)
@@ -52,7 +50,6 @@ def test_best_block_equals_brute_force(seed):
 
 
 def test_candidates_are_counted_exactly():
-    """The number of candidates behind the p value is the number of blocks compared."""
     assert n_candidates(11, 3) == len(_all_blocks(11, 3))
 
 
@@ -67,7 +64,6 @@ def test_rotated_ids_and_rotated_values_are_opposite():
 
 @given(st.integers(0, 9), st.integers(3, 9), st.integers(1, 8), st.booleans(), st.integers(0, 6))
 def test_blocks_are_read_off_a_permutation(start, length, shift, reverse, gap):
-    """Two separate blocks are recovered from the permutation that they make together."""
     first = Block.rotation(start, start + length, 1 + shift % (length - 1))
     begin = first.stop + gap
     second = Block("reversal", begin, begin + length)
@@ -78,5 +74,4 @@ def test_blocks_are_read_off_a_permutation(start, length, shift, reverse, gap):
 
 
 def test_other_permutations_are_no_blocks():
-    """A part that is neither rotated nor reversed yields no block."""
     assert blocks_of_permutation(np.array([0, 2, 4, 1, 3])) == []
