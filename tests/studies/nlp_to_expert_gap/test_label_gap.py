@@ -7,8 +7,8 @@ from sklearn.metrics import roc_auc_score
 
 from cxrstudy.agreement import Resampling
 from cxrstudy.agreement.result import derive, mean_estimate
-from cxrstudy.agreement.roc import operating_points
 from cxrstudy.data.chexpert_test import BENCHMARK_READERS
+from cxrstudy.experiments.roc import operating_points
 from cxrstudy.observations import COMPETITION_OBSERVATIONS, apply_uncertainty_policy
 from cxrstudy.published import published_table
 from cxrstudy.studies.nlp_to_expert_gap.label_gap import (

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from cxrstudy.agreement import Resampling, resample_weights
-from cxrstudy.agreement.roc import mean_roc, mean_sensitivity, sensitivity_beyond_raters
+from cxrstudy.experiments.roc import mean_roc, mean_sensitivity, sensitivity_beyond_raters
 
 
 def _reference(positive, scores, weights, rate):
