@@ -113,7 +113,7 @@ def mean_roc(
     return pd.concat(parts, ignore_index=True)
 
 
-def operating_points(
+def rater_points(
     truth: pd.DataFrame,
     raters: Mapping[str, pd.DataFrame],
     *,
