@@ -78,7 +78,8 @@ class LabelScores:
         self.averages_over = list(enough if averages_over is None else averages_over)
         if not self.averages_over:
             raise ValueError(f"no place has {min_events} positives and negatives by both sources")
-        self.metrics, self._seed = tuple(metrics), resampling.seed
+        self.methods, self.metrics = list(scores), tuple(metrics)
+        self._seed = resampling.seed
         self._trainings = {
             method: [tables] if isinstance(tables, pd.DataFrame) else list(tables)
             for method, tables in scores.items()
@@ -100,11 +101,6 @@ class LabelScores:
             agree(truth, {"report": labels}, metrics=("precision",), **settings)
             for truth, labels in ((self.expert, self.report), (1 - self.expert, 1 - self.report))
         ]
-
-    @property
-    def methods(self) -> list[str]:
-        """Names of the methods."""
-        return list(self._trainings)
 
     def combine(self, *terms: Term, place: str = MACRO_AVERAGE, metric: str = "auroc") -> Estimate:
         """Add scores with signs: a score, a difference, or a difference of differences."""
@@ -130,10 +126,6 @@ class LabelScores:
     def gap(self, method: str, place: str = MACRO_AVERAGE) -> Estimate:
         """Estimate how much higher a method's AUROC is against reports than against experts."""
         return self.quantity("gap", method, place)
-
-    def excess(self, method: str, place: str = MACRO_AVERAGE) -> Estimate:
-        """Estimate the gap beyond what errors of reports unrelated to the case would show."""
-        return self.quantity("excess", method, place)
 
     def difference(
         self, first: str, second: str, source: str = "expert", place: str = MACRO_AVERAGE

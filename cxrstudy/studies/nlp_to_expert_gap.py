@@ -1,6 +1,6 @@
 """Study 03: models against reports and experts, and the smallest difference that one can see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -11,7 +11,7 @@ from scipy.stats import norm, rankdata
 from cxrstudy.agreement.compare import agree
 from cxrstudy.agreement.intervals import bca_interval
 from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
-from cxrstudy.agreement.result import LIMITS, MACRO_AVERAGE, Agreement, Estimate
+from cxrstudy.agreement.result import LIMITS, MACRO_AVERAGE, Estimate
 from cxrstudy.agreement.visits import RANKING_METRICS
 from cxrstudy.data import chexpert_test
 from cxrstudy.experiments.label_scores import MEAN_OF_METHODS, LabelScores
@@ -64,7 +64,7 @@ def scores_by_reading(
     models: Mapping[str, pd.DataFrame],
     min_events: int = 10,
     resampling: Resampling = DEFAULT_RESAMPLING,
-) -> dict[tuple[str, str], LabelScores]:
+) -> Readings:
     """Score models against experts and reports under each reading of the report codes."""
     settings = {"metrics": RANKING_METRICS, "min_events": min_events, "resampling": resampling}
     return {
@@ -83,21 +83,18 @@ def counts_table(readings: Readings) -> pd.DataFrame:
 def gap_table(readings: Readings) -> pd.DataFrame:
     """Tabulate the models' mean scores, gap and excess by reading and observation.
 
-    Columns are uncertain, blank, findings (such as "5 of 5", how many enter the average),
-    observation, metric, quantity, estimate, low, high, n, positives and too_few.
+    The column findings says how many enter the average, such as "5 of 5".
     """
-    tables = []
-    for (uncertain, blank), scores in readings.items():
-        table = scores.table(
-            [MEAN_OF_METHODS],
-            [*scores.expert, MACRO_AVERAGE],
-            ["expert", "report", "gap", "predicted", "excess"],
-        )
-        findings = f"{len(scores.averages_over)} of {len(scores.counts)}"
-        tables.append(table.assign(uncertain=uncertain, blank=blank, findings=findings))
-    table = pd.concat(tables, ignore_index=True).rename(columns={"place": "observation"})
-    first = ["uncertain", "blank", "findings", "observation", "metric", "quantity"]
-    return table[[*first, *LIMITS, "n", "positives", "too_few"]]
+    quantities = ["expert", "report", "gap", "predicted", "excess"]
+    tables = {
+        reading: scores.table(
+            [MEAN_OF_METHODS], [*scores.expert, MACRO_AVERAGE], quantities
+        ).assign(findings=f"{len(scores.averages_over)} of {len(scores.counts)}")
+        for reading, scores in readings.items()
+    }
+    table = pd.concat(tables, names=["uncertain", "blank"]).reset_index(["uncertain", "blank"])
+    table = table.drop(columns=["method", "seeds"]).rename(columns={"place": "observation"})
+    return table.reset_index(drop=True)
 
 
 def drawn(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
@@ -158,11 +155,11 @@ def published_gain() -> float:
 class PairedErrors:
     """Standard errors of the difference in mean AUROC for every pair of models."""
 
-    agreement: Agreement
-    influence: pd.DataFrame  # (n_studies, n_models), see `mean_auroc_influence`
+    influence: np.ndarray  # (n_studies, n_models), see `mean_auroc_influence`
     # A row for each pair: first, second, shared (observations that both rank alike), estimate,
     # low, high, bootstrap_error, delong_error and correlation of the two errors.
     pairs: pd.DataFrame
+    differences: Sequence[Estimate]  # one for each row of `pairs`
     resampling: Resampling
 
     @property
@@ -177,21 +174,21 @@ class PairedErrors:
         same studies. Intervals come from resampling the studies' influences.
         """
         factor = norm.ppf(0.5 + level / 2) + norm.ppf(power)
+        first, second = (self.influence[:, side] for side in _sides(self.influence.shape[1]))
         squares = {
-            "all pairs": self._squares(self.pairs),
-            "distinct pairs": self._squares(self.distinct),
-            "two samples": self._unpaired_squares(),
+            "all pairs": (first - second) ** 2,
+            "distinct pairs": ((first - second) ** 2)[:, self.distinct.index],
+            "two samples": first**2 + second**2,
         }
         weights = self.resampling.drawn_rows(len(self.influence))
-        rows = [
-            (design, pair, error, *(factor * np.array([error, low, high])), values.shape[1])
-            for design, values in squares.items()
-            if values.shape[1]
-            for pair, error, low, high in zip(
-                QUANTILES, *_root_quantiles(values, weights, level), strict=True
-            )
-        ]
-        return pd.DataFrame(rows, columns=["design", "pair", "standard_error", *LIMITS, "pairs"])
+        rows = []
+        for design, values in squares.items():
+            if values.shape[1]:
+                errors = _root_quantiles(values, weights, level)
+                limits = zip(QUANTILES, errors[0], *(factor * errors), strict=True)
+                rows += [(design, *row, values.shape[1]) for row in limits]
+        columns = ["design", "pair", "standard_error", *LIMITS, "pairs"]
+        return pd.DataFrame(rows, columns=columns)
 
     def published_difference(self, difference: float) -> Estimate:
         """Give a printed difference the bootstrap errors of the distinct pairs, each in turn.
@@ -199,12 +196,9 @@ class PairedErrors:
         Which pair is most like the published one is not known. Conditional on errors correlated
         as those of these models are, and on the same studies for both published values.
         """
-        if self.distinct.empty:
+        measured = [self.differences[pair] for pair in self.distinct.index]
+        if not measured:
             raise ValueError("every pair of models shares a ranking; no error of distinct models")
-        measured = [
-            _difference(self.agreement, pair.first, pair.second)
-            for pair in self.distinct.itertuples()
-        ]
         errors = np.array([pair.replicates - pair.value for pair in measured])
         replicate = np.arange(errors.shape[1])
         return Estimate(
@@ -219,21 +213,8 @@ class PairedErrors:
         table = self.resolvable()[["design", "pair", "standard_error"]]
         error = table["standard_error"]
         half = norm.ppf(0.975) * error
-        return table.assign(
-            estimate=difference,
-            low=difference - half,
-            high=difference + half,
-            p_value=2 * norm.sf(abs(difference) / error),
-        )
-
-    def _squares(self, pairs: pd.DataFrame) -> np.ndarray:
-        first, second = (self.influence[list(pairs[side])] for side in ("first", "second"))
-        return (first.to_numpy() - second.to_numpy()) ** 2
-
-    def _unpaired_squares(self) -> np.ndarray:
-        squares = self.influence.to_numpy() ** 2
-        first, second = np.array(list(combinations(range(squares.shape[1]), 2))).T
-        return squares[:, first] + squares[:, second]
+        limits = {"estimate": difference, "low": difference - half, "high": difference + half}
+        return table.assign(**limits, p_value=2 * norm.sf(abs(difference) / error))
 
 
 def paired_errors(
@@ -243,23 +224,26 @@ def paired_errors(
 ) -> PairedErrors:
     """Measure the error of the difference in mean AUROC for every pair of models."""
     agreement = agree(truth, scores, metrics=("auroc",), resampling=resampling)
-    values = mean_auroc_influence(truth, scores)
-    influence = pd.DataFrame(values, truth.index, list(scores))
-    covariance = influence.T @ influence
+    mean = {name: agreement.estimate(name, MACRO_AVERAGE, "auroc") for name in scores}
     ranks = {name: table.rank() for name, table in scores.items()}
-    rows = []
-    for first, second in combinations(scores, 2):
-        difference = _difference(agreement, first, second)
-        variances = covariance.loc[first, first], covariance.loc[second, second]
-        joint = covariance.loc[first, second]
-        rows.append(
-            (first, second, int((ranks[first] == ranks[second]).all().sum()),
-             difference.value, *difference.interval(), difference.replicates.std(ddof=1),
-             np.sqrt(sum(variances) - 2 * joint), joint / np.sqrt(np.prod(variances)))
-        )  # fmt: skip
-    errors = ["bootstrap_error", "delong_error", "correlation"]
-    pairs = pd.DataFrame(rows, columns=["first", "second", "shared", *LIMITS, *errors])
-    return PairedErrors(agreement, influence, pairs, resampling)
+    influence = mean_auroc_influence(truth, scores)
+    covariance = influence.T @ influence
+    first, second = _sides(len(scores))
+    one, other = (covariance[side, side] for side in (first, second))
+    joint = covariance[first, second]
+    pairs = pd.DataFrame(combinations(scores, 2), columns=["first", "second"])
+    pairs["shared"] = [(ranks[a] == ranks[b]).all().sum() for a, b in combinations(scores, 2)]
+    differences = [mean[a] - mean[b] for a, b in combinations(scores, 2)]
+    pairs[list(LIMITS)] = [(each.value, *each.interval()) for each in differences]
+    pairs["bootstrap_error"] = [each.replicates.std(ddof=1) for each in differences]
+    pairs["delong_error"] = np.sqrt(one + other - 2 * joint)
+    pairs["correlation"] = joint / np.sqrt(one * other)
+    return PairedErrors(influence, pairs, differences, resampling)
+
+
+def _sides(n_models: int) -> tuple[np.ndarray, np.ndarray]:
+    # Of the pairs of three models: (0, 0, 1) and (1, 2, 2), in the order of `combinations`.
+    return np.triu_indices(n_models, 1)
 
 
 def mean_auroc_influence(truth: pd.DataFrame, scores: Mapping[str, pd.DataFrame]) -> np.ndarray:
@@ -286,11 +270,6 @@ def _centred_placements(positive: np.ndarray, values: np.ndarray) -> np.ndarray:
         placement = (midrank[rows] - rankdata(values[rows], axis=0)) / other
         centred[rows] = direction * (placement - placement.mean(axis=0)) / np.sqrt(own * (own - 1))
     return centred
-
-
-def _difference(agreement: Agreement, first: str, second: str) -> Estimate:
-    one, other = (agreement.estimate(name, MACRO_AVERAGE, "auroc") for name in (first, second))
-    return one - other
 
 
 def _root_quantiles(squares: np.ndarray, weights: np.ndarray, level: float) -> np.ndarray:

@@ -24,7 +24,7 @@ def flipped(scores, rng):
 def test_random_flips_leave_no_excess(flipped):
     """Where errors ignore the score, the gap is negative and the excess holds zero."""
     found = LabelScores(*flipped, resampling=Resampling(300))
-    low, high = found.excess(MEAN_OF_METHODS).interval()
+    low, high = found.quantity("excess", MEAN_OF_METHODS).interval()
     assert low < 0 < high
     assert found.gap(MEAN_OF_METHODS).interval()[1] < 0
 
@@ -35,7 +35,7 @@ def test_errors_on_borderline_studies_leave_an_excess(scores):
     cut = models["a"][truth == 1].stack().quantile(0.3)
     report = truth.where(models["a"] > cut, 0.0)
     found = LabelScores(truth, report, models, resampling=Resampling(200))
-    assert found.excess("a").interval()[0] > 0
+    assert found.quantity("excess", "a").interval()[0] > 0
 
 
 @pytest.mark.parametrize(

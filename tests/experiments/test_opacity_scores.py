@@ -162,7 +162,7 @@ def test_the_predicted_gap_by_hand(scores, labels):
     expected["pooled"] = predicted(labels, scores.score("single", "expert", "pooled").value)
     for where, value in expected.items():
         found = scores.quantity("gap_predicted", "single", where)
-        excess = scores.excess("single", where)
+        excess = scores.quantity("excess", "single", where)
         assert found.value == pytest.approx(value), where
         assert excess.value == pytest.approx(scores.gap("single", where).value - value), where
 
@@ -185,7 +185,7 @@ def test_labels_that_err_at_random_show_no_excess(draw_image_set):
         {"brightness": opaque.to_numpy() + rng.normal(0, 1, 6000)},
         resampling=Resampling(N_BOOTSTRAP),
     )
-    low, high = scores.excess("brightness").interval()
+    low, high = scores.quantity("excess", "brightness").interval()
     assert -0.03 < low < 0 < high
     assert scores.gap("brightness").interval()[1] < -0.05
 
