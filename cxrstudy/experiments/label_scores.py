@@ -156,9 +156,9 @@ class LabelScores:
         """
         if places is None:
             places = [MACRO_AVERAGE, *(p for p in self.expert if p not in self.averages_over)]
-        keys = ["method", "seeds", "place", "metric", "quantity"]
         rows = [
-            dict(zip(keys, (method, self._n_seeds(method), place, metric, quantity), strict=True))
+            {"method": method, "seeds": self._n_seeds(method), "place": place}
+            | {"metric": metric, "quantity": quantity}
             | self.quantity(quantity, method, place, metric).row()
             | {"too_few": bool(self.counts["too_few"].get(place, False))}
             for method in methods or self.methods
