@@ -172,24 +172,6 @@ def test_only_rsnas_draw_can_be_weighted(images, predictions):
         opacity_scores(images, predictions, "google", weighted=True)
 
 
-def test_labels_that_err_at_random_show_no_excess(draw_image_set):
-    """A quarter of these report labels is wrong, whatever the image shows."""
-    images = draw_image_set(6000, size=1)
-    rng = np.random.default_rng(2)
-    labels = images.labels | {"nlp": images.labels["nlp"] * 0}
-    opaque = images.labels["rsna"]["Lung Opacity"].fillna(0)
-    labels["nlp"]["Pneumonia"] = np.where(rng.random(6000) < 0.25, 1 - opaque, opaque)
-    images = replace(images, labels=labels)
-    scores = opacity_scores(
-        images,
-        {"brightness": opaque.to_numpy() + rng.normal(0, 1, 6000)},
-        resampling=Resampling(N_BOOTSTRAP),
-    )
-    low, high = scores.quantity("excess", "brightness").interval()
-    assert -0.03 < low < 0 < high
-    assert scores.gap("brightness").interval()[1] < -0.05
-
-
 @pytest.fixture
 def drawn_by_label(images, monkeypatch) -> pd.Series:
     """Pretend that the NIH has many more images than were drawn; return the weights."""
