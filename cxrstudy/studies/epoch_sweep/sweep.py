@@ -17,7 +17,8 @@ from cxrstudy.experiments.cross_fitting import (
     logged_epochs,
 )
 from cxrstudy.experiments.image_labels import EXPERT_TERMS
-from cxrstudy.experiments.scoring import POOLED, LabelScores
+from cxrstudy.experiments.label_scores import POOLED, LabelScores
+from cxrstudy.experiments.opacity_scores import opacity_scores
 from cxrstudy.studies.epoch_sweep.memorisation import PARTS, Memorisation
 from cxrstudy.vision.training import TrainingConfig
 
@@ -132,7 +133,7 @@ def curve_table(
     predictions = {str(epoch): fitted.held_out[:, epoch - 1] for epoch in epochs}
     settings = {"folds": image_set.folds(N_HALVES), "resampling": resampling}
     rsna, google = (
-        LabelScores(image_set, predictions, experts, **settings) for experts in EXPERT_TERMS
+        opacity_scores(image_set, predictions, experts, **settings) for experts in EXPERT_TERMS
     )
     half = fitted.in_training.shape[1] / N_HALVES
     rows = []
@@ -188,7 +189,7 @@ def recorded_curves(table: pd.DataFrame) -> pd.DataFrame:
         Of the arms on unchanged labels: AUROC against both sources, and wrong labels repeated in
         training and held out.
     """
-    shown = ["AUROC, experts", "AUROC, report labels"]
+    shown = ["auroc_expert", "auroc_report"]
     shown += [f"wrong labels repeated, {part}" for part in PARTS]
     return table[(table["labels flipped"] == 0) & table["measure"].isin(shown)]
 

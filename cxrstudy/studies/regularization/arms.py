@@ -10,12 +10,12 @@ from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.contrasts import Contrast
 from cxrstudy.experiments.cross_fitting import N_HALVES
 from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
+from cxrstudy.experiments.label_scores import LabelScores
 from cxrstudy.experiments.penalties import (
     FIXED_INVERSE_PENALTY,
     INVERSE_PENALTIES,
     WEAK_INVERSE_PENALTY,
 )
-from cxrstudy.experiments.scoring import LabelScores
 from cxrstudy.studies.regularization.metric_optimisation import column_aurocs, optimise_auroc
 from cxrstudy.studies.regularization.validation_draws import Draws
 from cxrstudy.vision.probes import fit_logistic
