@@ -20,69 +20,26 @@ FIGURE3_CLAIMS = {
 
 
 def positives_by_reader(readers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Count the studies that each reader calls positive.
-
-    Parameters
-    ----------
-    readers : mapping of str to DataFrame, each of shape (n_studies, n_observations)
-        Labels 1 and 0.
-
-    Returns
-    -------
-    DataFrame of int
-        Readers as columns, indexed by observation.
-    """
+    """Count the studies that each reader calls positive; readers as columns."""
     counts = {name: table.sum().astype(int) for name, table in readers.items()}
     return pd.DataFrame(counts).rename_axis("observation")
 
 
 def labeler_readings(labeler: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Read the labeler's uncertain labels as negative and as positive.
-
-    Parameters
-    ----------
-    labeler : DataFrame
-        Codes 1, 0, -1 and NaN.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``labeler, zeros`` and ``labeler, ones``: labels 1 and 0.
-    """
+    """Read the labeler's uncertain labels as negative (zeros) and as positive (ones)."""
     policies = ("zeros", "ones")
     return {f"labeler, {policy}": apply_uncertainty_policy(labeler, policy) for policy in policies}
 
 
 def benchmark_sources(released: ChexpertTestLabels) -> dict[str, pd.DataFrame]:
-    """Collect who took no part in the truth of five readers.
-
-    Parameters
-    ----------
-    released : ChexpertTestLabels
-
-    Returns
-    -------
-    dict of str to DataFrame
-        Labels 1 and 0 of the three benchmark readers, their majority, and the labeler.
-    """
+    """Collect who took no part in the truth: three readers, their majority, and the labeler."""
     benchmark = {name: released.readers[name] for name in BENCHMARK_READERS}
     together = {"majority of three": majority(benchmark)}
     return benchmark | together | labeler_readings(released.labeler)
 
 
 def figure3_sources(released: ChexpertTestLabels) -> dict[str, pd.DataFrame]:
-    """Collect the labels behind the points of CheXpert's Figure 3.
-
-    Parameters
-    ----------
-    released : ChexpertTestLabels
-
-    Returns
-    -------
-    dict of str to DataFrame
-        Labels 1 and 0 of the five competition observations, by the figure's names: ``rad1`` to
-        ``rad3``, ``majority``, ``labeler_pessimistic``, ``labeler_optimistic``.
-    """
+    """Collect the labels behind the points of CheXpert's Figure 3, under the figure's names."""
     *benchmark, together = list(benchmark_sources(released).values())[:4]
     sources = {f"rad{i}": table for i, table in enumerate(benchmark, start=1)}
     sources["majority"] = together
@@ -160,18 +117,7 @@ def points_as_printed(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure3_measurements(cells: pd.DataFrame) -> dict[str, dict]:
-    """Count the cells behind each claim about Figure 3.
-
-    Parameters
-    ----------
-    cells : DataFrame
-        Columns point, observation and agrees.
-
-    Returns
-    -------
-    dict of str to dict
-        Claim to the fields that it is recorded with.
-    """
+    """Count, for each claim about Figure 3, the cells that it is recorded with."""
     measured = {}
     for claim, beginnings in FIGURE3_CLAIMS.items():
         part = cells[cells["point"].str.startswith(beginnings)]

@@ -14,21 +14,7 @@ REFERENCE_RULE = "at the prevalence"
 def mean_aurocs(
     truth: pd.DataFrame, models: Mapping[str, pd.DataFrame], resampling: Resampling
 ) -> pd.DataFrame:
-    """Score every model by its mean AUROC.
-
-    Parameters
-    ----------
-    truth : DataFrame, shape (n_studies, n_observations)
-        Labels 1 and 0.
-    models : mapping of str to DataFrame
-        Each model's scores.
-    resampling : Resampling
-
-    Returns
-    -------
-    DataFrame
-        Tidy, a row for each model, the best first.
-    """
+    """Score every model by its mean AUROC, the best first."""
     scores = agree(truth, models, metrics=("auroc",), resampling=resampling).table()
     average = scores[scores["observation"] == MACRO_AVERAGE]
     return average.sort_values("estimate", ascending=False)
@@ -37,22 +23,7 @@ def mean_aurocs(
 def selection_claims(
     choice: SplitEstimates, size: int, span: float
 ) -> dict[str, tuple[Estimate, str]]:
-    """Take what the claims about choosing a model are judged by.
-
-    Parameters
-    ----------
-    choice : SplitEstimates
-        Of choosing on validation.
-    size : int
-        Studies in the validation part that the paper used.
-    span : float
-        Mean AUROC of the best model minus that of the worst.
-
-    Returns
-    -------
-    dict of str to tuple
-        Claim to its estimate and one sentence beside the verdict.
-    """
+    """Take the estimate that each claim about choosing is judged by, and a sentence beside it."""
     regret, by_chance = (
         choice.estimates[size, outcome].value for outcome in ("regret", "regret of a random choice")
     )
@@ -70,18 +41,7 @@ def selection_claims(
 
 
 def threshold_scores_and_gains(tuning: SplitEstimates) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tabulate what thresholds are worth, by metric, rule and size of the validation part.
-
-    Parameters
-    ----------
-    tuning : SplitEstimates
-        Of setting thresholds.
-
-    Returns
-    -------
-    scores, gains : DataFrame
-        Scores of the rules, and those of every other rule minus the one *at the prevalence*.
-    """
+    """Tabulate what each rule scores, and what the others gain over the reference rule."""
     table = tuning.table().astype({"size": str})
     table[["metric", "rule"]] = table["outcome"].str.split(", ", expand=True)
     minus_reference = f" - {REFERENCE_RULE}"
@@ -91,38 +51,13 @@ def threshold_scores_and_gains(tuning: SplitEstimates) -> tuple[pd.DataFrame, pd
 
 
 def tuned_rows(gains: pd.DataFrame) -> pd.DataFrame:
-    """Name the rows of the figure of tuned thresholds, the Youden index first.
-
-    Parameters
-    ----------
-    gains : DataFrame
-        From `threshold_scores_and_gains`.
-
-    Returns
-    -------
-    DataFrame
-        Without the rule *at 0.5*; column ``row`` such as ``"f1, 200 studies"``.
-    """
+    """Name the rows of the figure, such as ``"f1, 200 studies"``, the Youden index first."""
     tuned = gains[gains["rule"] != "at 0.5"].sort_values("metric", ascending=False, kind="stable")
     return tuned.assign(row=tuned["metric"] + ", " + tuned["size"] + " studies")
 
 
 def tuned_threshold_claim(tuning: SplitEstimates, size: int) -> tuple[Estimate, str]:
-    """Take what the claim about tuned thresholds is judged by.
-
-    Parameters
-    ----------
-    tuning : SplitEstimates
-    size : int
-        Studies in the validation part that the paper used.
-
-    Returns
-    -------
-    estimate : Estimate
-        F1 of thresholds tuned for F1, minus that of thresholds at the prevalence.
-    detail : str
-        One sentence beside the verdict.
-    """
+    """Take the estimate that the claim about tuning is judged by, and a sentence beside it."""
     by_f1, by_youden = (
         tuning.estimates[size, threshold_outcome(metric, rule, REFERENCE_RULE)]
         for metric, rule in (("f1", "tuned for F1"), ("youden", "tuned for Youden"))

@@ -84,21 +84,7 @@ def always_positive_f1(truth: pd.DataFrame) -> pd.Series:
 
 
 def bound_scores(truth: pd.DataFrame, labels: pd.DataFrame, resampling: Resampling) -> pd.DataFrame:
-    """Score labels under the worst and the best reading of their uncertain codes.
-
-    Parameters
-    ----------
-    truth : DataFrame, shape (n_studies, n_scored)
-        Image labels 1 and 0.
-    labels : DataFrame, shape (n_studies, n_observations)
-        Report codes 1, 0, -1 and NaN.
-    resampling : Resampling
-
-    Returns
-    -------
-    DataFrame
-        Tidy: F1 and kappa of the methods ``pessimistic`` and ``optimistic``.
-    """
+    """Score labels under the worst and the best reading of their uncertain codes."""
     bounds = {
         policy: apply_uncertainty_policy(labels[truth.columns], policy, truth)
         for policy in ("pessimistic", "optimistic")
@@ -146,20 +132,7 @@ def hierarchy_effect(
 
 
 def closing_gains(effect: Agreement, truth: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate what closing labels upward gains for each parent and on average.
-
-    Parameters
-    ----------
-    effect : Agreement
-        From `hierarchy_effect`.
-    truth : DataFrame
-        Whose columns were scored.
-
-    Returns
-    -------
-    DataFrame
-        Tidy, with a column policy.
-    """
+    """Tabulate what closing upward gains for each scored parent and on average, by policy."""
     table = effect.table()
     of_policy = {closing_contrast(policy): policy for policy in POLICIES}
     shown = table["observation"].isin([*scored_parents(truth), MACRO_AVERAGE])

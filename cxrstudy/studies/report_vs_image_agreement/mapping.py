@@ -139,20 +139,7 @@ def compare_mappings(
 
 
 def scores_beside_floor(intervals: pd.DataFrame, floor: pd.Series) -> pd.DataFrame:
-    """Put the F1 of always answering positive beside the scores of both mappings.
-
-    Parameters
-    ----------
-    intervals : DataFrame
-        From `MappingComparison.intervals`.
-    floor : Series
-        By observation.
-
-    Returns
-    -------
-    DataFrame
-        Tidy; the floor is a method without limits.
-    """
+    """Put the F1 of always answering positive beside the scores of both mappings."""
     floors = floor.rename("estimate").rename_axis("observation").reset_index()
     scores = intervals[intervals["method"].isin(METHODS)]
     return pd.concat([scores, floors.assign(metric="f1", method="always positive")])
@@ -170,21 +157,7 @@ def fewest_events(truth: pd.DataFrame) -> int:
 def f1_by_alignment(
     truth: pd.DataFrame, tables: Mapping[str, pd.DataFrame], resampling: Resampling
 ) -> pd.DataFrame:
-    """Score both mappings by F1 on several alignments of one label table.
-
-    Parameters
-    ----------
-    truth : DataFrame, shape (n_studies, n_scored)
-        Image labels 1 and 0.
-    tables : mapping of str to DataFrame
-        The labeler's codes by the name of the alignment.
-    resampling : Resampling
-
-    Returns
-    -------
-    DataFrame
-        Tidy, with a column alignment.
-    """
+    """Score both mappings by F1 on several alignments of one label table."""
     found = pd.concat(
         compare_mappings(truth, table, resampling).intervals(("f1",)).assign(alignment=name)
         for name, table in tables.items()

@@ -159,22 +159,10 @@ def l1_odds_ratios(
 def compare_odds_ratios(
     published: pd.DataFrame, truth: pd.DataFrame, labels: pd.DataFrame, measured: OddsRatios
 ) -> pd.DataFrame:
-    """Lay the published odds ratios beside the measured ones.
+    """Lay the published odds ratios beside the measured ones and the paper's regressions.
 
-    Parameters
-    ----------
-    published : DataFrame
-        Columns report_label, image_observation, odds_ratio.
-    truth, labels : DataFrame
-        As for `firth_odds_ratios`; the paper's regressions are fitted on them.
-    measured : OddsRatios
-
-    Returns
-    -------
-    DataFrame
-        One row for each published ratio: report_label, image_observation, published,
-        l1_odds_ratio, l1_p_value, the columns of `OddsRatios.table`, ``direction`` (whether the
-        interval lies on the published side of 1), and ``reason`` where nothing is measured.
+    ``direction`` says whether the interval lies on the published side of 1, ``reason`` why
+    nothing is measured.
     """
     pairs = list(published[_KEYS].itertuples(index=False, name=None))
     table = published.rename(columns={"odds_ratio": "published"})
@@ -200,17 +188,7 @@ def compare_odds_ratios(
 
 
 def directions_in_words(ratios: pd.DataFrame) -> str:
-    """Count the intervals on either side of 1.
-
-    Parameters
-    ----------
-    ratios : DataFrame
-        From `compare_odds_ratios`.
-
-    Returns
-    -------
-    str
-    """
+    """Count the intervals on either side of 1."""
     count = ratios["direction"].value_counts()
     return (
         f"{count.get('as published', 0)} of {len(ratios)} 95 % intervals lie wholly on the "
@@ -219,18 +197,7 @@ def directions_in_words(ratios: pd.DataFrame) -> str:
 
 
 def forest_rows(ratios: pd.DataFrame) -> pd.DataFrame:
-    """Name the rows of the figure of odds ratios.
-
-    Parameters
-    ----------
-    ratios : DataFrame
-        From `compare_odds_ratios`.
-
-    Returns
-    -------
-    DataFrame
-        With the columns ratio, such as ``"Edema positive → Lung Opacity"``, and fit.
-    """
+    """Name the rows of the figure, such as ``"Edema positive → Lung Opacity"``."""
     names = ratios["report_label"] + " → " + ratios["image_observation"]
     return ratios.assign(ratio=names, fit="measured (Firth)")
 
@@ -238,18 +205,8 @@ def forest_rows(ratios: pd.DataFrame) -> pd.DataFrame:
 def on_published_side(published: pd.DataFrame, ratios: OddsRatios) -> dict[str, Estimate]:
     """Turn each published ratio's log so that the claimed side is positive.
 
-    Parameters
-    ----------
-    published : DataFrame
-        Columns report_label, image_observation, odds_ratio.
-    ratios : OddsRatios
-
-    Returns
-    -------
-    dict of str to Estimate
-        By ``"report label: image observation"``; every published ratio has an entry, undefined
-        (NaN) where the tables hold too little for it, so that a claim about all of them cannot
-        be decided by some of them.
+    Every published ratio has an entry, undefined (NaN) where the tables hold too little for it,
+    so that a claim about all of them cannot be decided by some of them.
     """
     turned = {}
     for row in published.itertuples():

@@ -67,19 +67,7 @@ def optimistic_scores(positives: int, missed: int, overcalled: int, n: int) -> t
 
 
 def optimistic_table(positives: pd.Series, table3: PublishedTable) -> pd.DataFrame:
-    """Recompute Table 1's optimistic scores from Table 3's counts.
-
-    Parameters
-    ----------
-    positives : Series of int
-        Image-positive studies by observation.
-    table3 : PublishedTable
-
-    Returns
-    -------
-    DataFrame
-        Columns high_f1 and high_kappa, indexed by observation.
-    """
+    """Recompute Table 1's high_f1 and high_kappa from Table 3's counts, by observation."""
     scores = {
         name: optimistic_scores(positives[name], *table3.values.loc[name], n=N_STUDIES)
         for name in positives.index
@@ -88,17 +76,7 @@ def optimistic_table(positives: pd.Series, table3: PublishedTable) -> pd.DataFra
 
 
 def exceptions_in_words(cells: pd.DataFrame) -> str:
-    """Name the printed cells that the counts do not give.
-
-    Parameters
-    ----------
-    cells : DataFrame
-        From `compare_cells`.
-
-    Returns
-    -------
-    str
-    """
+    """Name the printed cells that the counts do not give."""
     return "; ".join(
         f"{row.row} {row.column} prints {row.published}, the counts give {row.measured:.5f}"
         for row in cells[~cells["agrees"]].itertuples()
@@ -108,18 +86,7 @@ def exceptions_in_words(cells: pd.DataFrame) -> str:
 def reconstruct_all(
     positives: pd.Series, table3: PublishedTable, table1: PublishedTable
 ) -> list[ReconstructedTable]:
-    """Rebuild the table of every condition.
-
-    Parameters
-    ----------
-    positives : Series of int
-        Image-positive studies by observation.
-    table3, table1 : PublishedTable
-
-    Returns
-    -------
-    list of ReconstructedTable
-    """
+    """Rebuild the table of every condition from the image-positive studies and both tables."""
     return [
         reconstruct(
             name,
@@ -177,16 +144,8 @@ def resample_reconstructed(
 ) -> pd.DataFrame:
     """Give each rebuilt condition the intervals that its paper lacks.
 
-    Parameters
-    ----------
-    tables : list of ReconstructedTable
-    resampling : Resampling
-
-    Returns
-    -------
-    DataFrame
-        One row for each observation, bound (``low``: pessimistic, ``high``: optimistic) and
-        metric: estimate, low, high (BCa) and standard_error.
+    Rows are observation, bound (``low``: pessimistic, ``high``: optimistic) and metric, with BCa
+    limits and the bootstrap's standard error.
     """
     rows = []
     for table in tables:
@@ -210,18 +169,7 @@ def resample_reconstructed(
 
 
 def average_intervals(scores: pd.DataFrame) -> pd.DataFrame:
-    """Bound the interval of each average, whose parts' dependence is unknown.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        From `resample_reconstructed`.
-
-    Returns
-    -------
-    DataFrame
-        Columns bound, metric, estimate, dependence ("independent", "worst case"), low and high.
-    """
+    """Bound the interval of each average: if its parts' errors are independent, and at worst."""
     rows = [
         (bound, metric, part["estimate"].mean(), dependence, *limits)
         for (bound, metric), part in scores.groupby(["bound", "metric"])
