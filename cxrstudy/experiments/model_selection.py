@@ -22,6 +22,7 @@ OUTCOMES: tuple[str, ...] = (
 )
 """What a split shows about a choice; see `selection_outcomes`."""
 
+# Limits that an outcome cannot leave.
 _UNBOUNDED = (-np.inf, np.inf)
 _BOUNDS = {
     "regret": (0.0, np.inf),
@@ -42,7 +43,6 @@ class SplitEstimates:
     # is what one team with one validation set may see.
     spread: pd.DataFrame
     without_class: pd.Series  # by size: observations per split that lack a class in validation
-    n_studies: int
 
     def table(self) -> pd.DataFrame:
         """Tidy table of the estimates by size and outcome."""
@@ -57,7 +57,7 @@ def nested_estimate(
     splits: np.ndarray,
     resampled: np.ndarray,
     n_studies: int,
-    bounds: tuple[float, float] = (-np.inf, np.inf),
+    bounds: tuple[float, float] = _UNBOUNDED,
 ) -> Estimate:
     """Average over splits, and give the average the error of the sample of studies.
 
@@ -280,5 +280,4 @@ def _split_estimates(full, resampled, sizes, without_class, n_studies: int) -> S
         estimates=estimates,
         spread=pd.DataFrame(spread, columns=["size", "outcome", "median", "low", "high"]),
         without_class=pd.Series(without_class, index=pd.Index(sizes, name="size")),
-        n_studies=n_studies,
     )

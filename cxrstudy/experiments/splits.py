@@ -16,7 +16,7 @@ from cxrstudy.philox import as_key, philox4x32
 LANES = 64
 """Splits side by side; a compile-time constant, without which loops run at a tenth."""
 
-_PARTS = 2 * LANES
+_PARTS = 2 * LANES  # validation parts first, then the test parts
 _HALF = 0.5
 _WORD = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -25,44 +25,17 @@ _STREAM = np.uint64(1)
 
 @dataclass(frozen=True, eq=False)
 class SortedCells:
-    """Every model's ranking for every observation, sorted once.
+    """Every model's ranking for every observation, sorted once."""
 
-    Attributes
-    ----------
-    rows : numpy.ndarray of int64, shape (n_models, n_observations, n_rows)
-        Rows in falling order of score.
-    closes : numpy.ndarray of bool, same shape
-        Last row of each tie.
-    above_half : numpy.ndarray of int64, shape (n_models, n_observations)
-        Rows with a score of 0.5 or more.
-    positive : numpy.ndarray of bool, shape (n_observations, n_rows)
-    """
-
-    rows: np.ndarray
-    closes: np.ndarray
-    above_half: np.ndarray
-    positive: np.ndarray
+    # Scores 0.2, 0.9, 0.9 give rows 1, 2, 0 and closes False, True, True.
+    rows: np.ndarray  # int64, (n_models, n_observations, n_rows), by falling score
+    closes: np.ndarray  # bool, same shape: last row of each tie
+    above_half: np.ndarray  # int64, (n_models, n_observations): rows with a score of 0.5 or more
+    positive: np.ndarray  # bool, (n_observations, n_rows)
 
 
 def sort_cells(truth: pd.DataFrame, scores: Mapping[str, pd.DataFrame]) -> SortedCells:
-    """Sort every model's scores once.
-
-    Parameters
-    ----------
-    truth : DataFrame, shape (n_studies, n_observations)
-        0 and 1, complete.
-    scores : mapping of str to DataFrame
-        Each model's scores, complete, with the same index and columns.
-
-    Returns
-    -------
-    SortedCells
-
-    Raises
-    ------
-    ValueError
-        If a table is misaligned or incomplete.
-    """
+    """Sort every model's scores once; all tables are complete and share the truth's axes."""
     for name, table in scores.items():
         aligned = table.index.equals(truth.index) and table.columns.equals(truth.columns)
         if not aligned or table.isna().any(axis=None):
@@ -80,15 +53,7 @@ def sort_cells(truth: pd.DataFrame, scores: Mapping[str, pd.DataFrame]) -> Sorte
 
 @numba.njit(cache=True)
 def shuffle(seed, replicate, split, order):
-    """Fill with a random order of the rows, drawn from the counter (position, split, replicate).
-
-    Parameters
-    ----------
-    seed : numpy.uint64
-    replicate, split : int
-    order : numpy.ndarray of int64, shape (n_rows,)
-        Filled.
-    """
+    """Fill with a random order of the rows, drawn from the counter (position, split, replicate)."""
     k0, k1 = seed & _WORD, seed >> _SHIFT
     n = order.size
     for i in range(n):
@@ -144,6 +109,7 @@ def _won_pairs(rows, closes, positive, parts, run, tied, doubled, pairs):
     for step in range(rows.size):
         if not closes[step]:
             continue
+        # Rows first to step share one score; most ties are a single row.
         any_positive = False
         for member in range(first, step + 1):
             any_positive |= positive[rows[member]]
@@ -209,29 +175,18 @@ def _split_kernel(rows, closes, positive, weights, sizes, n_splits, seed, scores
 
 @dataclass(frozen=True, eq=False)
 class SplitScores:
-    """Scores of every model on both parts of every split of every resample.
+    """Scores of every model on both parts of every split of every resample."""
 
-    Attributes
-    ----------
-    validation, test : numpy.ndarray of float64, shape (n_resamples, n_sizes, n_splits, n_models)
-        Mean AUROC over the observations that have one in that part.
-    defined : numpy.ndarray of int32, shape (n_resamples, n_sizes, n_splits)
-        Observations that have both classes in the validation part.
-    """
-
+    # Mean AUROC over the observations that have one in that part: float64, of shape
+    # (n_resamples, n_sizes, n_splits, n_models).
     validation: np.ndarray
     test: np.ndarray
+    # Observations with both classes in the validation part: int32, without the last axis.
     defined: np.ndarray
 
 
 def check_sizes(sizes: Sequence[int], n_rows: int) -> np.ndarray:
-    """Return the sizes of the validation part as an array.
-
-    Raises
-    ------
-    ValueError
-        If the sizes do not rise, are too many, or leave nothing to test on.
-    """
+    """Return the sizes of the validation part, which rise and leave rows to test on."""
     rising = list(sizes) == sorted(set(sizes)) and 0 < len(sizes) <= LANES
     if not rising or not 0 < sizes[0] <= sizes[-1] < n_rows:
         raise ValueError(f"sizes must rise and stay below the {n_rows} studies; got {list(sizes)}")
@@ -244,22 +199,10 @@ def score_splits(
     """Split resamples at random and score every model on both parts.
 
     A split shuffles the distinct studies and takes them for validation until it holds ``size``
-    rows; copies of a study stay together. Each resample is split ``LANES // len(sizes)`` times,
+    rows; copies of a study stay together. ``weights``, uint8 of shape (n_resamples, n_rows), say
+    how often each resample holds each study. Each resample is split ``LANES // len(sizes)`` times,
     and a larger validation part extends the smaller ones. An observation without both classes
     in a part leaves that part's mean.
-
-    Parameters
-    ----------
-    cells : SortedCells
-    weights : numpy.ndarray of uint8, shape (n_resamples, n_rows)
-        How often each resample holds each study.
-    sizes : sequence of int
-        Rows of the validation part, rising, below the number of rows.
-    seed : int
-
-    Returns
-    -------
-    SplitScores
     """
     n_models, _, n_rows = cells.rows.shape
     lengths = check_sizes(sizes, n_rows)

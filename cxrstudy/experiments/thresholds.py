@@ -118,24 +118,9 @@ def threshold_scores(
     allow, and so uses one number of the labels. Where the validation part lacks a class of an
     observation, nothing can be tuned and every rule stays at 0.5.
 
-    Parameters
-    ----------
-    cells : SortedCells
-    weights : numpy.ndarray of uint8, shape (n_resamples, n_rows)
-        How often each resample holds each study.
-    sizes : sequence of int
-        Rows of the validation part, rising, below the number of rows.
-    n_splits : int
-        Splits of each resample.
-    seed : int
-
-    Returns
-    -------
-    scores : numpy.ndarray of float64, shape (n_resamples, n_sizes, n_splits, 4, 2)
-        `THRESHOLD_METRICS` under each of the `RULES`, averaged over models and observations;
-        NaN where a test part lacks a class.
-    untunable : numpy.ndarray of int64, shape (n_resamples, n_sizes, n_splits)
-        Observations that lack a class in the validation part.
+    The scores have shape (n_resamples, n_sizes, n_splits, 4, 2): `THRESHOLD_METRICS` under each
+    of the `RULES`, averaged over models and observations; NaN where a test part lacks a class.
+    Beside them stand the observations that lack a class in the validation part.
     """
     lengths = check_sizes(sizes, cells.positive.shape[1])
     shape = (len(weights), len(lengths), n_splits)

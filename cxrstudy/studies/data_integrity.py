@@ -6,13 +6,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cxrstudy.agreement import count_metric
 from cxrstudy.data import chexpert_test
-from cxrstudy.data.integrity import Block
+from cxrstudy.data.integrity import Block, repair
 from cxrstudy.data.integrity.association import pair_observations, pair_scores
 from cxrstudy.data.integrity.blocks import shared_ids
 from cxrstudy.data.integrity.search import Misalignment
 from cxrstudy.data.integrity.table_checks import group_by_id_sequence
 from cxrstudy.data.label_pair import is_chexpert_test, tables_as_given
+from cxrstudy.data.tables import match_studies
+from cxrstudy.observations import apply_uncertainty_policy
 
 
 def misalignment_table(misalignments: Iterable[Misalignment]) -> pd.DataFrame:
@@ -112,7 +115,7 @@ def shift_comparison_table(
     columns = ["block", "rank", "other_arrangements", "z", "permutation_p", "permutations"]
     rows = []
     for block in (found.block for found in misalignments):
-        _, _, _, scores = _held_out(reference, table, block)
+        scores = _held_out(reference, table, block)[-1]
         inside = np.arange(block.start, block.stop)
         score = scores[inside, block.sources()].sum()
         others = np.array(
@@ -127,7 +130,7 @@ def shift_comparison_table(
         rank = 1 + int((others >= score).sum())
         z = (score - others.mean()) / others.std(ddof=1)
         p = (1 + (np.array(drawn) >= score).sum()) / (1 + n_permutations)
-        rows.append((_rows_in_words(block), rank, len(others), z, p, n_permutations))
+        rows.append((_row_range(block), rank, len(others), z, p, n_permutations))
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -163,6 +166,14 @@ def id_order_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     DataFrame
         One row for each order, most common first: tables, names, first_departure (row, 0-based,
         from the most common order) and id_there.
+
+    Examples
+    --------
+    >>> orders = {"x": list("abcd"), "y": list("abcd"), "z": list("adbc")}
+    >>> id_order_table({name: pd.DataFrame(index=order) for name, order in orders.items()})
+       tables names  first_departure id_there
+    0       2  x, y             <NA>
+    1       1     z                1        d
     """
     groups = group_by_id_sequence(tables)
     common = tables[groups[0][0]].index
@@ -178,6 +189,31 @@ def id_order_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({"first_departure": "Int64"})
 
 
+def joined_both_ways(
+    truth: pd.DataFrame, labels: pd.DataFrame, misalignments: Iterable[Misalignment]
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Join labels to the truth by repaired and by printed ids.
+
+    Parameters
+    ----------
+    truth, labels : DataFrame
+        Label tables indexed by study id.
+    misalignments : iterable of Misalignment
+        Blocks found in these tables.
+
+    Returns
+    -------
+    truth : DataFrame
+        Of the studies and observations that both tables hold.
+    labels : dict of str to DataFrame
+        ``repaired`` and ``by printed id``: 1 and 0, uncertain and blank as negative.
+    """
+    image, as_printed, _ = match_studies(truth, labels)
+    repaired = repair(truth, labels, misalignments).loc[image.index, image.columns]
+    joined = {"repaired": repaired, "by printed id": as_printed}
+    return image, {name: apply_uncertainty_policy(t, "zeros") for name, t in joined.items()}
+
+
 def _evidence(reference: pd.DataFrame, table: pd.DataFrame, block: Block) -> pd.DataFrame:
     reference, table, outside, scores = _held_out(reference, table, block)
     inside = np.arange(block.start, block.stop)
@@ -189,7 +225,7 @@ def _evidence(reference: pd.DataFrame, table: pd.DataFrame, block: Block) -> pd.
     ]
     return pd.DataFrame(
         {
-            "block": _rows_in_words(block),
+            "block": _row_range(block),
             "region": region,
             "arrangement": _name(arrangement, block),
             "shift": arrangement.shift if arrangement.kind == "rotation" else pd.NA,
@@ -227,19 +263,16 @@ def _name(arrangement: Block, block: Block) -> str:
     return "by id" if arrangement.shift == 0 else "other shift"
 
 
-def _rows_in_words(block: Block) -> str:
+def _row_range(block: Block) -> str:
     return f"{block.start}-{block.stop - 1}"
 
 
 def _mean_kappa(reference: pd.DataFrame, table: pd.DataFrame) -> float:
     shared = [column for column in reference.columns if column in table.columns]
-    if reference.empty:
-        return np.nan
     x, y = (reference[shared] == 1).to_numpy(), (table[shared] == 1).to_numpy()
-    p, q = x.mean(axis=0), y.mean(axis=0)
-    varies = (p > 0) & (p < 1) & (q > 0) & (q < 1)
+    n, p, q = len(x), x.sum(axis=0), y.sum(axis=0)
+    varies = (p > 0) & (p < n) & (q > 0) & (q < n)
     if not varies.any():
         return np.nan
-    chance = (p * q + (1 - p) * (1 - q))[varies]
-    observed = (x == y).mean(axis=0)[varies]
-    return float(np.mean((observed - chance) / (1 - chance)))
+    both = (x & y).sum(axis=0)
+    return float(count_metric("kappa", n, p[varies], q[varies], both[varies]).mean())

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cxrstudy.agreement.compare import agree
-from cxrstudy.agreement.result import Agreement, Estimate
+from cxrstudy.agreement import Agreement, agree
 
 ALL_ROWS = "all"  # name of the group, and of its one level, that holds every row
 
@@ -15,37 +14,21 @@ Cell = tuple[str, str, str]  # observation, group and level
 
 @dataclass(frozen=True, eq=False)
 class SubgroupAgreement:
-    """Estimates for each observation and level of each group."""
+    """Estimates for each observation and level of each group, on shared resamples."""
 
-    agreement: Agreement  # with one observation for each cell
+    agreement: Agreement  # with one observation for each cell, such as "Edema | view | AP"
     cells: dict[str, Cell]  # name of that observation to its cell
-
-    def estimate(
-        self,
-        method: str,
-        observation: str,
-        metric: str,
-        group: str = ALL_ROWS,
-        level: str = ALL_ROWS,
-    ) -> Estimate:
-        """Return one estimate; those of two levels may be subtracted, as they share resamples."""
-        return self.agreement.estimate(method, _name(observation, group, level), metric)
 
     def table(self) -> pd.DataFrame:
         """Tidy table of every cell: the agreement's without averages, by group and level."""
         table = self.agreement.table()
         table = table[table["observation"].isin(self.cells)].reset_index(drop=True)
-        cells = pd.DataFrame(
-            [self.cells[name] for name in table["observation"]],
-            columns=["observation", "group", "level"],
-        )
-        return pd.concat([cells, table.drop(columns="observation")], axis=1)
+        cells = [self.cells[name] for name in table["observation"]]
+        named = pd.DataFrame(cells, columns=["observation", "group", "level"])
+        return pd.concat([named, table.drop(columns="observation")], axis=1)
 
     def differences(self, method: str, levels: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
-        """Tabulate differences between two levels of a group, first minus second.
-
-        ``too_few`` holds where either side has too few positives or negatives.
-        """
+        """Tabulate differences between two levels of a group, first minus second."""
         observations = dict.fromkeys(observation for observation, _, _ in self.cells.values())
         return self._paired_table(
             method,
@@ -59,60 +42,34 @@ class SubgroupAgreement:
         )
 
     def change_from(self, other: "SubgroupAgreement", method: str) -> pd.DataFrame:
-        """Tabulate these estimates minus those of another agreement, cell by cell.
-
-        The other one has the same rows, cells and resamples, such as without weights.
-        """
-        return self._paired_table(
-            method,
-            {
-                cell: [(self.agreement, name), (other.agreement, name)]
-                for name, cell in self.cells.items()
-            },
-        )
+        """Tabulate these estimates minus another's of the same rows, such as without weights."""
+        pairs = {
+            cell: [(self.agreement, name), (other.agreement, name)]
+            for name, cell in self.cells.items()
+        }
+        return self._paired_table(method, pairs)
 
     def _paired_table(
         self, method: str, sides: Mapping[Cell, Sequence[tuple[Agreement, str]]]
     ) -> pd.DataFrame:
         rows = []
-        for cell, pair in sides.items():
+        for (observation, group, level), pair in sides.items():
             too_few = any((method, name) in agreement.too_few for agreement, name in pair)
+            cell = {"observation": observation, "group": group, "level": level}
             for metric in dict.fromkeys(metric for _, _, metric in self.agreement.estimates):
                 first, second = (a.estimate(method, name, metric) for a, name in pair)
-                gap = first - second
-                named = dict(zip(("observation", "group", "level"), cell, strict=True))
-                rows.append(named | {"metric": metric} | gap.row() | {"too_few": too_few})
+                gap = (first - second).row()
+                rows.append(cell | {"metric": metric} | gap | {"too_few": too_few})
         return pd.DataFrame(rows)
 
 
 def agree_by_subgroup(
-    truth: pd.DataFrame,
-    predictions: Mapping[str, pd.DataFrame],
-    groups: pd.DataFrame,
-    **options,
+    truth: pd.DataFrame, predictions: Mapping[str, pd.DataFrame], groups: pd.DataFrame, **options
 ) -> SubgroupAgreement:
-    """Compare methods with a truth in all rows and within each level of several groupings.
+    """Compare methods with a truth, as `agree` does, in all rows and in each level of each group.
 
     Every level sees the same resamples of all rows, so the difference of two levels has the right
     interval also where one cluster (a patient) has rows in both.
-
-    Parameters
-    ----------
-    truth, predictions
-        As for `agree`.
-    groups : DataFrame of str, shape (n_rows, n_groups)
-        Each column sorts the rows into levels; same index as ``truth``.
-    **options
-        Passed on to `agree`: metrics, resampling, min_events.
-
-    Returns
-    -------
-    SubgroupAgreement
-
-    Raises
-    ------
-    ValueError
-        If the groups' index differs from the truth's, or `agree` refuses the tables.
     """
     if not groups.index.equals(truth.index):
         raise ValueError("groups and truth differ in index; align with groups.loc[truth.index]")
@@ -127,12 +84,11 @@ def agree_by_subgroup(
     }
 
     def spread(table: pd.DataFrame) -> pd.DataFrame:
-        return pd.DataFrame(
-            {
-                name: table[observation].where(members[group, level])
-                for name, (observation, group, level) in cells.items()
-            }
-        )
+        columns = {
+            name: table[observation].where(members[group, level])
+            for name, (observation, group, level) in cells.items()
+        }
+        return pd.DataFrame(columns)
 
     spread_predictions = {method: spread(table) for method, table in predictions.items()}
     return SubgroupAgreement(agree(spread(truth), spread_predictions, **options), cells)
@@ -140,3 +96,22 @@ def agree_by_subgroup(
 
 def _name(observation: str, group: str, level: str) -> str:
     return f"{observation} | {group} | {level}"
+
+
+def with_subgroup(table: pd.DataFrame) -> pd.DataFrame:
+    """Name the subgroup of each row in a column, such as ``view AP``."""
+    names = table["group"] + " " + table["level"]
+    return table.assign(subgroup=names.replace(f"{ALL_ROWS} {ALL_ROWS}", ALL_ROWS))
+
+
+def before_and_after(
+    before: SubgroupAgreement, after: SubgroupAgreement, method: str
+) -> pd.DataFrame:
+    """Put scores without weights, with weights, and their change below each other.
+
+    A change that is zero by construction, up to rounding, is left out.
+    """
+    change = after.change_from(before, method)
+    change = change[change["high"] - change["low"] > 1e-9]
+    tables = {"as drawn": before.table(), "weighted": after.table(), "change": change}
+    return pd.concat(table.assign(images=name) for name, table in tables.items())

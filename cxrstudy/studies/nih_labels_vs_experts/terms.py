@@ -1,15 +1,27 @@
 """Which NIH terms are compared with which expert term, on which images, drawn how."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
+from cxrstudy.agreement import Resampling, agree
 from cxrstudy.data.nih_experts import LUNG_OPACITY, PNEUMONIA_LIKE, NihLabels, RsnaLabels
 from cxrstudy.observations import crosswalk
+from cxrstudy.studies.nih_labels_vs_experts.subgroups import (
+    SubgroupAgreement,
+    agree_by_subgroup,
+)
 
 # Every NIH term that the crosswalk puts below Lung Opacity, lesions apart.
 AIRSPACE: tuple[str, ...] = (*PNEUMONIA_LIKE, "Atelectasis", "Edema")
 AIRSPACE_OPACITY = "Airspace opacity"
+
+NIH = "NIH"
+METRICS = ("recall", "specificity", "precision", "f1", "kappa")
+WORDS = {"recall": "sensitivity", "precision": "PPV"}
+CONTRASTS = {"view": ("AP", "PA"), "sex": ("F", "M"), "age band": ("60+", "18-39")}
+"""Two levels of each group, whose difference is shown."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +48,7 @@ TERM_PAIRS: tuple[TermPair, ...] = (
 
 
 def relations_table() -> pd.DataFrame:
-    """Tabulate the pairs with the crosswalk's relation of each term to its observation.
-
-    Returns
-    -------
-    DataFrame
-        Columns pair, experts, expert term, NIH terms; relations in words.
-    """
+    """Tabulate each pair of terms with the crosswalk's relation of both to an observation."""
     relation = {
         (row.source, row.term): f"{row.term} ({row.relation}: {row.observation})"
         for row in crosswalk().itertuples()
@@ -59,6 +65,32 @@ def relations_table() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["pair", "experts", "expert term", "NIH terms, any of"])
 
 
+def matching_table(rsna: RsnaLabels, nih: NihLabels) -> pd.DataFrame:
+    """Count the RSNA images that each step of the matching keeps, and whose headers agree."""
+    matched = nih.images.loc[rsna.headers.index]
+    agreeing = {
+        f"{column} agrees with RSNA's header": int((rsna.headers[column] == matched[column]).sum())
+        for column in ("view", "sex")
+    }
+    return pd.Series(rsna.matching | agreeing, name="images").rename_axis("step").to_frame()
+
+
+def composition_table(sets: Mapping[str, pd.DataFrame], nih: NihLabels) -> pd.DataFrame:
+    """Count what each set of images holds: patients, findings and views; sets as columns."""
+    columns = {}
+    for name, labels in sets.items():
+        images = nih.images.loc[labels.index]
+        views = images["view"].value_counts().sort_index().add_prefix("view ").to_dict()
+        columns[name] = {
+            "images": len(labels),
+            "patients": images["patient"].nunique(),
+            **labels.sum(),
+            **views,
+            "NIH No Finding": nih.labels.loc[labels.index, "No Finding"].sum(),
+        }
+    return pd.DataFrame(columns).astype(int).rename_axis("images with")
+
+
 @dataclass(frozen=True, eq=False)
 class TermComparison:
     """Expert and text-mined labels of the same images, one column for each pair of terms."""
@@ -70,7 +102,7 @@ class TermComparison:
     @property
     def groups(self) -> pd.DataFrame:
         """What the comparisons are split by: view, sex and age band of each image."""
-        return self.images[["view", "sex", "age band"]]
+        return self.images[list(CONTRASTS)]
 
     def counts(self) -> pd.DataFrame:
         """Count the images of each of the four answers, and the patients behind them."""
@@ -85,6 +117,19 @@ class TermComparison:
                 "both negative": ((1 - self.expert) * (1 - self.text_mined)).sum(),
             }
         ).astype(int).rename_axis("pair")  # fmt: skip
+
+    def scores(
+        self, resampling: Resampling, min_events: int, weights: pd.Series | None = None
+    ) -> SubgroupAgreement:
+        """Score the text-mined labels on resampled patients, in all images and by subgroup."""
+        return agree_by_subgroup(
+            self.expert,
+            {NIH: self.text_mined},
+            self.groups,
+            metrics=METRICS,
+            min_events=min_events,
+            resampling=resampling.of(clusters=self.images["patient"], weights=weights),
+        )
 
 
 def compare_terms(expert: pd.DataFrame, nih: NihLabels, source: str) -> TermComparison:
@@ -116,15 +161,9 @@ def compare_terms(expert: pd.DataFrame, nih: NihLabels, source: str) -> TermComp
 def with_age_band(images: pd.DataFrame) -> pd.DataFrame:
     """Add the age in four bands.
 
-    Parameters
-    ----------
-    images : DataFrame
-        With a column age, in years.
-
-    Returns
-    -------
-    DataFrame
-        With a column age band: ``0-17``, ``18-39``, ``40-59``, ``60+``.
+    >>> ages = pd.DataFrame({"age": [0, 17, 18, 39, 40, 59, 60, 95]})
+    >>> with_age_band(ages)["age band"].tolist()
+    ['0-17', '0-17', '18-39', '18-39', '40-59', '40-59', '60+', '60+']
     """
     names = ["0-17", "18-39", "40-59", "60+"]
     bands = pd.cut(images["age"], [0, 18, 40, 60, 200], right=False, labels=names)
@@ -132,42 +171,36 @@ def with_age_band(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def sampling_fractions(strata: pd.Series, drawn: pd.Index) -> pd.DataFrame:
-    """Count the images and the drawn images of each stratum.
+    """Count the images and the drawn images of each stratum; a weight is an inverse fraction.
 
-    Parameters
-    ----------
-    strata : Series of str
-        Stratum of every image that could be drawn.
-    drawn : Index
-        Names of the drawn images.
-
-    Returns
-    -------
-    DataFrame
-        Columns images, drawn and fraction; indexed by stratum.
+    >>> sampling_fractions(pd.Series(list("xxy"), name="stratum"), pd.Index([0, 2]))
+             images  drawn  fraction  weight
+    stratum
+    x             2      1       0.5     2.0
+    y             1      1       1.0     1.0
     """
-    return _fractions([strata], drawn)
+    table = _fractions([strata], drawn)
+    return table.assign(weight=1 / table["fraction"])
 
 
-def sampling_fractions_by_group(
-    strata: pd.Series, drawn: pd.Index, groups: pd.DataFrame
-) -> pd.DataFrame:
-    """Split the strata further, to see whether the draw depended on more than the stratum.
-
-    Parameters
-    ----------
-    strata, drawn
-        As for `sampling_fractions`.
-    groups : DataFrame of str
-        Each column sorts the images into levels, such as views.
-
-    Returns
-    -------
-    DataFrame
-        Columns group, level, stratum, images, drawn and fraction.
-    """
+def sampling_by_group(strata: pd.Series, drawn: pd.Index, images: pd.DataFrame) -> pd.DataFrame:
+    """Split the strata by view, sex and age, to see whether the draw depended on more than them."""
+    groups = with_age_band(images)[list(CONTRASTS)]
     tables = {group: _fractions([groups[group].rename("level"), strata], drawn) for group in groups}
-    return pd.concat(tables, names=["group"]).reset_index()
+    wide = pd.concat(tables, names=["group"])[["fraction", "drawn"]].unstack("stratum").sort_index()
+    wide.columns = [f"{stratum}, {what}" for what, stratum in wide.columns]
+    return wide
+
+
+def weighting_in_words(scores: pd.DataFrame) -> str:
+    """Say what weighting does to the scores of one pair of terms."""
+    value = scores.set_index(["images", "metric"])["estimate"]
+    moved = " and ".join(
+        f"{WORDS.get(metric, metric)} from {value['as drawn', metric]:.2f} to "
+        f"{value['weighted', metric]:.2f}"
+        for metric in ("recall", "specificity")
+    )
+    return f"Weighting moves {moved}; PPV stays at {value['weighted', 'precision']:.2f}."
 
 
 def _fractions(keys: list[pd.Series], drawn: pd.Index) -> pd.DataFrame:
@@ -185,6 +218,19 @@ class Overlap:
     patients: pd.Series  # of each image
     counts: pd.DataFrame  # images by RSNA class, with and without Google's airspace opacity
 
+    def scores(self, resampling: Resampling, min_events: int) -> pd.DataFrame:
+        """Score RSNA's and the NIH's labels against Google's, with RSNA's minus the NIH's."""
+        experts, *text_mined = self.others
+        found = agree(
+            self.truth,
+            self.others,
+            metrics=METRICS,
+            contrasts=[(experts, name) for name in text_mined],
+            min_events=min_events,
+            resampling=resampling.of(clusters=self.patients),
+        ).table()
+        return found[found["observation"] == AIRSPACE_OPACITY]
+
 
 def overlap(google: pd.DataFrame, rsna: RsnaLabels, nih: NihLabels) -> Overlap:
     """Put the labels of the images that both expert sources read side by side.
@@ -201,18 +247,17 @@ def overlap(google: pd.DataFrame, rsna: RsnaLabels, nih: NihLabels) -> Overlap:
     Overlap
     """
     images = google.index.intersection(rsna.labels.index)
-    truth = google.loc[images, [AIRSPACE_OPACITY]]
+    airspace = google.loc[images, AIRSPACE_OPACITY]
     classes = rsna.labels.loc[images]
     others = {
         "RSNA Lung Opacity": classes[LUNG_OPACITY],
         "NIH, narrow": nih.any_of(PNEUMONIA_LIKE).loc[images],
         "NIH, wide": nih.any_of(AIRSPACE).loc[images],
     }
-    airspace = truth[AIRSPACE_OPACITY]
     yes, no = classes.mul(airspace, axis=0).sum(), classes.mul(1 - airspace, axis=0).sum()
     counts = pd.DataFrame({"airspace opacity": yes, "no airspace opacity": no}).astype(int)
     return Overlap(
-        truth=truth,
+        truth=airspace.to_frame(),
         others={name: labels.to_frame(AIRSPACE_OPACITY) for name, labels in others.items()},
         patients=nih.images["patient"].loc[images],
         counts=counts.rename_axis("RSNA class"),

@@ -1,8 +1,27 @@
-"""Counts behind every score: who disagrees with whom, how often, and what a constant scores."""
+"""Who disagrees with whom, how often, and which of VisualCheXbert's reasons can be measured.
+
+References
+----------
+Jain et al. 2021, Table 3 and section 4.2.2.
+"""
+
+from collections.abc import Mapping
 
 import pandas as pd
 
-from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN
+from cxrstudy.agreement import MACRO_AVERAGE, Agreement, Estimate, Resampling, agree
+from cxrstudy.agreement.result import LIMITS
+from cxrstudy.experiments.readers import READER, compare_with_peers
+from cxrstudy.observations import (
+    NEGATIVE,
+    PARENTS,
+    POSITIVE,
+    UNCERTAIN,
+    apply_uncertainty_policy,
+    close_upward,
+)
+
+POLICIES: tuple[str, ...] = ("zeros", "ones", "optimistic", "pessimistic")
 
 
 def disagreement_counts(truth: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
@@ -13,7 +32,8 @@ def disagreement_counts(truth: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFra
     truth : DataFrame, shape (n_studies, n_observations)
         Image labels 1 and 0.
     labels : DataFrame, same shape
-        Report codes 1, 0, -1 and NaN; a blank counts as negative, an uncertain label as neither.
+        Report codes 1, 0, -1 and NaN; a blank counts as negative, an uncertain label as neither
+        (which follows from the paper's Table 1).
 
     Returns
     -------
@@ -21,9 +41,12 @@ def disagreement_counts(truth: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFra
         Indexed by observation: image_positive_report_negative, image_negative_report_positive,
         uncertain_image_positive, uncertain_image_negative.
 
-    References
-    ----------
-    Jain et al. 2021, Table 3. That its counts leave uncertain labels out follows from Table 1.
+    Examples
+    --------
+    >>> truth = pd.DataFrame({"Edema": [1, 1, 1, 1, 0, 0, 0, 0]})
+    >>> labels = pd.DataFrame({"Edema": [1, 0, -1, None, 1, 0, -1, None]})
+    >>> disagreement_counts(truth, labels).loc["Edema"].tolist()
+    [2, 1, 1, 1]
     """
     labels = labels[truth.columns]
     present, absent = truth == POSITIVE, truth == NEGATIVE
@@ -50,6 +73,157 @@ def always_positive_f1(truth: pd.DataFrame) -> pd.Series:
     -------
     Series
         ``2 p / (1 + p)`` for prevalence p, by observation.
+
+    Examples
+    --------
+    >>> always_positive_f1(pd.DataFrame({"Edema": [1, 0, 0, 0]})).to_dict()
+    {'Edema': 0.4}
     """
     prevalence = truth.mean()
     return (2 * prevalence / (1 + prevalence)).rename("always positive F1")
+
+
+def bound_scores(truth: pd.DataFrame, labels: pd.DataFrame, resampling: Resampling) -> pd.DataFrame:
+    """Score labels under the worst and the best reading of their uncertain codes."""
+    bounds = {
+        policy: apply_uncertainty_policy(labels[truth.columns], policy, truth)
+        for policy in ("pessimistic", "optimistic")
+    }
+    return agree(truth, bounds, resampling=resampling).table()
+
+
+def closing_contrast(policy: str) -> str:
+    """Name the method that holds the paired difference of a policy, closed minus as given."""
+    return f"{policy}, closed - {policy}"
+
+
+def hierarchy_effect(
+    truth: pd.DataFrame, labels: pd.DataFrame, resampling: Resampling
+) -> Agreement:
+    """Compare labels closed upward with labels as given, under each policy.
+
+    Parameters
+    ----------
+    truth : DataFrame, shape (n_studies, n_scored)
+        Image labels 1 and 0.
+    labels : DataFrame, shape (n_studies, n_observations)
+        Report codes 1, 0, -1 and NaN; children that are not scored still count for their parent.
+    resampling : Resampling
+
+    Returns
+    -------
+    Agreement
+        F1 and kappa. Methods are each policy, each policy ``", closed"``, and their paired
+        difference (`closing_contrast`). Averages run over the scored parents, or over all
+        observations if none is a parent.
+    """
+    closed = close_upward(labels)
+    variants = {}
+    for policy in POLICIES:
+        for name, table in ((policy, labels), (f"{policy}, closed", closed)):
+            variants[name] = apply_uncertainty_policy(table[truth.columns], policy, truth)
+    return agree(
+        truth,
+        variants,
+        contrasts=[(f"{policy}, closed", policy) for policy in POLICIES],
+        averages_over=scored_parents(truth) or None,
+        resampling=resampling,
+    )
+
+
+def closing_gains(effect: Agreement, truth: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate what closing upward gains for each scored parent and on average, by policy."""
+    table = effect.table()
+    of_policy = {closing_contrast(policy): policy for policy in POLICIES}
+    shown = table["observation"].isin([*scored_parents(truth), MACRO_AVERAGE])
+    gains = table[table["method"].isin(of_policy) & shown]
+    return gains.assign(policy=gains["method"].map(of_policy))
+
+
+def scored_parents(truth: pd.DataFrame) -> list[str]:
+    """List the scored observations that are a parent of another observation."""
+    return [name for name in truth if name in PARENTS.values()]
+
+
+def published_reasons(
+    truth: pd.DataFrame,
+    labels: pd.DataFrame,
+    readers: Mapping[str, pd.DataFrame],
+    resampling: Resampling,
+) -> pd.DataFrame:
+    """Put a size on each of the four reasons that label tables can measure, in mean F1.
+
+    Parameters
+    ----------
+    truth : DataFrame, shape (n_studies, n_scored)
+        Image labels 1 and 0.
+    labels : DataFrame, shape (n_studies, n_observations)
+        Report codes 1, 0, -1 and NaN; uncertain labels count as negative.
+    readers : mapping of str to DataFrame
+        Labels 1 and 0 of an even number of readers of the same images; may be empty.
+    resampling : Resampling
+
+    Returns
+    -------
+    DataFrame
+        Columns reason, quantity, estimate, low, high (empty where not measured), and needs: the
+        data that a measurement would take. The first row is the whole shortfall. The rows do
+        not add up: each reason is measured by itself.
+    """
+    given, gain = _given_and_closing_gain(truth, labels, resampling)
+    rows = [
+        _row("all together", "1 - F1 of the report labels", 1 - given),
+        _row("label hierarchy", "F1 gained by closing labels upward", gain)
+        if scored_parents(truth)
+        else _row("label hierarchy", needs="a scored observation that is a parent of another"),
+        _row("access to clinical history", needs="the same images read with and without history"),
+        _row("impression only", needs="labels of findings and impression of the same reports"),
+        *_noise_rows(truth, labels, readers, resampling),
+    ]
+    return pd.DataFrame(rows, columns=["reason", "quantity", *LIMITS, "needs"])
+
+
+def _given_and_closing_gain(truth, labels, resampling) -> tuple[Estimate, Estimate]:
+    tables = {"as given": labels, "closed": close_upward(labels)}
+    scores = agree(
+        truth,
+        {
+            name: apply_uncertainty_policy(table[truth.columns], "zeros")
+            for name, table in tables.items()
+        },
+        metrics=("f1",),
+        contrasts=[("closed", "as given")],
+        resampling=resampling,
+    )
+    return tuple(
+        scores.estimate(name, MACRO_AVERAGE, "f1") for name in ("as given", "closed - as given")
+    )
+
+
+def _noise_rows(truth, labels, readers, resampling) -> list[dict]:
+    reason = "noise of the labeling task"
+    if not readers:
+        return [_row(reason, needs="labels of several readers of the same images")]
+    observations = list(truth)
+    scores = compare_with_peers(
+        {name: table.loc[truth.index, observations] for name, table in readers.items()},
+        {"labeler": apply_uncertainty_policy(labels[observations], "zeros")},
+        resampling=resampling,
+    )
+    reader = scores.estimate(READER, MACRO_AVERAGE, "f1")
+    beyond = scores.estimate(f"{READER} - labeler", MACRO_AVERAGE, "f1")
+    difference = "F1 of an image reader minus F1 of the report labels"
+    return [
+        _row(reason, "1 - F1 of one image reader against the others", 1 - reader),
+        _row("beyond one reader's noise", difference, beyond),
+    ]
+
+
+def _row(
+    reason: str,
+    quantity: str = "not measurable here",
+    estimate: Estimate | None = None,
+    needs: str = "",
+) -> dict:
+    limits = dict.fromkeys(LIMITS, float("nan")) if estimate is None else estimate.row()
+    return {"reason": reason, "quantity": quantity, "needs": needs} | limits

@@ -23,7 +23,6 @@ LARGEST_STEP = 5.0
 SMALLEST_STEP = 1e-12
 RANK_TOLERANCE = 1e-9
 
-
 # The inner loops of both routines add a multiple of one row to another: they run along memory, and
 # need no library, whose threads would wait for each other inside ours.
 
@@ -143,24 +142,10 @@ def fit(active, successes, trials, start, tolerance):
     Scoring alone converges linearly, because it holds the leverages fixed. A secant through the
     last two steps (Anderson's acceleration of depth one) saves a third of the steps.
 
-    Parameters
-    ----------
-    active : int16 array, shape (n, m)
-        From `one_hot_logistic.active_columns`: ascending, intercept last.
-    successes, trials : float array, shape (n,)
-        Image-positive studies, and all studies, with the codes of each row.
-    start : float array, shape (p + 1,)
-        Coefficients to start from.
-    tolerance : float
-        Largest entry of the score, in studies, at which to stop.
-
-    Returns
-    -------
-    beta : float array, shape (p + 1,)
-        Log odds ratios, intercept last; NaN where the rows do not determine all of them, or the
-        iteration does not converge.
-    covariance : float array, shape (p + 1, p + 1)
-        Inverse information at `beta`.
+    ``successes`` and ``trials`` count the image-positive studies, and all studies, with the codes
+    of each row. ``tolerance`` is the largest entry of the score, in studies, at which to stop.
+    Returns the log odds ratios, intercept last, and the inverse information; NaN where the rows
+    do not determine all of them, or the iteration does not converge.
     """
     p = start.size
     undefined = np.full(p, np.nan), np.full((p, p), np.nan)
@@ -204,23 +189,9 @@ def _secant(step, step_change, beta_change):
 def fit_replicates(active, row_of_study, images, weights, start, tolerance):
     """Fit every image observation on every set of study weights.
 
-    Parameters
-    ----------
-    active : int16 array, shape (n_rows, m)
-        Distinct sets of codes.
-    row_of_study : int64 array, shape (n_studies,)
-    images : int8 array, shape (n_observations, n_studies)
-        Image labels 1 and 0.
-    weights : integer array, shape (n_replicates, n_studies)
-        How often each study counts.
-    start : float array, shape (n_observations, p + 1)
-        Coefficients to start from.
-    tolerance : float
-        See `fit`.
-
-    Returns
-    -------
-    float array, shape (n_observations, p + 1, n_replicates)
+    ``active`` holds the distinct sets of codes and ``row_of_study`` which of them a study has;
+    ``images`` has shape (n_observations, n_studies) and ``weights`` (n_replicates, n_studies).
+    Coefficients have shape (n_observations, p + 1, n_replicates).
     """
     coefficients = np.empty((start.shape[0], start.shape[1], len(weights)))
     for replicate in numba.prange(len(weights)):

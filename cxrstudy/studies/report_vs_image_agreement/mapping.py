@@ -12,15 +12,22 @@ regression by one Newton step: Rad and Maleki 2020, "A scalable estimate of the 
 prediction error via approximate leave-one-out cross-validation".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxrstudy.agreement.metrics import count_metric
-from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
-from cxrstudy.agreement.result import LIMITS, MACRO_AVERAGE, WEIGHTED_AVERAGE, Estimate
+from cxrstudy.agreement import (
+    DEFAULT_RESAMPLING,
+    MACRO_AVERAGE,
+    WEIGHTED_AVERAGE,
+    Estimate,
+    Resampling,
+    count_metric,
+)
+from cxrstudy.agreement.result import LIMITS
 from cxrstudy.compiled import numba
 from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN
 from cxrstudy.studies.report_vs_image_agreement import one_hot_logistic
@@ -36,35 +43,24 @@ METRICS = ("f1", "kappa", "mcc")
 
 @dataclass(frozen=True)
 class MappingComparison:
-    """Both mappings' predictions, and their scores with intervals.
+    """Scores of both mappings and of their paired difference, with intervals."""
 
-    Attributes
-    ----------
-    predictions : dict of str to DataFrame
-        For each of `METHODS`, labels 1 and 0 of every study.
-    policies : Series
-        Policy that Zero-One chose for each observation: ``zeros`` or ``ones``.
-    scores : dict
-        ``(method, observation, metric)`` to `Estimate`. Methods are `METHODS` and
-        `DIFFERENCE`, the paired one; observations include ``Average`` and
-        ``Weighted Average``.
-    """
-
-    predictions: dict[str, pd.DataFrame]
-    policies: pd.Series
+    # By method (`METHODS` and `DIFFERENCE`), observation (and both averages) and metric.
     scores: dict[tuple[str, str, str], Estimate]
 
-    def intervals(self, metrics: tuple[str, ...] = METRICS, level: float = 0.95) -> pd.DataFrame:
+    def intervals(self, metrics: tuple[str, ...] = METRICS) -> pd.DataFrame:
         """Tabulate scores and differences with percentile intervals, one row each."""
-        return pd.DataFrame(
-            [
-                {"observation": observation, "method": method, "metric": metric}
-                | estimate.row(level)
-                for (method, observation, metric), estimate in self.scores.items()
-                if metric in metrics
-            ],
-            columns=["observation", "method", "metric", *LIMITS],
-        )
+        rows = [
+            {"observation": observation, "method": method, "metric": metric} | estimate.row()
+            for (method, observation, metric), estimate in self.scores.items()
+            if metric in metrics
+        ]
+        return pd.DataFrame(rows, columns=["observation", "method", "metric", *LIMITS])
+
+    def average_gains(self) -> tuple[Estimate, Estimate]:
+        """Return the average difference of the mappings in F1 and in kappa."""
+        f1, kappa = (self.scores[DIFFERENCE, MACRO_AVERAGE, metric] for metric in ("f1", "kappa"))
+        return f1, kappa
 
     def table4(self) -> pd.DataFrame:
         """Lay F1 out as VisualCheXbert's Table 4: observation by zero_one and logreg."""
@@ -75,17 +71,13 @@ class MappingComparison:
 
 
 def one_hot_codes(labels: pd.DataFrame) -> pd.DataFrame:
-    """Spread label codes over positive, negative and uncertain columns.
+    """Spread codes over positive, negative and uncertain columns; a blank has none.
 
-    Parameters
-    ----------
-    labels : DataFrame, shape (n_studies, n_observations)
-        Codes 1, 0, -1 and NaN.
-
-    Returns
-    -------
-    DataFrame of bool, shape (n_studies, 3 * n_observations)
-        A blank has no column, so 14 observations make 42 columns, as in section 4.5.1.
+    >>> one_hot_codes(pd.DataFrame({"Edema": [1, -1, None]})).astype(int)
+       Edema positive  Edema negative  Edema uncertain
+    0               1               0                0
+    1               0               0                1
+    2               0               0                0
     """
     words = {"positive": POSITIVE, "negative": NEGATIVE, "uncertain": UNCERTAIN}
     return pd.DataFrame(
@@ -135,25 +127,42 @@ def compare_mappings(
     start = np.zeros((len(image), 3 * labels.shape[1] + 1))
     for k, y in enumerate(image):
         start[k] = one_hot_logistic.fit(active, y, everyone, penalty, start[k])[0]
-
-    choice = _ones_is_better(zeros, ones, image)
-    chosen = np.where(choice[:, None], ones, zeros)
     left_out = [
         one_hot_logistic.leave_one_out_classes(active, y, penalty, start[k])
         for k, y in enumerate(image)
     ]
-    predictions = {"zero_one": chosen, "logreg": np.stack(left_out)}
-    point = np.stack([_counts(image, predictions[method]) for method in METHODS])
+    chosen = np.where(_ones_is_better(zeros, ones, image)[:, None], ones, zeros)
+    point = np.stack([_counts(image, classes) for classes in (chosen, np.stack(left_out))])
     weights = resampling.drawn_rows(len(truth))
     replicates = _count_replicates(weights, active, image, zeros, ones, penalty, start)
-    return MappingComparison(
-        predictions={
-            method: pd.DataFrame(classes.T, truth.index, truth.columns).astype(int)
-            for method, classes in predictions.items()
-        },
-        policies=pd.Series(np.where(choice, "ones", "zeros"), truth.columns, name="policy"),
-        scores=_estimates(point, replicates, truth, resampling.seed),
+    return MappingComparison(_estimates(point, replicates, truth, resampling.seed))
+
+
+def scores_beside_floor(intervals: pd.DataFrame, floor: pd.Series) -> pd.DataFrame:
+    """Put the F1 of always answering positive beside the scores of both mappings."""
+    floors = floor.rename("estimate").rename_axis("observation").reset_index()
+    scores = intervals[intervals["method"].isin(METHODS)]
+    return pd.concat([scores, floors.assign(metric="f1", method="always positive")])
+
+
+def fewest_events(truth: pd.DataFrame) -> int:
+    """Count the rarest class of all observations.
+
+    >>> fewest_events(pd.DataFrame({"Edema": [1, 0, 0], "Fracture": [1, 1, 1]}))
+    0
+    """
+    return int(min(truth.sum().min(), (1 - truth).sum().min()))
+
+
+def f1_by_alignment(
+    truth: pd.DataFrame, tables: Mapping[str, pd.DataFrame], resampling: Resampling
+) -> pd.DataFrame:
+    """Score both mappings by F1 on several alignments of one label table."""
+    found = pd.concat(
+        compare_mappings(truth, table, resampling).intervals(("f1",)).assign(alignment=name)
+        for name, table in tables.items()
     )
+    return found[found["method"].isin(METHODS)]
 
 
 def _check_tables(truth: pd.DataFrame, labels: pd.DataFrame) -> None:

@@ -18,8 +18,8 @@ from scipy import stats
 from statsmodels.discrete.discrete_model import Logit
 from threadpoolctl import threadpool_limits
 
-from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
-from cxrstudy.agreement.result import Estimate, derive
+from cxrstudy.agreement import DEFAULT_RESAMPLING, Estimate, Resampling
+from cxrstudy.agreement.result import derive
 from cxrstudy.studies.report_vs_image_agreement import firth
 from cxrstudy.studies.report_vs_image_agreement.mapping import one_hot_codes
 from cxrstudy.studies.report_vs_image_agreement.one_hot_logistic import active_columns
@@ -27,62 +27,45 @@ from cxrstudy.studies.report_vs_image_agreement.one_hot_logistic import active_c
 Pair = tuple[str, str]
 """Report label such as ``"Edema uncertain"``, and image observation."""
 
+_KEYS = ["report_label", "image_observation"]
 _SAMPLE_TOLERANCE = 1e-9
 _REPLICATE_TOLERANCE = 1e-5
+_FALSE_DISCOVERY_RATE = 0.05
+_UNMEASURED = Estimate(value=float("nan"), replicates=np.full(1, np.nan), n=0)
 
 
 @dataclass(frozen=True)
 class OddsRatios:
-    """Log odds ratios of all report labels for all image observations.
+    """Log odds ratios of all report labels for all image observations."""
 
-    Attributes
-    ----------
-    log_odds_ratios : dict
-        `Estimate` by `Pair`; an undefined replicate is one whose studies do not determine all
-        coefficients of that regression.
-    occurrences : Series of int
-        Studies that carry each report label that entered the regressions.
-    left_out : DataFrame
-        Report labels that did not enter: label, studies, reason.
-    """
-
+    # An undefined replicate is one whose studies do not determine all coefficients.
     log_odds_ratios: dict[Pair, Estimate]
-    occurrences: pd.Series
-    left_out: pd.DataFrame
+    occurrences: pd.Series  # studies that carry each report label that entered the regressions
+    left_out: pd.DataFrame  # report labels that did not enter: label, studies, reason
 
-    def table(self, rate: float = 0.05) -> pd.DataFrame:
+    def table(self) -> pd.DataFrame:
         """Tabulate every odds ratio with its interval and its fate under false-discovery control.
 
-        Parameters
-        ----------
-        rate : float
-            False-discovery rate of Benjamini and Hochberg's procedure over all rows.
-
-        Returns
-        -------
-        DataFrame
-            Columns report_label, image_observation, studies (that carry the label), estimate,
-            low, high (odds ratios), p_value, adjusted_p_value, selected, undefined.
+        The procedure of Benjamini and Hochberg runs over all rows.
         """
-        rows = [
-            (
-                *pair,
-                self.occurrences[pair[0]],
-                *_as_ratio(estimate),
-                estimate.p_value(),
-                estimate.undefined,
-            )
-            for pair, estimate in self.log_odds_ratios.items()
-        ]
-        names = "report_label image_observation studies estimate low high p_value undefined"
-        table = pd.DataFrame(rows, columns=names.split())
+        rows = []
+        for pair, estimate in self.log_odds_ratios.items():
+            ratios = np.exp([estimate.value, *estimate.interval()])
+            studies = self.occurrences[pair[0]]
+            rows.append((*pair, studies, *ratios, estimate.p_value(), estimate.undefined))
+        names = [*_KEYS, "studies", "estimate", "low", "high", "p_value", "undefined"]
+        table = pd.DataFrame(rows, columns=names)
         table = table.astype(dict.fromkeys(["estimate", "low", "high", "p_value"], float))
         # A ratio without a p-value cannot be selected, and still counts as tested.
-        p_values = table["p_value"].fillna(1.0)
-        adjusted = stats.false_discovery_control(p_values, method="bh")
+        adjusted = stats.false_discovery_control(table["p_value"].fillna(1.0), method="bh")
         table.insert(7, "adjusted_p_value", adjusted)
-        table.insert(8, "selected", adjusted <= rate)
+        table.insert(8, "selected", adjusted <= _FALSE_DISCOVERY_RATE)
         return table
+
+    def selected(self) -> pd.DataFrame:
+        """Tabulate the selected odds ratios by observation, the surest first."""
+        found = self.table().query("selected").drop(columns=["p_value", "selected"])
+        return found.sort_values(["image_observation", "adjusted_p_value"], kind="stable")
 
 
 def firth_odds_ratios(
@@ -120,30 +103,19 @@ def firth_odds_ratios(
     codes = one_hot_codes(labels)
     left_out = _unusable_labels(codes, minimum_occurrences)
     used = codes.drop(columns=left_out["report_label"])
-    regressions = _Regressions.of(used, truth)
-    everyone = np.ones((1, len(truth)), np.uint8)
-    start = np.zeros((truth.shape[1], used.shape[1] + 1))
-    point = regressions.fit(everyone, start, _SAMPLE_TOLERANCE)[..., 0].copy()
-    if np.isnan(point).any():
-        failed = truth.columns[np.isnan(point).any(axis=1)].tolist()
-        raise ValueError(f"the regressions of {failed} did not converge")
-    weights = resampling.drawn_rows(len(truth))
-    replicates = regressions.fit(weights, point, _REPLICATE_TOLERANCE)
-    return OddsRatios(
-        log_odds_ratios={
-            (label, observation): Estimate(
-                value=float(point[k, j]),
-                replicates=_centred(replicates[k, j], point[k, j]),
-                n=len(truth),
-                positives=int(truth[observation].sum()),
-                resample_key=("odds ratios", len(truth), resampling.replicates, resampling.seed),
-            )
-            for k, observation in enumerate(truth)
-            for j, label in enumerate(used)
-        },
-        occurrences=used.sum(),
-        left_out=left_out,
-    )
+    point, replicates = _fit(used, truth, resampling)
+    estimates = {
+        (label, observation): Estimate(
+            value=float(point[k, j]),
+            replicates=_centred(replicates[k, j], point[k, j]),
+            n=len(truth),
+            positives=int(truth[observation].sum()),
+            resample_key=("odds ratios", len(truth), resampling.replicates, resampling.seed),
+        )
+        for k, observation in enumerate(truth)
+        for j, label in enumerate(used)
+    }
+    return OddsRatios(estimates, used.sum(), left_out)
 
 
 def l1_odds_ratios(
@@ -180,35 +152,22 @@ def l1_odds_ratios(
         for label in (label for label, name in pairs if name == observation and label in design):
             ratio, p_value = np.exp(fitted.params[label]), fitted.pvalues[label]
             rows.append((label, observation, *((ratio, p_value) if known else (np.nan, np.nan))))
-    names = ["report_label", "image_observation", "l1_odds_ratio", "l1_p_value"]
-    return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[2:], float))
+    values = ["l1_odds_ratio", "l1_p_value"]
+    return pd.DataFrame(rows, columns=_KEYS + values).astype(dict.fromkeys(values, float))
 
 
 def compare_odds_ratios(
-    published: pd.DataFrame, firth_ratios: OddsRatios, l1_ratios: pd.DataFrame
+    published: pd.DataFrame, truth: pd.DataFrame, labels: pd.DataFrame, measured: OddsRatios
 ) -> pd.DataFrame:
-    """Lay the published odds ratios beside the measured ones.
+    """Lay the published odds ratios beside the measured ones and the paper's regressions.
 
-    Parameters
-    ----------
-    published : DataFrame
-        Columns report_label, image_observation, odds_ratio.
-    firth_ratios : OddsRatios
-    l1_ratios : DataFrame
-        From `l1_odds_ratios`.
-
-    Returns
-    -------
-    DataFrame
-        One row for each published ratio: report_label, image_observation, published,
-        l1_odds_ratio, l1_p_value, the columns of `OddsRatios.table`, ``direction`` (whether the
-        interval lies on the published side of 1), and ``reason`` where nothing is measured.
+    ``direction`` says whether the interval lies on the published side of 1, ``reason`` why
+    nothing is measured.
     """
-    keys = ["report_label", "image_observation"]
-    table = published.rename(columns={"odds_ratio": "published"}).merge(
-        l1_ratios, on=keys, how="left"
-    )
-    table = table.merge(firth_ratios.table(), on=keys, how="left")
+    pairs = list(published[_KEYS].itertuples(index=False, name=None))
+    table = published.rename(columns={"odds_ratio": "published"})
+    for found in (l1_odds_ratios(truth, labels, pairs), measured.table()):
+        table = table.merge(found, on=_KEYS, how="left")
     sign = np.sign(np.log(table["published"]))
     table["direction"] = np.select(
         [
@@ -219,7 +178,7 @@ def compare_odds_ratios(
         ["not measured", "as published", "opposite"],
         default="open",
     )
-    reasons = firth_ratios.left_out.set_index("report_label")["reason"]
+    reasons = measured.left_out.set_index("report_label")["reason"]
     table["reason"] = np.select(
         [table["estimate"].notna(), table["report_label"].isin(reasons.index)],
         ["", table["report_label"].map(reasons)],
@@ -228,68 +187,53 @@ def compare_odds_ratios(
     return table
 
 
+def directions_in_words(ratios: pd.DataFrame) -> str:
+    """Count the intervals on either side of 1."""
+    count = ratios["direction"].value_counts()
+    return (
+        f"{count.get('as published', 0)} of {len(ratios)} 95 % intervals lie wholly on the "
+        f"published side of 1, {count.get('opposite', 0)} on the other."
+    )
+
+
+def forest_rows(ratios: pd.DataFrame) -> pd.DataFrame:
+    """Name the rows of the figure, such as ``"Edema positive → Lung Opacity"``."""
+    names = ratios["report_label"] + " → " + ratios["image_observation"]
+    return ratios.assign(ratio=names, fit="measured (Firth)")
+
+
 def on_published_side(published: pd.DataFrame, ratios: OddsRatios) -> dict[str, Estimate]:
     """Turn each published ratio's log so that the claimed side is positive.
 
-    Parameters
-    ----------
-    published : DataFrame
-        Columns report_label, image_observation, odds_ratio.
-    ratios : OddsRatios
-
-    Returns
-    -------
-    dict of str to Estimate
-        By ``"report label: image observation"``; every published ratio has an entry, undefined
-        (NaN) where the tables hold too little for it, so that a claim about all of them cannot
-        be decided by some of them.
+    Every published ratio has an entry, undefined (NaN) where the tables hold too little for it,
+    so that a claim about all of them cannot be decided by some of them.
     """
     turned = {}
     for row in published.itertuples():
-        estimate = ratios.log_odds_ratios.get((row.report_label, row.image_observation))
-        name = f"{row.report_label}: {row.image_observation}"
-        turned[name] = _UNMEASURED if estimate is None else _turned(estimate, row.odds_ratio > 1)
+        pair = (row.report_label, row.image_observation)
+        estimate = ratios.log_odds_ratios.get(pair, _UNMEASURED)
+        turned[": ".join(pair)] = derive(np.negative, estimate) if row.odds_ratio < 1 else estimate
     return turned
 
 
-@dataclass(frozen=True)
-class _Regressions:
-    """The design shared by all image observations: distinct rows of codes."""
-
-    active: NDArray[np.int16]
-    row_of_study: NDArray[np.int64]
-    images: NDArray[np.int8]
-
-    @classmethod
-    def of(cls, codes: pd.DataFrame, truth: pd.DataFrame) -> "_Regressions":
-        rows, row_of_study = np.unique(codes.to_numpy(), axis=0, return_inverse=True)
-        images = np.ascontiguousarray(truth.to_numpy(np.int8).T)
-        return cls(active_columns(rows), row_of_study.reshape(-1), images)
-
-    def fit(self, weights: NDArray, start: NDArray, tolerance: float) -> NDArray:
-        """Coefficients, intercept last, shape (n_observations, p + 1, len(weights))."""
-        return firth.fit_replicates(
-            self.active, self.row_of_study, self.images, weights, start, tolerance
-        )
-
-
-_UNMEASURED = Estimate(value=float("nan"), replicates=np.full(1, np.nan), n=0)
+def _fit(codes: pd.DataFrame, truth: pd.DataFrame, resampling: Resampling) -> tuple:
+    """Fit on all studies, (n_observations, p + 1), and on resamples, with a last axis for them."""
+    rows, row_of_study = np.unique(codes.to_numpy(), axis=0, return_inverse=True)
+    images = np.ascontiguousarray(truth.to_numpy(np.int8).T)
+    design = (active_columns(rows), row_of_study.reshape(-1), images)
+    everyone = np.ones((1, len(truth)), np.uint8)
+    start = np.zeros((truth.shape[1], codes.shape[1] + 1))
+    point = firth.fit_replicates(*design, everyone, start, _SAMPLE_TOLERANCE)[..., 0].copy()
+    if np.isnan(point).any():
+        failed = truth.columns[np.isnan(point).any(axis=1)].tolist()
+        raise ValueError(f"the regressions of {failed} did not converge")
+    weights = resampling.drawn_rows(len(truth))
+    return point, firth.fit_replicates(*design, weights, point, _REPLICATE_TOLERANCE)
 
 
 def _centred(replicates: NDArray, value: float) -> NDArray:
     defined = replicates[~np.isnan(replicates)]
     return replicates + (value - defined.mean()) if defined.size else replicates
-
-
-def _turned(estimate: Estimate, upwards: bool) -> Estimate:
-    if upwards:
-        return estimate
-    return derive(np.negative, estimate)
-
-
-def _as_ratio(estimate: Estimate) -> tuple[float, float, float]:
-    low, high = estimate.interval()
-    return tuple(np.exp([estimate.value, low, high]))
 
 
 def _unusable_labels(codes: pd.DataFrame, minimum_occurrences: int) -> pd.DataFrame:

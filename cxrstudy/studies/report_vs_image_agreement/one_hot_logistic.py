@@ -20,16 +20,10 @@ MAX_NEWTON_STEPS = 100
 
 
 def active_columns(one_hot: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """List the columns that are set in each row, the intercept last.
+    """List the columns set in each row, the intercept ``p`` last, filled up with -1.
 
-    Parameters
-    ----------
-    one_hot : bool array, shape (n, p)
-
-    Returns
-    -------
-    int16 array, shape (n, most_active + 1)
-        Column numbers, the intercept as ``p``, filled up with -1.
+    >>> active_columns(np.array([[True, False, True], [False, False, False]])).tolist()
+    [[0, 2, 3], [3, -1, -1]]
     """
     n, p = one_hot.shape
     counts = one_hot.sum(axis=1)
@@ -101,26 +95,9 @@ def _gradient_and_hessian(active, y, balanced, penalty, beta):
 def fit(active, y, weight, penalty, start):
     """Fit by Newton's method until the gradient vanishes.
 
-    Parameters
-    ----------
-    active : int16 array, shape (n, m)
-        From `active_columns`.
-    y : int8 array, shape (n,)
-        Classes 1 and 0.
-    weight : float array, shape (n,)
-        How often each row counts; 0 leaves it out.
-    penalty : float
-        Inverse strength C of the L2 penalty.
-    start : float array, shape (p + 1,)
-        Coefficients to start from, intercept last.
-
-    Returns
-    -------
-    beta : float array, shape (p + 1,)
-    hessian : float array, shape (p + 1, p + 1)
-        Second derivatives at `beta`.
-    balanced : float array, shape (n,)
-        Weights after balancing the classes.
+    ``weight`` says how often each row counts, ``penalty`` is the inverse strength C of the L2
+    penalty. Returns the coefficients, shape (p + 1,) with the intercept last, the Hessian at
+    them, and the weights after balancing the classes.
     """
     balanced = _balanced_weights(y, weight)
     beta = start.copy()
@@ -163,17 +140,6 @@ def left_out_classes(active, y, weight, beta, hessian, balanced, penalty):
     One Newton step from the full fit. The row's own gradient goes, in closed form for a
     rank-one change of the Hessian; and the other rows count anew, because without the row the
     classes are balanced with other weights.
-
-    Parameters
-    ----------
-    active, y, weight, penalty
-        As for `fit`.
-    beta, hessian, balanced : float arrays
-        What `fit` returned.
-
-    Returns
-    -------
-    int8 array, shape (n,)
     """
     inverse = np.linalg.inv(hessian)
     answers = _class_gradients(active, y, balanced, penalty, beta) @ inverse
@@ -210,10 +176,6 @@ def leave_one_out_classes(active, y, penalty, beta):
     """Predict each row's class by a regression refitted without that row.
 
     The exact procedure of the paper; `left_out_classes` approximates it.
-
-    Returns
-    -------
-    int8 array, shape (n,)
     """
     classes = np.empty(y.size, dtype=np.int8)
     for i in numba.prange(y.size):

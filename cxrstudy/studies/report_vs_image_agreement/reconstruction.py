@@ -16,68 +16,37 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cxrstudy.agreement.compare import agree
-from cxrstudy.agreement.metrics import count_metric
-from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
+from cxrstudy.agreement import DEFAULT_RESAMPLING, Resampling, agree, count_metric
 from cxrstudy.agreement.result import LIMITS
 from cxrstudy.observations import apply_uncertainty_policy
+from cxrstudy.published import PublishedTable
+
+N_STUDIES = 500
+_REPORT = ("positive", "negative or blank", "uncertain")
 
 
 @dataclass(frozen=True)
 class ReconstructedTable:
-    """One condition's report label against image label.
-
-    Attributes
-    ----------
-    observation : str
-    image_positive : tuple of int
-        Report positive, report negative or blank, report uncertain, among image-positive studies.
-    image_negative : tuple of int
-        The same among image-negative studies.
-    solutions : int
-        How many pairs of uncertain counts print the same low F1 and low kappa.
-    """
+    """One condition's report label (positive, negative or blank, uncertain) by image label."""
 
     observation: str
     image_positive: tuple[int, int, int]
     image_negative: tuple[int, int, int]
-    solutions: int
-
-    @property
-    def uncertain(self) -> tuple[int, int]:
-        """Uncertain report labels among image-positive and image-negative studies."""
-        return self.image_positive[2], self.image_negative[2]
+    solutions: int  # pairs of uncertain counts that print the same low F1 and low kappa
 
     def as_row(self) -> dict[str, object]:
         """Lay the table out as one row for a page."""
-        words = ("positive", "negative or blank", "uncertain")
-        return {
-            "observation": self.observation,
-            **{
-                f"image +, report {word}": n
-                for word, n in zip(words, self.image_positive, strict=True)
-            },
-            **{
-                f"image -, report {word}": n
-                for word, n in zip(words, self.image_negative, strict=True)
-            },
-            "solutions": self.solutions,
+        sides = {"image +": self.image_positive, "image -": self.image_negative}
+        counts = {
+            f"{side}, report {word}": n
+            for side, numbers in sides.items()
+            for word, n in zip(_REPORT, numbers, strict=True)
         }
+        return {"observation": self.observation, **counts, "solutions": self.solutions}
 
     def studies(self) -> tuple[np.ndarray, np.ndarray]:
-        """Expand the table to one row for each study.
-
-        Returns
-        -------
-        truth : int array, shape (n,)
-            Image labels 1 and 0.
-        report : int array, shape (n,)
-            Report codes 1, 0 (negative or blank) and -1.
-        """
-        codes = np.array([1, 0, -1])
-        report = np.concatenate(
-            [np.repeat(codes, self.image_positive), np.repeat(codes, self.image_negative)]
-        )
+        """Expand to one image label (1, 0) and one report code (1, 0, -1) for each study."""
+        report = np.repeat([1, 0, -1, 1, 0, -1], self.image_positive + self.image_negative)
         truth = np.repeat([1, 0], [sum(self.image_positive), sum(self.image_negative)])
         return truth, report
 
@@ -86,43 +55,49 @@ def optimistic_scores(positives: int, missed: int, overcalled: int, n: int) -> t
     """F1 and kappa when every uncertain label equals the truth.
 
     Then only the counts of Table 3 are errors, so the score follows from them and from the
-    number of positives, whatever the number of uncertain labels.
+    number of image-positive studies, whatever the number of uncertain labels. With the uncertain
+    labels counted as missed and overcalled too, the score is the pessimistic one.
 
-    Parameters
-    ----------
-    positives : int
-        Image-positive studies.
-    missed, overcalled : int
-        Image positive and report negative; image negative and report positive (Table 3).
-    n : int
-        All studies.
-
-    Returns
-    -------
-    f1, kappa : float
+    >>> optimistic_scores(positives=4, missed=1, overcalled=1, n=10)[0]
+    0.75
     """
     true_positives = positives - missed
     counts = (n, positives, true_positives + overcalled, true_positives)
     return float(count_metric("f1", *counts)), float(count_metric("kappa", *counts))
 
 
-def pessimistic_scores(
-    positives: int, missed: int, overcalled: int, n: int, uncertain: tuple[int, int]
-) -> tuple[float, float]:
-    """F1 and kappa when every uncertain label is the opposite of the truth.
+def optimistic_table(positives: pd.Series, table3: PublishedTable) -> pd.DataFrame:
+    """Recompute Table 1's high_f1 and high_kappa from Table 3's counts, by observation."""
+    scores = {
+        name: optimistic_scores(positives[name], *table3.values.loc[name], n=N_STUDIES)
+        for name in positives.index
+    }
+    return pd.DataFrame(scores, index=["high_f1", "high_kappa"]).T
 
-    Parameters
-    ----------
-    positives, missed, overcalled, n : int
-        As in `optimistic_scores`.
-    uncertain : tuple of int
-        Uncertain labels among image-positive and image-negative studies.
 
-    Returns
-    -------
-    f1, kappa : float
-    """
-    return optimistic_scores(positives, missed + uncertain[0], overcalled + uncertain[1], n)
+def exceptions_in_words(cells: pd.DataFrame) -> str:
+    """Name the printed cells that the counts do not give."""
+    return "; ".join(
+        f"{row.row} {row.column} prints {row.published}, the counts give {row.measured:.5f}"
+        for row in cells[~cells["agrees"]].itertuples()
+    )
+
+
+def reconstruct_all(
+    positives: pd.Series, table3: PublishedTable, table1: PublishedTable
+) -> list[ReconstructedTable]:
+    """Rebuild the table of every condition from the image-positive studies and both tables."""
+    return [
+        reconstruct(
+            name,
+            positives[name],
+            *table3.values.loc[name],
+            *table1.values.loc[name, ["low_f1", "low_kappa"]],
+            n=N_STUDIES,
+            half_unit=table1.half_unit,
+        )
+        for name in positives.index
+    ]
 
 
 def reconstruct(
@@ -137,25 +112,8 @@ def reconstruct(
 ) -> ReconstructedTable:
     """Find the uncertain counts that print the published low F1 and low kappa.
 
-    Parameters
-    ----------
-    observation : str
-    positives, missed, overcalled, n : int
-        As in `optimistic_scores`.
-    low_f1, low_kappa : float
-        Published pessimistic scores; they are fitted here, so they test nothing.
-    half_unit : float
-        Half a unit of their last printed digit.
-
-    Returns
-    -------
-    ReconstructedTable
-        The best-fitting table, and how many others fit within rounding.
-
-    Raises
-    ------
-    ValueError
-        If no uncertain counts reproduce both scores within rounding.
+    These two are fitted here, so they test nothing. ``half_unit`` is half a unit of their last
+    printed digit.
     """
     at_most = (positives - missed, n - positives - overcalled)
     missing, wrong = np.meshgrid(*(np.arange(limit + 1) for limit in at_most), indexing="ij")
@@ -186,23 +144,15 @@ def resample_reconstructed(
 ) -> pd.DataFrame:
     """Give each rebuilt condition the intervals that its paper lacks.
 
-    Parameters
-    ----------
-    tables : list of ReconstructedTable
-    resampling : Resampling
-
-    Returns
-    -------
-    DataFrame
-        One row for each observation, bound (``low``: pessimistic, ``high``: optimistic) and
-        metric: estimate, low, high (BCa) and standard_error.
+    Rows are observation, bound (``low``: pessimistic, ``high``: optimistic) and metric, with BCa
+    limits and the bootstrap's standard error.
     """
     rows = []
     for table in tables:
         image, report = (pd.DataFrame({table.observation: column}) for column in table.studies())
         bounds = {
-            "low": apply_uncertainty_policy(report, "pessimistic", image),
-            "high": apply_uncertainty_policy(report, "optimistic", image),
+            bound: apply_uncertainty_policy(report, policy, image)
+            for bound, policy in (("low", "pessimistic"), ("high", "optimistic"))
         }
         scores = agree(image, bounds, resampling=resampling)
         for bound in bounds:
@@ -218,27 +168,26 @@ def resample_reconstructed(
     return pd.DataFrame(rows, columns=columns)
 
 
-def bound_average_interval(
-    values: pd.Series, standard_errors: pd.Series, level: float = 0.95
+def average_intervals(scores: pd.DataFrame) -> pd.DataFrame:
+    """Bound the interval of each average: if its parts' errors are independent, and at worst."""
+    rows = [
+        (bound, metric, part["estimate"].mean(), dependence, *limits)
+        for (bound, metric), part in scores.groupby(["bound", "metric"])
+        for dependence, limits in _average_limits(part["estimate"], part["standard_error"]).items()
+    ]
+    columns = ["bound", "metric", "estimate", "dependence", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _average_limits(
+    values: pd.Series, standard_errors: pd.Series
 ) -> dict[str, tuple[float, float]]:
-    """Bound the interval of an average whose parts' dependence is unknown.
+    """Give 95 % limits of the mean if errors are independent, and if all move together.
 
     The rebuilt tables say nothing of how errors on one condition go with errors on another. The
-    standard error of the mean is largest if all move together; independence is given beside it
-    for scale.
-
-    Parameters
-    ----------
-    values, standard_errors : Series
-        Score and bootstrap standard error of each condition.
-    level : float
-
-    Returns
-    -------
-    dict
-        ``independent`` and ``worst case``: low and high limit.
+    standard error of the mean is largest if all move together.
     """
-    mean, z, k = float(values.mean()), stats.norm.ppf(0.5 + level / 2), len(values)
+    mean, z, k = float(values.mean()), stats.norm.ppf(0.975), len(values)
     errors = {
         "independent": float(np.sqrt((standard_errors**2).sum()) / k),
         "worst case": float(standard_errors.sum() / k),

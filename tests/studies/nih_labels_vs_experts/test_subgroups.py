@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, precision_score, recall_score
 
 from cxrstudy.agreement import Resampling, agree
-from cxrstudy.studies.nih_labels_vs_experts.subgroups import agree_by_subgroup
+from cxrstudy.studies.nih_labels_vs_experts.subgroups import agree_by_subgroup, before_and_after
 
 METRICS = ("recall", "precision", "kappa")
 
@@ -33,7 +33,7 @@ def test_values_are_those_of_the_rows(tables):
     for level in ("AP", "PA"):
         rows = groups["view"] == level
         for metric, score in zip(METRICS, scores, strict=True):
-            estimate = found.estimate("m", "A", metric, "view", level)
+            estimate = found.agreement.estimate("m", f"A | view | {level}", metric)
             expected = score(truth.loc[rows, "A"], predictions["m"].loc[rows, "A"])
             assert estimate.value == pytest.approx(expected, abs=1e-12)
             assert estimate.n == rows.sum()
@@ -43,9 +43,10 @@ def test_all_rows_are_one_of_the_groups(tables):
     """The level of all rows is `agree` itself, replicate by replicate."""
     truth, predictions, groups, patients = tables
     options = {"metrics": METRICS, "resampling": Resampling(50, clusters=patients)}
-    found = agree_by_subgroup(truth, predictions, groups, **options).estimate("m", "A", "kappa")
+    found = agree_by_subgroup(truth, predictions, groups, **options).agreement
+    everyone = found.estimate("m", "A | all | all", "kappa")
     plain = agree(truth, predictions, **options).estimate("m", "A", "kappa")
-    np.testing.assert_allclose(found.replicates, plain.replicates, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(everyone.replicates, plain.replicates, rtol=0, atol=1e-12)
 
 
 def test_levels_share_their_resamples(tables):
@@ -58,7 +59,9 @@ def test_levels_share_their_resamples(tables):
         metrics=("recall",),
         resampling=Resampling(200, clusters=patients),
     )
-    first, second = (found.estimate("m", "A", "recall", "view", v) for v in ("AP", "PA"))
+    first, second = (
+        found.agreement.estimate("m", f"A | view | {level}", "recall") for level in ("AP", "PA")
+    )
     table = found.differences("m", {"view": ("AP", "PA")}).set_index("observation")
     assert table.loc["A", "estimate"] == first.value - second.value
     assert tuple(table.loc["A", ["low", "high"]]) == (first - second).interval()
@@ -76,6 +79,7 @@ def test_weights_change_what_they_should(tables):
         for given in (None, weights, np.full(400, 2.0))
     )
     np.testing.assert_allclose(doubled.change_from(plain, "m")["estimate"], 0, atol=1e-12)
+    assert "change" not in before_and_after(plain, doubled, "m")["images"].tolist()
     change = mixed.change_from(plain, "m").query("observation == 'A'").set_index("group")
     np.testing.assert_allclose(change.loc["view", "estimate"], 0, atol=1e-12)
     weighted = recall_score(truth["A"], predictions["m"]["A"], sample_weight=weights)

@@ -20,9 +20,8 @@ from cxrstudy.studies.nih_labels_vs_experts.terms import (
     compare_terms,
     overlap,
     relations_table,
+    sampling_by_group,
     sampling_fractions,
-    sampling_fractions_by_group,
-    with_age_band,
 )
 
 STRATUM = pd.Series(["x"] * 4 + ["y"] * 6, index=list("abcdefghij"), name="stratum")
@@ -63,13 +62,6 @@ def test_rows_follow_the_experts_order(small_nih):
     found = compare_terms(classes, small_nih, "rsna")
     assert found.text_mined["Normal"].tolist() == [1, 0]
     assert found.images["patient"].tolist() == [2, 1]
-
-
-def test_age_bands_close_on_the_left():
-    """17 is a child, 18 is not, and nobody is left without a band."""
-    ages = pd.DataFrame({"age": [0, 17, 18, 39, 40, 59, 60, 95]})
-    bands = with_age_band(ages)["age band"].tolist()
-    assert bands == ["0-17", "0-17", "18-39", "18-39", "40-59", "40-59", "60+", "60+"]
 
 
 def test_every_term_stands_in_the_crosswalk():
@@ -121,10 +113,10 @@ def test_fractions_by_hand():
     table = sampling_fractions(STRATUM, DRAWN)
     assert table["drawn"].tolist() == [2, 1]
     assert table["fraction"].tolist() == [0.5, 1 / 6]
-    groups = pd.DataFrame({"view": list("AABBAABBAA")}, index=STRATUM.index)
-    by_group = sampling_fractions_by_group(STRATUM, DRAWN, groups)
-    assert by_group.groupby("stratum")["images"].sum().tolist() == [4, 6]
-    assert by_group.query("level == 'A' and stratum == 'x'")["fraction"].item() == 1.0
+    images = pd.DataFrame({"view": list("AABBAABBAA"), "sex": "F", "age": 50}, STRATUM.index)
+    views = sampling_by_group(STRATUM, DRAWN, images).loc["view"]
+    assert views[["x, drawn", "y, drawn"]].sum().tolist() == [2, 1]
+    assert views.loc["A", "x, fraction"] == 1.0
 
 
 def test_the_real_draw_is_two_to_one_to_one(rsna, nih):
@@ -136,11 +128,9 @@ def test_the_real_draw_is_two_to_one_to_one(rsna, nih):
 
 def test_the_real_draw_did_not_depend_on_the_view(rsna, nih):
     """Within a stratum the same fraction of AP and PA images was drawn, to one point."""
-    table = sampling_fractions_by_group(
-        sampling_strata(nih), rsna.labels.index, nih.images[["view", "sex"]]
-    )
-    spread = table.groupby(["group", "stratum"])["fraction"].agg(np.ptp)
-    assert (spread < 0.01).all()
+    table = sampling_by_group(sampling_strata(nih), rsna.labels.index, nih.images)
+    fractions = table.loc[["view", "sex"], [f"{stratum}, fraction" for stratum in STRATA]]
+    assert (fractions.groupby("group").agg(np.ptp) < 0.01).all(axis=None)
 
 
 def test_two_expert_sources_on_the_same_images(google, rsna, nih):
