@@ -14,7 +14,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from cxrstudy.published.papers import PublishedTable, paper
-from cxrstudy.studies.published_tables.derivations import harmonic_mean
 
 AVERAGES = ("Average", "Weighted Average")
 """Rows of a published table that average its other rows."""
@@ -27,43 +26,34 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Printed:
-    """One or more figures as printed.
-
-    Attributes
-    ----------
-    cells : ndarray of float64
-        The printed figures, of any shape.
-    half_unit : float
-        Half a unit of the last printed digit; 0 for counts, which are exact.
-    """
+    """One or more figures as printed, of any shape; a missing one is refused."""
 
     cells: np.ndarray
-    half_unit: float
+    half_unit: float  # half a unit of the last printed digit; 0 for counts, which are exact
 
     def __init__(self, cells: ArrayLike, half_unit: float) -> None:
-        """Take any array-like; a missing figure is refused."""
         object.__setattr__(self, "cells", np.asarray(cells, dtype=np.float64))
         object.__setattr__(self, "half_unit", half_unit)
         if not np.isfinite(self.cells).all():
             raise ValueError(f"a printed figure is missing or not finite: {cells}")
 
+    def __float__(self) -> float:
+        """Return a single figure."""
+        return float(self.cells)
+
     def __str__(self) -> str:
-        """Write a single figure with the decimals that it was printed with."""
+        """Write a single figure with the decimals that it was printed with.
+
+        >>> print(Printed(0.9, half_unit=0.005))
+        0.90
+        """
         decimals = round(-np.log10(2 * self.half_unit)) if self.half_unit else 0
-        return f"{float(self.cells):.{decimals}f}"
+        return f"{float(self):.{decimals}f}"
 
 
 @dataclass(frozen=True)
 class Derived:
-    """What printed figures imply: the value as printed and the range that rounding leaves.
-
-    Attributes
-    ----------
-    value : float
-        Result of the printed figures.
-    low, high : float
-        Smallest and largest result of figures that would print the same.
-    """
+    """What printed figures imply: the value as printed and the range that rounding leaves."""
 
     value: float
     low: float
@@ -75,35 +65,40 @@ class Derived:
         Two ranges that touch at one edge do not count: a single quantity printed as 0.257 and as
         0.258 would have to be 0.2575 exactly.
         """
-        gap = max(self.low - float(published.cells), float(published.cells) - self.high)
+        gap = max(self.low - float(published), float(published) - self.high)
         return gap <= _TOLERANCE or gap < published.half_unit - _TOLERANCE
 
     def __format__(self, spec: str) -> str:
-        """Write value and range, such as ``+3.8 (+3.4 to +4.1)`` for ``+.1f``."""
+        """Write value and range.
+
+        >>> f"{Derived(3.81, 3.43, 4.12):+.1f}"
+        '+3.8 (+3.4 to +4.1)'
+        """
         return f"{self.value:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
 
 
 def printed_cells(
     table: PublishedTable, rows: str | Iterable[str], columns: str | Iterable[str]
 ) -> Printed:
-    """Take cells of a published table with their rounding.
-
-    Parameters
-    ----------
-    table : PublishedTable
-    rows, columns : str or iterable of str
-        A name drops the axis, as in ``DataFrame.loc``.
-
-    Returns
-    -------
-    Printed
-    """
+    """Take cells of a published table with their rounding; a name drops the axis."""
     rows, columns = (key if isinstance(key, str) else list(key) for key in (rows, columns))
     return Printed(table.values.loc[rows, columns], table.half_unit)
 
 
 def printed_fact(paper_key: str, fact: str) -> Printed:
-    """Take a single printed number with its rounding; a number without decimals is a count."""
+    """Take a single printed number with its rounding; a number without decimals is a count.
+
+    Parameters
+    ----------
+    paper_key : str
+        One of `cxrstudy.published.PAPERS`.
+    fact : str
+        Key among the paper's facts.
+
+    Returns
+    -------
+    Printed
+    """
     entry = paper(paper_key)["facts"][fact]
     half_unit = 0.5 * 10.0 ** -entry["decimals"] if "decimals" in entry else 0.0
     return Printed(entry["value"], half_unit)
@@ -115,22 +110,10 @@ def propagate_rounding(derive: Callable[..., float], *figures: Printed) -> Deriv
     The range is exact for a `derive` that is monotone in each figure, whatever the others are:
     means, ratios of positive figures, maxima. It then lies between two corners of the box of
     rounding errors. Unlike step-by-step interval arithmetic this stays exact where a figure
-    enters twice.
+    enters twice. A `derive` that is not monotone is refused where a corner shows it.
 
-    Parameters
-    ----------
-    derive : callable
-        Takes one array for each of `figures` and returns a number.
-    *figures : Printed
-
-    Returns
-    -------
-    Derived
-
-    Raises
-    ------
-    ValueError
-        If a corner does not bound the value, so that `derive` cannot be monotone.
+    >>> propagate_rounding(np.mean, Printed([0.52, 0.46], half_unit=0.005))
+    Derived(value=0.49, low=0.485, high=0.495)
     """
     centre = np.concatenate([figure.cells.ravel() for figure in figures])
     reach = np.concatenate([np.full(figure.cells.size, figure.half_unit) for figure in figures])
@@ -150,38 +133,20 @@ def propagate_rounding(derive: Callable[..., float], *figures: Printed) -> Deriv
     return derived
 
 
-def compare_printed(
-    name: str, derived: Derived, published: Printed | None = None
-) -> dict[str, object]:
-    """Make one row that sets a printed result beside what the paper's other figures imply.
+def exactly(printed: Printed) -> Derived:
+    """Take a single printed figure as it stands, to set it beside the same figure elsewhere."""
+    return propagate_rounding(float, printed)
 
-    Parameters
-    ----------
-    name : str
-    derived : Derived
-    published : Printed, optional
-        None for a figure that the paper does not print.
 
-    Returns
-    -------
-    dict
-        figure, published (as printed), recomputed, low, high, consistent ("yes", "no", or empty).
-    """
-    verdict = "" if published is None else "yes" if derived.admits(published) else "no"
-    return {
-        "figure": name,
-        "published": "" if published is None else str(published),
-        "recomputed": derived.value,
-        "low": derived.low,
-        "high": derived.high,
-        "consistent": verdict,
-    }
+def between(low: Printed, high: Printed) -> Derived:
+    """Range between two printed bounds, their rounding included; it has no value of its own."""
+    return Derived(np.nan, float(low) - low.half_unit, float(high) + high.half_unit)
 
 
 def compare_all(
     derived: Mapping[str, Derived], published: Mapping[str, Printed] | None = None
 ) -> pd.DataFrame:
-    """Make a table of `compare_printed`, one row for each derived figure.
+    """Set printed results beside what the paper's other figures imply.
 
     Parameters
     ----------
@@ -192,44 +157,44 @@ def compare_all(
     Returns
     -------
     DataFrame
+        One row for each derived figure: figure, published (as printed), recomputed, low, high,
+        consistent ("yes", "no", or empty where nothing is printed).
     """
     published = published or {}
     if unknown := published.keys() - derived.keys():
         raise KeyError(f"printed, but not derived: {sorted(unknown)}")
-    return pd.DataFrame(
-        compare_printed(name, figure, published.get(name)) for name, figure in derived.items()
-    )
+    return pd.DataFrame(_row(name, each, published.get(name)) for name, each in derived.items())
 
 
-def between(low: Printed, high: Printed) -> Derived:
-    """Range between two printed bounds, their rounding included; it has no value of its own."""
-    return Derived(np.nan, float(low.cells) - low.half_unit, float(high.cells) + high.half_unit)
+def _row(name: str, derived: Derived, published: Printed | None) -> dict[str, object]:
+    verdict = "" if published is None else "yes" if derived.admits(published) else "no"
+    printed = "" if published is None else str(published)
+    numbers = {"recomputed": derived.value, "low": derived.low, "high": derived.high}
+    return {"figure": name, "published": printed, **numbers, "consistent": verdict}
 
 
 def tally(checks: pd.DataFrame) -> dict[str, int]:
-    """Count printed results and consistent ones, as `cxrstudy.claims.record` takes them."""
+    """Count printed results and consistent ones, as `cxrstudy.claims.record` takes them.
+
+    Parameters
+    ----------
+    checks : DataFrame
+        From `compare_all`.
+
+    Returns
+    -------
+    dict
+        cells and matching.
+    """
     printed = checks[checks["consistent"] != ""]
     return {"cells": len(printed), "matching": int((printed["consistent"] == "yes").sum())}
 
 
 def check_averages(table: PublishedTable, weights: pd.Series) -> pd.DataFrame:
-    """Recompute a table's average rows from its other rows.
-
-    Parameters
-    ----------
-    table : PublishedTable
-        Holds the rows `AVERAGES`.
-    weights : Series
-        Exact weight of each other row in the weighted average.
-
-    Returns
-    -------
-    DataFrame
-        Rows of `compare_printed`, one for each average and column.
-    """
+    """Recompute a table's `AVERAGES` from its other rows, whose exact weights are given."""
     shares = {"Average": None, "Weighted Average": weights.to_numpy(dtype=np.float64)}
     return pd.DataFrame(
-        compare_printed(
+        _row(
             f"{table.where}: {average}, {column}",
             propagate_rounding(
                 partial(np.average, weights=shares[average]),
@@ -243,42 +208,32 @@ def check_averages(table: PublishedTable, weights: pd.Series) -> pd.DataFrame:
 
 
 def check_differences(printed: Column, minuend: Column, subtrahend: Column) -> pd.DataFrame:
-    """Recompute printed differences from the two columns that they compare.
-
-    Parameters
-    ----------
-    printed, minuend, subtrahend : tuple of PublishedTable and str
-        A table and the name of a column; the tables share the row names of the first.
-
-    Returns
-    -------
-    DataFrame
-        Rows of `compare_printed`, one for each row of the first table.
-    """
+    """Recompute a printed column of differences, row by row, from the two that it compares."""
+    table, column = printed
     return pd.DataFrame(
-        compare_printed(
-            f"{printed[0].where}: {row}",
+        _row(
+            f"{table.where}: {row}",
             propagate_rounding(
                 np.subtract,
-                *(printed_cells(table, row, column) for table, column in (minuend, subtrahend)),
+                *(printed_cells(part, row, key) for part, key in (minuend, subtrahend)),
             ),
-            printed_cells(printed[0], row, printed[1]),
+            printed_cells(table, row, column),
         )
-        for row in printed[0].values.index
+        for row in table.values.index
     )
 
 
-def check_f1(table: PublishedTable, precision: str, recall: str, f1: str) -> pd.DataFrame:
-    """Recompute printed F1 from printed precision and recall, one row for each of the table's."""
+def check_f1(table: PublishedTable) -> pd.DataFrame:
+    """Recompute printed micro F1 from printed precision and recall, row by row."""
     return pd.DataFrame(
-        compare_printed(
+        _row(
             f"{table.where}: {row}",
             propagate_rounding(
-                harmonic_mean,
-                printed_cells(table, row, precision),
-                printed_cells(table, row, recall),
+                lambda precision, recall: 2 * precision * recall / (precision + recall),
+                printed_cells(table, row, "micro_precision"),
+                printed_cells(table, row, "micro_recall"),
             ),
-            printed_cells(table, row, f1),
+            printed_cells(table, row, "micro_f1"),
         )
         for row in table.values.index
     )
