@@ -66,12 +66,12 @@ CARDS: dict[str, Card] = {
 
 
 def evidence_table() -> pd.DataFrame:
-    """Say what is measured on the page of the kernels, what is counted, and what is neither.
+    """Say what is measured, what is counted and what is neither, as the records have it.
 
     Returns
     -------
     DataFrame of str
-        Columns question and evidence; read from the records, so that it changes with them.
+        Columns question and evidence.
     """
     gpu_rows, checks, prices = (load_recorded(name) for name in ("kernels", CHECKS, PRICES))
     hardware = recorded_hardware()
@@ -105,13 +105,7 @@ def _where(recorded: pd.DataFrame) -> str:
 
 
 def kernel_families() -> pd.DataFrame:
-    """List the families, the workloads that stand for them, and what they replace.
-
-    Returns
-    -------
-    DataFrame of str
-        Columns family, workload and replaces.
-    """
+    """List the families, the workloads that stand for them, and what they replace."""
     return load_recorded(WORKLOADS)[["family", "workload", "replaces"]]
 
 
@@ -130,7 +124,7 @@ def loss_inputs(
 class _Traffic(TorchDispatchMode):
     """Add up the bytes of every operation's inputs and outputs; views move nothing."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.rows: list[tuple[str, int]] = []
 
@@ -159,17 +153,12 @@ def eager_traffic(run) -> pd.DataFrame:
 
 
 def naive_bce(n_rows: int = 1000) -> pd.DataFrame:
-    """Count what the masked loss and its gradient read and write in eager torch.
-
-    Parameters
-    ----------
-    n_rows : int
-        Rows of 14 labels.
+    """Count what the masked loss of `n_rows` rows of 14 labels reads and writes in eager torch.
 
     Returns
     -------
     DataFrame
-        Columns operation, calls, bytes and bytes_per_label, largest first.
+        Columns operation, calls, bytes and bytes_per_label, largest first; the gradient included.
     """
     logits, labels = loss_inputs(n_rows)["bce"]
     traffic = eager_traffic(
@@ -179,11 +168,7 @@ def naive_bce(n_rows: int = 1000) -> pd.DataFrame:
 
 
 def loss_traffic(n_rows: int = 1000) -> pd.DataFrame:
-    """Compare bytes of a logit in eager torch with those of its kernel.
-
-    Parameters
-    ----------
-    n_rows : int
+    """Compare the bytes that a logit costs in eager torch, on `n_rows` rows, and in its kernel.
 
     Returns
     -------
@@ -241,17 +226,7 @@ def floor_table(card: Card, works: pd.DataFrame | None = None) -> pd.DataFrame:
 
 
 def checks_in_words(checks: pd.DataFrame) -> pd.DataFrame:
-    """Print errors to two digits, and say where there is none.
-
-    Parameters
-    ----------
-    checks : DataFrame
-        Recorded, with columns error and allowed.
-
-    Returns
-    -------
-    DataFrame
-    """
+    """Print the columns error and allowed to two digits, and say where there is none."""
     columns = checks[["error", "allowed"]]
     words = columns.map(lambda error: f"{error:.1e}" if error else "0 (exact)")
     return checks.assign(**words)
@@ -288,10 +263,6 @@ def roofline(floors: pd.DataFrame, card: Card, measured: pd.DataFrame) -> Axes:
     card : Card
     measured : DataFrame
         From `measured_on`.
-
-    Returns
-    -------
-    Axes
     """
     use_book_style()
     _, axes = plt.subplots()
