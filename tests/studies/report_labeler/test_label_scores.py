@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import f1_score, recall_score
 
 from cxrstudy.agreement import Resampling, agree
-from cxrstudy.studies.report_labeler.scores import (
+from cxrstudy.studies.report_labeler.label_scores import (
     pool_observations,
     resampling_of_cells,
     score_readings,
@@ -30,8 +30,7 @@ def tables():
 @pytest.fixture(scope="module")
 def scores(tables):
     return score_readings(
-        *tables, averaged=NAMES[:3], findings=NAMES[1:], contrasts=[("whole", "part")],
-        resampling=Resampling(50, clusters=np.arange(N) // 2),
+        *tables, NAMES[:3], Resampling(50, clusters=np.arange(N) // 2), [("whole", "part")]
     )  # fmt: skip
 
 
@@ -40,7 +39,7 @@ def _value(table, reading, policy, observation, metric):
     return table.set_index(keys).loc[(reading, policy, observation, metric), "estimate"]
 
 
-@pytest.mark.parametrize(("policy", "value"), [("uncertain as 1", 1), ("uncertain as 0", 0)])
+@pytest.mark.parametrize(("policy", "value"), [("ones", 1), ("zeros", 0)])
 def test_scores_are_scikit_learns(tables, scores, policy, value):
     """One observation, both macro averages and the micro average."""
     codes, labels = tables
@@ -87,7 +86,7 @@ def test_the_macro_difference_is_over_findings(tables, scores):
         ])
         for name, table in labels.items()
     }  # fmt: skip
-    found = scores.macro_difference("whole", "part", "uncertain as 1", "recall")
+    found = scores.macro_difference("whole", "part", "ones", "recall")
     assert found.value == pytest.approx(recall["whole"] - recall["part"], abs=1e-12)
     assert found.value > 0 and found.replicates.size == 50
     assert found.jackknife.size == N // 2
