@@ -41,7 +41,11 @@ class Card:
 
     @property
     def instructions_per_second(self) -> float:
-        """Instructions of single threads: four warps of 32 issue in each cycle."""
+        """Instructions of single threads: four warps of 32 issue in each cycle.
+
+        >>> Card("toy", bytes_per_second=1.0, multiprocessors=2, hertz=10.0).instructions_per_second
+        2560.0
+        """
         return self.multiprocessors * _LANES_PER_CYCLE * self.hertz
 
     @property

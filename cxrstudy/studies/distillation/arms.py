@@ -64,14 +64,7 @@ class DividedReports:
 def openi_for_distillation(max_reports: int = 0) -> DividedReports:
     """Load OpenI with its MeSH codes and divide it by a hash of the text.
 
-    Parameters
-    ----------
-    max_reports : int
-        Only so many reports, those with the smallest hashes; 0 for all.
-
-    Returns
-    -------
-    DividedReports
+    With `max_reports` only so many are loaded, those with the smallest hashes.
     """
     reports = load_reports()
     texts = pd.Series(
@@ -178,21 +171,8 @@ def train_arms(
 ) -> dict[str, TrainedArm]:
     """Train every arm's students on its teacher's labels of the training reports.
 
-    Parameters
-    ----------
-    arms : sequence of Arm
-    reports : DividedReports
-    folder : path
-        Keeps every finished training, so that a stopped study resumes.
-    splice_until : int
-        See `augment_reports`.
-    n_jobs : int
-        Processes of one thread each; -1 for as many as there are cores.
-
-    Returns
-    -------
-    dict of str to TrainedArm
-        By the arm's name.
+    The folder keeps every finished training, so that a stopped study resumes; each of the
+    `n_jobs` processes (-1: one for each core) has one thread.
     """
     held_out, training = reports.measuring_texts, reports.training_texts
     lessons: dict[int, tuple] = {}

@@ -40,16 +40,8 @@ WORDS: dict[str, str] = _ARMS | {
 class ArmScores:
     """Scores of trained arms against human codes, with intervals over reports and seeds.
 
-    Parameters
-    ----------
-    arms : mapping of str to TrainedArm
-    reports : DividedReports
-    rules : callable
-        The labeler that every arm is compared with: the rules without injected errors.
-    resampling : Resampling
-        Of seeds and of reports, in which equal texts stay together.
-    min_events : int
-        Findings with fewer coded positives leave the averages.
+    All arms are compared with the rules without injected errors. Equal texts are drawn together;
+    findings with fewer than `min_events` coded positives leave the averages.
     """
 
     def __init__(
@@ -99,13 +91,7 @@ class ArmScores:
         return self._over_seeds([a - b for a, b in pairs])
 
     def table(self, names: Sequence[str] | None = None) -> pd.DataFrame:
-        """Tabulate the macro F1 of students and teachers and their differences.
-
-        Returns
-        -------
-        DataFrame
-            Tidy: columns arm, seeds, measure, estimate, low, high.
-        """
+        """Tabulate macro F1 of students and teachers and their differences, of all arms or some."""
         measures = {
             "student": self.student,
             "teacher": self.teacher,
@@ -132,13 +118,7 @@ class ArmScores:
         return pd.concat([table, pd.DataFrame(rows)[list(table)]])
 
     def by_finding(self, names: Sequence[str]) -> pd.DataFrame:
-        """Tabulate the students' gain over their teacher for each finding with enough positives.
-
-        Returns
-        -------
-        DataFrame
-            Tidy: columns finding, arm, estimate, low, high.
-        """
+        """Tabulate the students' gain over their teacher for each finding with enough positives."""
         few = {finding for _, finding in self.agreement.too_few}
         rows = [
             {"finding": finding, "arm": name} | self.minus_teacher(name, finding).row()
@@ -176,22 +156,11 @@ def claims_table(estimates: Mapping[str, Estimate]) -> pd.DataFrame:
 
 
 def agreement_with_teacher(arms: Mapping[str, TrainedArm], reports: DividedReports) -> pd.DataFrame:
-    """Score how well students repeat their teacher on held-out reports.
+    """Score how well students repeat their teacher on held-out reports, as means over seeds.
 
-    A held-out report may consist of sentences that also stand in training reports. Those that
-    share none show what a student makes of new words.
-
-    Parameters
-    ----------
-    arms : mapping of str to TrainedArm
-    reports : DividedReports
-
-    Returns
-    -------
-    DataFrame
-        Columns arm, held-out reports (all, or those that share no sentence with the training),
-        n, micro F1, macro F1 (present or uncertain; findings that the teacher asserts in at least
-        five of the reports), findings, parameters; means over seeds.
+    F1 is of present or uncertain. A held-out report may consist of sentences that also stand in
+    training reports; those that share none show what a student makes of new words. The macro mean
+    runs over findings that the teacher asserts in at least five of the reports.
     """
     shared = np.asarray(shares_sentence(reports.measuring_texts, reports.training_texts))
     parts = {"all": np.ones(len(shared), dtype=bool), "no shared sentence": ~shared}

@@ -24,16 +24,8 @@ CONFUSIONS: Mapping[str, str] = {
 def variant_table(texts: Sequence[str]) -> pd.DataFrame:
     """Count what each variant of the rules changes, and where the variants disagree.
 
-    Parameters
-    ----------
-    texts : sequence of str
-
-    Returns
-    -------
-    DataFrame
-        Columns variant, labels changed, share of asserted labels (changed labels by those that
-        the complete rules call present or uncertain). The last row counts labels on which not
-        all variants agree.
+    Asserted labels are those that the complete rules call present or uncertain. The last row
+    counts labels on which not all variants agree.
     """
     classes = np.stack([classes_from_codes(variant(texts)) for variant in rule_variants()])
     complete = classes[0]

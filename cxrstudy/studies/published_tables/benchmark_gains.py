@@ -47,13 +47,7 @@ def claimed_gain(group: str) -> Printed:
 
 
 def chexbench_gains() -> dict[str, pd.DataFrame]:
-    """Recompute CheXagent's gain over each group of models under every averaging of CheXbench.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        By group (general_domain, medical_domain), as `gains_under_every_averaging`.
-    """
+    """Recompute CheXagent's gain over each group of models under every averaging of CheXbench."""
     table = published_table("chexagent", "chexbench")
     rows = list(table.values.index)
     row_sets = {"14 rows": rows, "11 rows": [row for row in rows if row.startswith(_PERCEPTION)]}

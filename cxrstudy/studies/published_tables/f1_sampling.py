@@ -111,16 +111,7 @@ def printed_f1_errors(table: PublishedTable, model: str, n_draws: int, seed: int
 def chexreason_errors(n_draws: int, seed: int) -> pd.DataFrame:
     """Tabulate what ChexReason's Table 5 says of reinforcement learning, and how surely.
 
-    Parameters
-    ----------
-    n_draws, seed : int
-        Of the posterior draws for each printed F1.
-
-    Returns
-    -------
-    DataFrame
-        By label: positives, difference (F1 after minus before), new and old (the standard errors
-        of either).
+    By label: positives, difference (F1 after minus before), and the standard errors of either.
     """
     table = chexreason_tables()["CheXpert"]
     errors = {
@@ -227,24 +218,10 @@ def macro_difference(
 ) -> pd.DataFrame:
     """Interval of the difference of two macro averages under stated correlations.
 
-    Parameters
-    ----------
-    name : str
-        What is compared.
-    difference : float
-        Printed difference of the averages.
-    errors : tuple of array-like
-        Standard errors of the terms of either average, which are independent of each other.
-    correlations : iterable of float
-        Correlation of the two models' errors on the same term.
-
-    Returns
-    -------
-    DataFrame
-        One row for each correlation: comparison, correlation, estimate, low, high,
-        standard_error, detectable (the smallest true difference that a two-sided 5 % test finds
-        four times out of five) and more_cases (factor on the test set's size at which the printed
-        difference becomes detectable).
+    The standard errors are of the terms of either average, which are independent of each other; a
+    correlation is that of two models' errors on the same term. ``detectable`` is the smallest true
+    difference that a two-sided 5 % test finds four times out of five, ``more_cases`` the factor on
+    the test set's size at which the printed difference becomes detectable.
     """
     first, second = map(np.asarray, errors)
     table = pd.DataFrame({"comparison": name, "correlation": list(correlations)})

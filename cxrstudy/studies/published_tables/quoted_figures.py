@@ -1,6 +1,7 @@
 """What each paper's printed cells imply for the figures that it quotes elsewhere."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -60,18 +61,14 @@ def left_for_support_devices() -> dict[str, Derived]:
     table4 = published_table("visualchexbert", "table4")
     positives = published_table("visualchexbert", "positives").values["positives"]
     others = positives.drop("Support Devices")
-    weights = {
-        "Average": (np.ones(len(others)), 1.0),
-        "Weighted Average": (others.to_numpy(), positives["Support Devices"]),
-    }
     cells = printed_cells(table4, others.index, "zero_one")
+    plain = partial(missing_term, other_weights=np.ones(len(others)), weight=1)
+    weighted = partial(
+        missing_term, other_weights=others.to_numpy(), weight=positives["Support Devices"]
+    )
     return {
-        average: propagate_rounding(
-            lambda mean, rest, w=others_weights, own=own: missing_term(mean, rest, w, own),
-            printed_cells(table4, average, "zero_one"),
-            cells,
-        )
-        for average, (others_weights, own) in weights.items()
+        average: propagate_rounding(solve, printed_cells(table4, average, "zero_one"), cells)
+        for average, solve in (("Average", plain), ("Weighted Average", weighted))
     }
 
 
@@ -144,11 +141,8 @@ def relative_change(new: np.ndarray, old: np.ndarray) -> float:
 def changes_by_reinforcement() -> dict[str, Derived]:
     """Percentage changes of macro F1 from supervised fine-tuning to reinforcement learning.
 
-    Returns
-    -------
-    dict of str to Derived
-        As printed on either site, on CheXpert over the labels of NIH, and the share of Lung
-        Opacity in the change on CheXpert.
+    As printed on either site, on CheXpert over the labels of NIH, and the share of Lung Opacity in
+    the change on CheXpert.
     """
     tables, labels = chexreason_tables(), chexreason_labels()
     opacity = labels["CheXpert"].index("Lung Opacity")
@@ -169,14 +163,6 @@ def changes_by_reinforcement() -> dict[str, Derived]:
             printed_cells(tables[site], rows, SUPERVISED),
         )
         for name, (derive, site, rows) in readings.items()
-    }
-
-
-def printed_changes() -> dict[str, Printed]:
-    """Return the two changes that ChexReason's abstract prints, in percent."""
-    return {
-        "CheXpert, 14 labels": printed_fact("chexreason", "chexpert_gain_percent"),
-        "NIH, 9 labels": printed_fact("chexreason", "nih_drop_percent"),
     }
 
 

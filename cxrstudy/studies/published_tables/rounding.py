@@ -86,19 +86,7 @@ def printed_cells(
 
 
 def printed_fact(paper_key: str, fact: str) -> Printed:
-    """Take a single printed number with its rounding; a number without decimals is a count.
-
-    Parameters
-    ----------
-    paper_key : str
-        One of `cxrstudy.published.PAPERS`.
-    fact : str
-        Key among the paper's facts.
-
-    Returns
-    -------
-    Printed
-    """
+    """Take a single printed number with its rounding; a number without decimals is a count."""
     entry = paper(paper_key)["facts"][fact]
     half_unit = 0.5 * 10.0 ** -entry["decimals"] if "decimals" in entry else 0.0
     return Printed(entry["value"], half_unit)
@@ -174,18 +162,7 @@ def _row(name: str, derived: Derived, published: Printed | None) -> dict[str, ob
 
 
 def tally(checks: pd.DataFrame) -> dict[str, int]:
-    """Count printed results and consistent ones, as `cxrstudy.claims.record` takes them.
-
-    Parameters
-    ----------
-    checks : DataFrame
-        From `compare_all`.
-
-    Returns
-    -------
-    dict
-        cells and matching.
-    """
+    """Count printed results and consistent ones, as `cxrstudy.claims.record` takes them."""
     printed = checks[checks["consistent"] != ""]
     return {"cells": len(printed), "matching": int((printed["consistent"] == "yes").sum())}
 

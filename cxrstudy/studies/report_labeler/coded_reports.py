@@ -119,13 +119,7 @@ class CodedReports:
         return pd.Series(texts, index=sections.index, dtype=object)
 
     def label_readings(self) -> dict[str, pd.DataFrame]:
-        """Label every report under every reading.
-
-        Returns
-        -------
-        dict of str to DataFrame, each of shape (n_reports, n_observations)
-            Codes 1, 0, -1 and NaN for the coded observations, by reading.
-        """
+        """Label every report under every reading: 1, 0, -1 and NaN for the coded observations."""
         return {
             reading: label_reports(self.texts(reading).tolist())
             .set_axis(self.sections.index)
@@ -159,9 +153,8 @@ def load_coded_reports(
     Raises
     ------
     ValueError
-        If there is no such part.
-    LabelTableError, ReportFileError
-        If only one of the paths is given, a file breaks its rules, or the two share no id.
+        If the part is unknown, only one of the paths is given, a file breaks its rules, or the two
+        share no id.
     DataNotAvailableError
         If OpenI is wanted and not at hand.
     """

@@ -32,19 +32,7 @@ _COLUMNS = ["observation", "error", *Quote._fields, "codes"]
 
 
 def error_counts(codes: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """Count, for each observation, the reports in which labeler and codes differ.
-
-    Parameters
-    ----------
-    codes, labels : DataFrame, shape (n_reports, n_observations)
-        1, 0 and NaN; of the labels also -1.
-
-    Returns
-    -------
-    DataFrame of int
-        Indexed by observation; columns coded, both, the two of `ERRORS`, and uncertain labels
-        that are coded and not coded.
-    """
+    """Count, for each observation, the reports by what codes and labels say of it."""
     coded, not_coded = codes == POSITIVE, codes == NEGATIVE
     false_positive, false_negative = _error_masks(codes, labels)
     uncertain = labels == UNCERTAIN
@@ -65,19 +53,7 @@ def error_quotes(reports: CodedReports, labels: pd.DataFrame) -> pd.DataFrame:
 
     Which errors are shown is decided by the hash of their text, so nobody picked them. An error
     without a word to point at, such as a code of which no word stands in the report, is passed
-    over, and so is a report that is too short to be quoted.
-
-    Parameters
-    ----------
-    reports : CodedReports
-    labels : DataFrame, shape (n_reports, n_observations)
-        Labels of findings and impression.
-
-    Returns
-    -------
-    DataFrame of str
-        Columns observation, error, before, evidence, after and codes; no row if the reports may
-        not be quoted.
+    over, and so is a report that is too short to be quoted. Own reports give no row.
     """
     if not reports.may_be_quoted:
         return pd.DataFrame(columns=_COLUMNS, dtype="str")

@@ -1,19 +1,12 @@
 """Scores of a labeler against human codes: by observation, as macro and as micro average."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement import (
-    MACRO_AVERAGE,
-    WEIGHTED_AVERAGE,
-    Agreement,
-    Estimate,
-    Resampling,
-    agree,
-)
+from cxrstudy.agreement import MACRO_AVERAGE, Agreement, Resampling, agree
 from cxrstudy.agreement.result import mean_estimate
 from cxrstudy.data.openi import NO_FINDING
 from cxrstudy.observations import apply_uncertainty_policy
@@ -27,48 +20,7 @@ from cxrstudy.studies.report_labeler.coded_reports import (
 POLICIES = ("ones", "zeros")
 """What an uncertain label counts as."""
 
-
-@dataclass(frozen=True, eq=False)
-class LabelerScores:
-    """Scores of several readings under both policies, and their differences."""
-
-    by_observation: Agreement  # each observation, and the macro average over the chosen ones
-    macro_of_findings: Agreement  # the macro average over these without No Finding
-    pooled: Agreement  # the micro average: all cells of all findings as one column
-    averaged: tuple[str, ...]  # observations of the macro average
-
-    def macro_difference(self, first: str, second: str, policy: str, metric: str) -> Estimate:
-        """Subtract two readings' macro averages over the findings."""
-        name = " - ".join(_method(reading, policy) for reading in (first, second))
-        return self.macro_of_findings.estimate(name, MACRO_AVERAGE, metric)
-
-    def table(self) -> pd.DataFrame:
-        """Tidy table of every score, and of the differences that were asked for.
-
-        Returns
-        -------
-        DataFrame
-            Columns reading (of a difference ``"first - second"``), policy, observation, metric,
-            estimate, low, high, n, positives, undefined and too_few. The two macro averages and
-            the micro average come last.
-        """
-        single, pooled = self.by_observation.table(), self.pooled.table()
-        averages = [MACRO_AVERAGE, WEIGHTED_AVERAGE]
-        macro = single[single["observation"] == MACRO_AVERAGE]
-        n_findings = sum(name != NO_FINDING for name in self.averaged)
-        table = pd.concat(
-            [
-                single[~single["observation"].isin(averages)],
-                macro.assign(observation=f"Macro, {len(self.averaged)} observations"),
-                self.macro_of_findings.table().assign(observation=f"Macro, {n_findings} findings"),
-                pooled[~pooled["observation"].isin(averages)],
-            ],
-            ignore_index=True,
-        )
-        names = pd.DataFrame(
-            map(_reading_and_policy, table["method"]), columns=["reading", "policy"]
-        )
-        return pd.concat([names, table.drop(columns="method")], axis=1)
+_METRICS = ("precision", "recall", "f1")
 
 
 def score_readings(
@@ -77,59 +29,70 @@ def score_readings(
     averaged: Sequence[str],
     resampling: Resampling,
     contrasts: Sequence[tuple[str, str]] = (),
-) -> LabelerScores:
-    """Score the labels of several readings against human codes, on shared resamples of texts.
+) -> Agreement:
+    """Score the labels of several readings under both policies, on shared resamples of texts.
 
-    Parameters
-    ----------
-    codes : DataFrame, shape (n_reports, n_observations)
-        1, 0 and NaN. The cells of all observations but No Finding make the micro average.
-    labels : mapping of str to DataFrame
-        Reading to label codes on the same rows and columns.
-    averaged : sequence of str
-        Observations of the macro averages; each has 10 coded positives and negatives or more.
-    resampling : Resampling
-        Of reports; those with the same text are drawn together.
-    contrasts : sequence of (str, str)
-        Pairs of readings whose difference is reported.
-
-    Returns
-    -------
-    LabelerScores
+    A method is named ``"reading, policy"``. Beside the observations stand two macro averages, over
+    `averaged` and over the findings among them, and the micro average over all findings, which are
+    all observations but No Finding. Pairs of readings are contrasted.
     """
     findings = [name for name in codes if name != NO_FINDING]
+    judged = [name for name in averaged if name in findings]
     methods = {
-        _method(reading, policy): apply_uncertainty_policy(table, policy)
+        f"{reading}, {policy}": apply_uncertainty_policy(table, policy)
         for policy in POLICIES
         for reading, table in labels.items()
     }
-    paired = [
-        (_method(first, policy), _method(second, policy))
-        for policy in POLICIES
-        for first, second in contrasts
-    ]
-    options = {"metrics": ("precision", "recall", "f1"), "min_events": MINIMUM_EVENTS}
-    options |= {"contrasts": paired}
-    name = f"Micro, {len(findings)} findings"
+    micro = f"Micro, {len(findings)} findings"
+    options = {"metrics": _METRICS, "min_events": MINIMUM_EVENTS}
     single = agree(codes, methods, averages_over=averaged, resampling=resampling, **options)
     pooled = agree(
-        pool_observations(codes[findings], name),
-        {key: pool_observations(table[findings], name) for key, table in methods.items()},
+        pool_observations(codes[findings], micro),
+        {method: pool_observations(table[findings], micro) for method, table in methods.items()},
         resampling=resampling_of_cells(resampling, len(codes), len(findings)),
         **options,
     )
-    macro = _macro(single, [name for name in averaged if name in findings], paired)
-    return LabelerScores(single, macro, pooled, tuple(averaged))
+    macro = f"Macro, {len(averaged)} observations"
+    of_findings = f"Macro, {len(judged)} findings"
+    estimates = {}
+    for method, name, metric in product(methods, [*codes, macro, of_findings, micro], _METRICS):
+        if name == micro:
+            estimate = pooled.estimates[method, micro, metric]
+        elif name == of_findings:
+            estimate = mean_estimate([single.estimates[method, each, metric] for each in judged])
+        else:
+            key = MACRO_AVERAGE if name == macro else name
+            estimate = single.estimates[method, key, metric]
+        estimates[method, name, metric] = estimate
+    pairs = [(f"{a}, {policy}", f"{b}, {policy}") for policy in POLICIES for a, b in contrasts]
+    return Agreement(estimates, tuple(pairs), single.too_few | pooled.too_few)
+
+
+def contrast(first: str, second: str, policy: str) -> str:
+    """Name the difference of two readings under a policy.
+
+    >>> contrast("whole_report", "impression", "ones")
+    'whole_report, ones - impression, ones'
+    """
+    return f"{first}, {policy} - {second}, {policy}"
+
+
+def scores_table(scores: Agreement) -> pd.DataFrame:
+    """Tabulate every score and difference, with reading (``"first - second"``) and policy."""
+    table = scores.table()
+    sides = table["method"].str.split(r", | - ", regex=True)
+    readings = [" - ".join(side[::2]) for side in sides]
+    table = table.drop(columns="method").assign(reading=readings, policy=sides.str[1])
+    return table[["reading", "policy", *table.columns.drop(["reading", "policy"])]]
 
 
 def scores_by_mapping(
     coded: CodedReports, labels: pd.DataFrame, averaged: Sequence[str], resampling: Resampling
 ) -> pd.DataFrame:
     """Score the labels of whole reports against every mapping of the codes."""
+    whole = {WHOLE_REPORT: labels}
     return pd.concat(
-        score_readings(codes, {WHOLE_REPORT: labels}, averaged, resampling)
-        .table()
-        .assign(codes=name)
+        scores_table(score_readings(codes, whole, averaged, resampling)).assign(codes=name)
         for name, codes in coded.codes.items()
     )
 
@@ -168,31 +131,3 @@ def f1_in_words(f1: pd.DataFrame) -> str:
         f"{macro[WHOLE_REPORT]:.2f} on findings and impression and {macro[IMPRESSION]:.2f} on the "
         "Impression alone."
     )
-
-
-def _macro(
-    scores: Agreement, names: Sequence[str], contrasts: Sequence[tuple[str, str]]
-) -> Agreement:
-    """Average the scores of some observations, method by method."""
-    pairs = dict.fromkeys((method, metric) for method, _, metric in scores.estimates)
-    estimates = {
-        (method, MACRO_AVERAGE, metric): mean_estimate(
-            [scores.estimate(method, name, metric) for name in names]
-        )
-        for method, metric in pairs
-    }
-    return Agreement(estimates, tuple(contrasts))
-
-
-def _method(reading: str, policy: str) -> str:
-    return f"{reading}, {policy}"
-
-
-def _reading_and_policy(method: str) -> tuple[str, str]:
-    """Undo `_method`, of a contrast for both sides, which share their policy.
-
-    >>> _reading_and_policy("whole_report, ones - impression, ones")
-    ('whole_report - impression', 'ones')
-    """
-    readings, policies = zip(*(side.split(", ") for side in method.split(" - ")), strict=True)
-    return " - ".join(readings), policies[0]

@@ -36,21 +36,9 @@ def conditional_shares(
     Both counts vary from resample to resample, so this is a ratio and not a plain proportion of
     a fixed number of rows. In the terms of agreement it is a precision. Where all or none of the
     rows have the event, resamples do not vary; the interval is then Clopper and Pearson's, with
-    clusters as the cases.
-
-    Parameters
-    ----------
-    event, condition : DataFrame of bool, shape (n_rows, n_observations)
-        Same index and columns. A missing event leaves its cell out.
-    resampling : Resampling
-    minimum : int
-        Rows with the condition below which a share is left blank.
-
-    Returns
-    -------
-    DataFrame
-        Columns observation, estimate, low, high (95 % interval), n (rows with the condition) and
-        events (those of them with the event).
+    clusters as the cases. Columns n and events count the rows with the condition and those of
+    them with the event; below `minimum` a share is left blank. A missing event leaves its cell
+    out.
     """
     truth, given = event.astype(float), condition.astype(float)
     found = agree(
@@ -90,20 +78,6 @@ def impression_outcomes(
 
     Reports without Findings or Impression are left out. A row pools all findings; a last one does
     so too for those that the Findings assert, since an Impression cannot omit what it alone says.
-
-    Parameters
-    ----------
-    coded : CodedReports
-    labels : mapping of str to DataFrame
-        Reading to label codes.
-    resampling : Resampling
-        Of all reports.
-
-    Returns
-    -------
-    DataFrame
-        Columns observation, estimate, low, high, n (asserted), events and outcome, one of
-        `OUTCOMES`.
     """
     both = coded.with_both_sections
     of_both = resampling.of(clusters=coded.clusters[both])
@@ -141,20 +115,8 @@ def prevalence_by_reading(
 ) -> pd.DataFrame:
     """Estimate the share of positive reports for each reading and policy, and of the codes.
 
-    Parameters
-    ----------
-    codes : DataFrame, shape (n_reports, n_observations)
-        1, 0 and NaN.
-    labels : mapping of str to DataFrame
-        Reading to label codes on the same rows and columns.
-    resampling : Resampling
-        Of reports.
-
-    Returns
-    -------
-    DataFrame
-        Columns observation, estimate, low, high, n, events, reading and policy. The codes come
-        first, once for each policy, which they do not need: they know no uncertain label.
+    The codes come first, once for each policy, which they do not need: they know no uncertain
+    label.
     """
     of_codes = conditional_shares(codes, codes.notna(), resampling).assign(reading=HUMAN_CODES)
     tables = [of_codes.assign(policy=policy) for policy in POLICIES]

@@ -48,25 +48,9 @@ def embedded_phrases(
     """Count the reports that hold a phrase inside longer words only.
 
     Plurals count as the word itself. A longer word may still mean the same ("scarring"): the
-    table gives the words, for the reader to judge, and says how many reports this package's
-    labeler labels through such a word.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        Reports.
-    show_words : bool
-        Whether the words may be given; a word of a patient's report may be a name.
-    phrases : mapping of str to sequence of str
-        Observation to its phrases, in lower case.
-
-    Returns
-    -------
-    DataFrame
-        Columns observation, phrase, with_phrase (reports), inside_words_only (those that hold it
-        only inside longer words), longer_words (the five commonest with their reports, or blank)
-        and labeled_here (reports that this labeler labels, as anything but blank, through such a
-        word). Phrases that occur nowhere inside another word are left out.
+    table gives the five commonest, unless a word of a patient's report may not be shown, and
+    counts the reports that this package's labeler labels, as anything but blank, through such a
+    word. Phrases that occur nowhere inside another word are left out.
     """
     found = [[_Word(m.group().lower(), m.start()) for m in _WORD.finditer(t)] for t in texts]
     rows = []
@@ -124,21 +108,8 @@ def unchanged_silhouettes(
     """Count reports that call a silhouette unchanged and say nothing else of its size.
 
     The CheXpert labeler's rules (Irvin et al. 2019) make such a mention uncertain, since an
-    enlarged silhouette may be unchanged as well as a normal one.
-
-    Parameters
-    ----------
-    texts : sequence of str, length n_reports
-    codes : DataFrame, shape (n_reports, n_observations)
-        Human codes, 1 or 0; an observation without a column is left out.
-    labels : DataFrame, shape (n_reports, n_observations)
-        Of a labeler that leaves such mentions blank; a report with any other label of the
-        observation says more and is not counted.
-
-    Returns
-    -------
-    DataFrame
-        Columns observation, reports, coded, share coded.
+    enlarged silhouette may be unchanged as well as a normal one. The labels are of a labeler that
+    leaves it blank, so a report with any label of the observation says more.
     """
     rows = []
     for observation in codes.columns.intersection(list(_SILHOUETTES)):
