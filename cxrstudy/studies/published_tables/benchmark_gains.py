@@ -28,12 +28,13 @@ _AGGREGATES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "ratio of means": lambda model, other: np.mean(model) / np.mean(other),
     "mean of ratios": lambda model, other: np.mean(model / other),
 }
-_OPPONENTS = (
-    "mean of the group",
-    "best of the group, row by row",
-    "best model overall",
-    "each model, gains averaged",
-)
+# From the group's scores, (n_units, n_models), and its best model to the opponents' columns.
+_OPPONENTS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "mean of the group": lambda others, best: others.mean(axis=1, keepdims=True),
+    "best of the group, row by row": lambda others, best: others.max(axis=1, keepdims=True),
+    "best model overall": lambda others, best: others[:, [best]],
+    "each model, gains averaged": lambda others, best: others,
+}
 _GROUPS = {
     "general_domain": ["BLIP-2", "InstructBLIP"],
     "medical_domain": ["XrayGPT", "MedFlamingo", "RadFM", "LLaVA-Med"],
@@ -110,7 +111,14 @@ def gains_under_every_averaging(
     rows = []
     for reading in product(row_sets, ("rows", "tasks"), _OPPONENTS, _AGGREGATES):
         row_set, unit, opponent, aggregate = reading
-        derived = _gain(table, model, group, list(row_sets[row_set]), unit, opponent, aggregate)
+        chosen = list(row_sets[row_set])
+        derived = _gain(
+            printed_cells(table, chosen, model),
+            printed_cells(table, chosen, group),
+            _averaging_weights(chosen, unit),
+            _OPPONENTS[opponent],
+            _AGGREGATES[aggregate],
+        )
         rows.append(
             dict(zip(("row_set", "unit", "opponent", "aggregate"), reading, strict=True))
             | {"averaged": f"{row_set}, by {unit}", "reading": f"{opponent}, {aggregate}"}
@@ -121,24 +129,14 @@ def gains_under_every_averaging(
 
 
 def _gain(
-    table: PublishedTable,
-    model: str,
-    group: list[str],
-    rows: list[str],
-    unit: str,
-    opponent: str,
-    aggregate: str,
+    own: Printed, others: Printed, weights: np.ndarray, opposing: Callable, ratio: Callable
 ) -> Derived:
-    weights = _averaging_weights(rows, unit)
-    ratio = _AGGREGATES[aggregate]
-    own, others = (Printed(table.values.loc[rows, key], table.half_unit) for key in (model, group))
     # Chosen once from the printed cells: rounding could swap two models that are nearly equal.
     best = int((weights @ others.cells).mean(axis=0).argmax())
 
     def gain(own: np.ndarray, others: np.ndarray) -> float:
-        own, others = weights @ own, weights @ others
-        opponents = _opposing_columns(others, opponent, best)
-        return 100 * (np.mean([ratio(own, column) for column in opponents.T]) - 1)
+        opponents = opposing(weights @ others, best)
+        return 100 * (np.mean([ratio(weights @ own, column) for column in opponents.T]) - 1)
 
     return propagate_rounding(gain, own, others)
 
@@ -149,16 +147,6 @@ def _averaging_weights(rows: list[str], unit: str) -> np.ndarray:
         return np.eye(len(rows))
     tasks = pd.get_dummies(pd.Series(rows).str.split(" / ").str[0], dtype=float)
     return (tasks / tasks.sum()).to_numpy().T
-
-
-def _opposing_columns(others: np.ndarray, opponent: str, best: int) -> np.ndarray:
-    if opponent == "mean of the group":
-        return others.mean(axis=1, keepdims=True)
-    if opponent == "best of the group, row by row":
-        return others.max(axis=1, keepdims=True)
-    if opponent == "best model overall":
-        return others[:, [best]]
-    return others
 
 
 def best_rival(table: PublishedTable, model: str) -> pd.DataFrame:

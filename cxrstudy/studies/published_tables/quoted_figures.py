@@ -91,10 +91,8 @@ def support_devices(left: dict[str, Derived]) -> pd.DataFrame:
         "text": printed_fact("visualchexbert", "support_devices_zero_one_text"),
         "Table 4": printed_cells(table4, "Support Devices", "zero_one"),
     }
-    return stacked(
-        {place: compare_all(left, dict.fromkeys(left, each)) for place, each in printed.items()},
-        "printed_in",
-    )
+    checks = {place: compare_all(left, dict.fromkeys(left, p)) for place, p in printed.items()}
+    return stacked(checks, "printed_in")
 
 
 def zero_one_between_bounds() -> pd.DataFrame:
@@ -156,27 +154,20 @@ def changes_by_reinforcement() -> dict[str, Derived]:
         "CheXpert, the 9 labels of NIH": (relative_change, "CheXpert", labels["NIH"]),
         "share of Lung Opacity in the gain": (share, "CheXpert", labels["CheXpert"]),
     }
-    return {
-        name: propagate_rounding(
-            derive,
-            printed_cells(tables[site], rows, REINFORCED),
-            printed_cells(tables[site], rows, SUPERVISED),
-        )
-        for name, (derive, site, rows) in readings.items()
-    }
+    changes = {}
+    for name, (derive, site, rows) in readings.items():
+        new, old = (printed_cells(tables[site], rows, each) for each in (REINFORCED, SUPERVISED))
+        changes[name] = propagate_rounding(derive, new, old)
+    return changes
 
 
 def changes_between_sites(rows: Sequence[str]) -> dict[str, Derived]:
     """Percentage change of mean F1 over some rows from CheXpert to NIH, by model."""
-    tables = chexreason_tables()
-    return {
-        model: propagate_rounding(
-            relative_change,
-            printed_cells(tables["NIH"], rows, model),
-            printed_cells(tables["CheXpert"], rows, model),
-        )
-        for model in tables["NIH"].values
-    }
+    changes, tables = {}, chexreason_tables()
+    for model in tables["NIH"].values:
+        new, old = (printed_cells(tables[site], rows, model) for site in ("NIH", "CheXpert"))
+        changes[model] = propagate_rounding(relative_change, new, old)
+    return changes
 
 
 def drops_between_sites() -> pd.DataFrame:
@@ -188,9 +179,8 @@ def drops_between_sites() -> pd.DataFrame:
     }
     shared = compare_all(changes_between_sites(chexreason_labels()["NIH"]))
     unlike = compare_all(changes_between_sites(["Macro F1"]), printed)
-    return stacked(
-        {"as printed, 9 labels against 14": unlike, "the 9 shared labels": shared}, "labels"
-    )
+    tables = {"as printed, 9 labels against 14": unlike, "the 9 shared labels": shared}
+    return stacked(tables, "labels")
 
 
 def signs_as_claimed(changes: dict[str, Derived]) -> pd.DataFrame:
@@ -212,13 +202,11 @@ def text_against_tables() -> pd.DataFrame:
         "Hard, best macro F1": (grpo, "Hard best F1", reward),
         "direct label prediction, macro F1": (medgemma, "Only Label", direct),
     }
-    return compare_all(
-        {
-            name: exactly(printed_cells(table, row, "macro_f1"))
-            for name, (table, row, _) in figures.items()
-        },
-        {name: printed for name, (_, _, printed) in figures.items()},
-    )
+    in_tables = {
+        name: exactly(printed_cells(table, row, "macro_f1"))
+        for name, (table, row, _) in figures.items()
+    }
+    return compare_all(in_tables, {name: printed for name, (_, _, printed) in figures.items()})
 
 
 def chexreason_micro_f1() -> pd.DataFrame:
@@ -229,15 +217,12 @@ def chexreason_micro_f1() -> pd.DataFrame:
 
 def structured_reasoning_gains() -> dict[str, Derived]:
     """Macro F1 of fine-tuning on a structured checklist minus that on labels only, by model."""
-    tables = {"Qwen2.5-VL": "sft_qwen", "MedGemma": "sft_medgemma"}
-    return {
-        model: propagate_rounding(
-            np.subtract,
-            printed_cells(published_table("chexreason", table), "Reasoning A", "macro_f1"),
-            printed_cells(published_table("chexreason", table), "Only Label", "macro_f1"),
-        )
-        for model, table in tables.items()
-    }
+    gains = {}
+    for model, name in {"Qwen2.5-VL": "sft_qwen", "MedGemma": "sft_medgemma"}.items():
+        cells = published_table("chexreason", name)
+        new, old = (printed_cells(cells, row, "macro_f1") for row in ("Reasoning A", "Only Label"))
+        gains[model] = propagate_rounding(np.subtract, new, old)
+    return gains
 
 
 def listed_student_gains() -> dict[str, Derived]:
@@ -247,24 +232,20 @@ def listed_student_gains() -> dict[str, Derived]:
         "the language model that taught it": "teacher_macro_f1",
         "the CheXpert labeler": "chexpert_macro_f1",
     }
-    student = printed_fact("deberta_rad", "student_macro_f1")
-    return {
-        method: propagate_rounding(
-            lambda new, old: 100 * float(new - old), student, printed_fact("deberta_rad", fact)
-        )
-        for method, fact in listed.items()
-    }
+    gains, student = {}, printed_fact("deberta_rad", "student_macro_f1")
+    for method, fact in listed.items():
+        other = printed_fact("deberta_rad", fact)
+        gains[method] = propagate_rounding(lambda new, old: 100 * (new - old), student, other)
+    return gains
 
 
 def student_gains_at_both_ends(gains: dict[str, Derived]) -> pd.DataFrame:
     """Set the student's gains beside either end of the claimed range."""
-    ends = {
-        end: printed_fact("deberta_rad", f"claimed_gain_{end}_points") for end in ("low", "high")
-    }
-    return stacked(
-        {f"{end} end": compare_all(gains, dict.fromkeys(gains, ends[end])) for end in ends},
-        "claimed",
-    )
+    tables = {}
+    for end in ("low", "high"):
+        claimed = printed_fact("deberta_rad", f"claimed_gain_{end}_points")
+        tables[f"{end} end"] = compare_all(gains, dict.fromkeys(gains, claimed))
+    return stacked(tables, "claimed")
 
 
 def policy_choice() -> pd.DataFrame:

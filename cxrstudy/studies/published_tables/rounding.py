@@ -151,14 +151,15 @@ def compare_all(
     published = published or {}
     if unknown := published.keys() - derived.keys():
         raise KeyError(f"printed, but not derived: {sorted(unknown)}")
-    return pd.DataFrame(_row(name, each, published.get(name)) for name, each in derived.items())
-
-
-def _row(name: str, derived: Derived, published: Printed | None) -> dict[str, object]:
-    verdict = "" if published is None else "yes" if derived.admits(published) else "no"
-    printed = "" if published is None else str(published)
-    numbers = {"recomputed": derived.value, "low": derived.low, "high": derived.high}
-    return {"figure": name, "published": printed, **numbers, "consistent": verdict}
+    rows = []
+    for name, each in derived.items():
+        printed, consistent = "", ""
+        if name in published:
+            printed = str(published[name])
+            consistent = "yes" if each.admits(published[name]) else "no"
+        numbers = {"recomputed": each.value, "low": each.low, "high": each.high}
+        rows.append({"figure": name, "published": printed, **numbers, "consistent": consistent})
+    return pd.DataFrame(rows)
 
 
 def tally(checks: pd.DataFrame) -> dict[str, int]:
@@ -169,48 +170,44 @@ def tally(checks: pd.DataFrame) -> dict[str, int]:
 
 def check_averages(table: PublishedTable, weights: pd.Series) -> pd.DataFrame:
     """Recompute a table's `AVERAGES` from its other rows, whose exact weights are given."""
-    shares = {"Average": None, "Weighted Average": weights.to_numpy(dtype=np.float64)}
-    return pd.DataFrame(
-        _row(
-            f"{table.where}: {average}, {column}",
-            propagate_rounding(
-                partial(np.average, weights=shares[average]),
-                printed_cells(table, weights.index, column),
-            ),
-            printed_cells(table, average, column),
-        )
-        for column in table.values
-        for average in AVERAGES
-    )
+    shares = dict(zip(AVERAGES, (None, weights.to_numpy(dtype=np.float64)), strict=True))
+    derived, printed = {}, {}
+    for column in table.values:
+        rows = printed_cells(table, weights.index, column)
+        for average in AVERAGES:
+            name = f"{table.where}: {average}, {column}"
+            derived[name] = propagate_rounding(partial(np.average, weights=shares[average]), rows)
+            printed[name] = printed_cells(table, average, column)
+    return compare_all(derived, printed)
 
 
-def check_differences(printed: Column, minuend: Column, subtrahend: Column) -> pd.DataFrame:
+def check_differences(difference: Column, minuend: Column, subtrahend: Column) -> pd.DataFrame:
     """Recompute a printed column of differences, row by row, from the two that it compares."""
-    table, column = printed
-    return pd.DataFrame(
-        _row(
-            f"{table.where}: {row}",
-            propagate_rounding(
-                np.subtract,
-                *(printed_cells(part, row, key) for part, key in (minuend, subtrahend)),
-            ),
-            printed_cells(table, row, column),
-        )
-        for row in table.values.index
-    )
+    table, column = difference
+    derived, printed = {}, {}
+    for row in table.values.index:
+        name = f"{table.where}: {row}"
+        new, old = (printed_cells(each, row, key) for each, key in (minuend, subtrahend))
+        derived[name] = propagate_rounding(np.subtract, new, old)
+        printed[name] = printed_cells(table, row, column)
+    return compare_all(derived, printed)
 
 
 def check_f1(table: PublishedTable) -> pd.DataFrame:
     """Recompute printed micro F1 from printed precision and recall, row by row."""
-    return pd.DataFrame(
-        _row(
-            f"{table.where}: {row}",
-            propagate_rounding(
-                lambda precision, recall: 2 * precision * recall / (precision + recall),
-                printed_cells(table, row, "micro_precision"),
-                printed_cells(table, row, "micro_recall"),
-            ),
-            printed_cells(table, row, "micro_f1"),
-        )
-        for row in table.values.index
-    )
+    derived, printed = {}, {}
+    for row in table.values.index:
+        name = f"{table.where}: {row}"
+        cells = [printed_cells(table, row, f"micro_{key}") for key in ("precision", "recall")]
+        derived[name] = propagate_rounding(harmonic_mean, *cells)
+        printed[name] = printed_cells(table, row, "micro_f1")
+    return compare_all(derived, printed)
+
+
+def harmonic_mean(precision: float, recall: float) -> float:
+    """F1 from its two parts.
+
+    >>> harmonic_mean(0.5, 1.5)
+    0.75
+    """
+    return 2 * precision * recall / (precision + recall)
