@@ -13,7 +13,7 @@ import pandas as pd
 
 from cxrstudy.labeler import label_reports
 from cxrstudy.runs import record_benchmark, study
-from cxrstudy.studies.distillation.scores import openi_for_distillation
+from cxrstudy.studies.distillation.arms import openi_for_distillation
 from cxrstudy.text.students import StudentConfig, predict, train_student
 from cxrstudy.text.teachers.rules import RuleTeacher
 

@@ -41,7 +41,11 @@ class Card:
 
     @property
     def instructions_per_second(self) -> float:
-        """Instructions of single threads: four warps of 32 issue in each cycle."""
+        """Instructions of single threads: four warps of 32 issue in each cycle.
+
+        >>> Card("toy", bytes_per_second=1.0, multiprocessors=2, hertz=10.0).instructions_per_second
+        2560.0
+        """
         return self.multiprocessors * _LANES_PER_CYCLE * self.hertz
 
     @property
@@ -66,13 +70,7 @@ CARDS: dict[str, Card] = {
 
 
 def evidence_table() -> pd.DataFrame:
-    """Say what is measured on the page of the kernels, what is counted, and what is neither.
-
-    Returns
-    -------
-    DataFrame of str
-        Columns question and evidence; read from the records, so that it changes with them.
-    """
+    """Say what is measured, what is counted and what is neither, as the records have it."""
     gpu_rows, checks, prices = (load_recorded(name) for name in ("kernels", CHECKS, PRICES))
     hardware = recorded_hardware()
     gpus, times = hardware.pop("kernels", []), "none: no GPU run has been recorded"
@@ -105,13 +103,7 @@ def _where(recorded: pd.DataFrame) -> str:
 
 
 def kernel_families() -> pd.DataFrame:
-    """List the families, the workloads that stand for them, and what they replace.
-
-    Returns
-    -------
-    DataFrame of str
-        Columns family, workload and replaces.
-    """
+    """List the families, the workloads that stand for them, and what they replace."""
     return load_recorded(WORKLOADS)[["family", "workload", "replaces"]]
 
 
@@ -130,7 +122,7 @@ def loss_inputs(
 class _Traffic(TorchDispatchMode):
     """Add up the bytes of every operation's inputs and outputs; views move nothing."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.rows: list[tuple[str, int]] = []
 
@@ -159,17 +151,9 @@ def eager_traffic(run) -> pd.DataFrame:
 
 
 def naive_bce(n_rows: int = 1000) -> pd.DataFrame:
-    """Count what the masked loss and its gradient read and write in eager torch.
+    """Count what the masked loss of `n_rows` rows of 14 labels reads and writes in eager torch.
 
-    Parameters
-    ----------
-    n_rows : int
-        Rows of 14 labels.
-
-    Returns
-    -------
-    DataFrame
-        Columns operation, calls, bytes and bytes_per_label, largest first.
+    One row for each operation of loss and gradient, with its calls, bytes, and bytes per label.
     """
     logits, labels = loss_inputs(n_rows)["bce"]
     traffic = eager_traffic(
@@ -179,17 +163,7 @@ def naive_bce(n_rows: int = 1000) -> pd.DataFrame:
 
 
 def loss_traffic(n_rows: int = 1000) -> pd.DataFrame:
-    """Compare bytes of a logit in eager torch with those of its kernel.
-
-    Parameters
-    ----------
-    n_rows : int
-
-    Returns
-    -------
-    DataFrame
-        Columns loss, eager_calls, eager_bytes_per_logit, kernel_bytes_per_logit and times.
-    """
+    """Compare the bytes that a logit costs in eager torch, on `n_rows` rows, and in its kernel."""
     logits, targets = loss_inputs(n_rows)["distill"]
     distill = eager_traffic(
         lambda: distillation_loss_reference(logits, targets, 0.5, 2.0).backward()
@@ -212,17 +186,7 @@ def loss_traffic(n_rows: int = 1000) -> pd.DataFrame:
 def floor_table(card: Card, works: pd.DataFrame | None = None) -> pd.DataFrame:
     """List bytes, instructions and the least time that a card can take for each workload.
 
-    Parameters
-    ----------
-    card : Card
-        One of `CARDS`.
-    works : DataFrame, optional
-        Columns family, bytes, instructions and counted; the recorded workloads unless given.
-
-    Returns
-    -------
-    DataFrame
-        One row for each workload; times in microseconds.
+    The recorded workloads unless others are given; times in microseconds.
     """
     works = load_recorded(WORKLOADS) if works is None else works
     for_bytes = 1e6 * works["bytes"] / card.bytes_per_second
@@ -241,34 +205,17 @@ def floor_table(card: Card, works: pd.DataFrame | None = None) -> pd.DataFrame:
 
 
 def checks_in_words(checks: pd.DataFrame) -> pd.DataFrame:
-    """Print errors to two digits, and say where there is none.
-
-    Parameters
-    ----------
-    checks : DataFrame
-        Recorded, with columns error and allowed.
-
-    Returns
-    -------
-    DataFrame
-    """
+    """Print the columns error and allowed to two digits, and say where there is none."""
     columns = checks[["error", "allowed"]]
     words = columns.map(lambda error: f"{error:.1e}" if error else "0 (exact)")
     return checks.assign(**words)
 
 
 def measured_on(card: Card) -> pd.DataFrame:
-    """Look up the recorded time of each family's workload on a card.
+    """Look up the latest recorded time of each family's workload on a card, in microseconds.
 
-    Parameters
-    ----------
-    card : Card
-        The first word of its name is looked for in the recorded GPU's name.
-
-    Returns
-    -------
-    DataFrame
-        Columns family and microseconds, the latest row of each family; empty if none is recorded.
+    The first word of the card's name is looked for in the recorded GPU's name. Empty if none is
+    recorded.
     """
     recorded = load_recorded("kernels")
     if recorded is None:
@@ -279,20 +226,7 @@ def measured_on(card: Card) -> pd.DataFrame:
 
 
 def roofline(floors: pd.DataFrame, card: Card, measured: pd.DataFrame) -> Axes:
-    """Draw a card's roof with workloads at their floors, and measured ones below it.
-
-    Parameters
-    ----------
-    floors : DataFrame
-        From `floor_table`.
-    card : Card
-    measured : DataFrame
-        From `measured_on`.
-
-    Returns
-    -------
-    Axes
-    """
+    """Draw a card's roof with workloads at their floors, and measured ones below it."""
     use_book_style()
     _, axes = plt.subplots()
     intensity = np.geomspace(1, 1000, 200)

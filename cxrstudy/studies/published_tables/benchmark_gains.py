@@ -1,4 +1,4 @@
-"""Relative gain of one model over a group of others, under every usual way to average.
+"""CheXagent's figures: relative gains under every usual way to average, leads, and counts.
 
 "An improvement of 97.5 % over general-domain models" leaves open what is averaged: accuracies or
 ratios, rows or tasks, all models of a group or the best one. Listing every reading decides
@@ -10,93 +10,89 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
+from cxrstudy.figures import intervals_by_group
 from cxrstudy.published.papers import PublishedTable, published_table
-from cxrstudy.studies.published_tables.internal import Derived, Printed, propagate_rounding
+from cxrstudy.studies.published_tables.rounding import (
+    Derived,
+    Printed,
+    compare_all,
+    exactly,
+    printed_cells,
+    printed_fact,
+    propagate_rounding,
+)
 
 _AGGREGATES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "ratio of means": lambda model, other: np.mean(model) / np.mean(other),
     "mean of ratios": lambda model, other: np.mean(model / other),
 }
-_OPPONENTS = (
-    "mean of the group",
-    "best of the group, row by row",
-    "best model overall",
-    "each model, gains averaged",
-)
-
-
-GROUPS = {
+# From the group's scores, (n_units, n_models), and its best model to the opponents' columns.
+_OPPONENTS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "mean of the group": lambda others, best: others.mean(axis=1, keepdims=True),
+    "best of the group, row by row": lambda others, best: others.max(axis=1, keepdims=True),
+    "best model overall": lambda others, best: others[:, [best]],
+    "each model, gains averaged": lambda others, best: others,
+}
+_GROUPS = {
     "general_domain": ["BLIP-2", "InstructBLIP"],
     "medical_domain": ["XrayGPT", "MedFlamingo", "RadFM", "LLaVA-Med"],
 }
-"""The models that CheXagent is compared with, by kind."""
 _PERCEPTION = ("View Classification", "Binary Disease", "Single Disease", "Multi Disease")
 
 
-def chexbench_gains(group: str, claimed: Printed) -> pd.DataFrame:
-    """Recompute CheXagent's gain over a group of models under every averaging of CheXbench.
+def claimed_gain(group: str) -> Printed:
+    """Return the gain over a group of models, in percent, that CheXagent's abstract prints."""
+    return printed_fact("chexagent", f"gain_over_{group}_percent")
 
-    Parameters
-    ----------
-    group : {"general_domain", "medical_domain"}
-    claimed : Printed
-        The claimed gain in percent.
 
-    Returns
-    -------
-    DataFrame
-        As `gains_under_every_averaging`.
-    """
+def chexbench_gains() -> dict[str, pd.DataFrame]:
+    """Recompute CheXagent's gain over each group of models under every averaging of CheXbench."""
     table = published_table("chexagent", "chexbench")
     rows = list(table.values.index)
     row_sets = {"14 rows": rows, "11 rows": [row for row in rows if row.startswith(_PERCEPTION)]}
-    return gains_under_every_averaging(table, "CheXagent", GROUPS[group], row_sets, claimed)
-
-
-def summarise_readings(group: str, readings: pd.DataFrame, claimed: Printed) -> dict[str, object]:
-    """Sum all readings of one claim up in one row.
-
-    Returns
-    -------
-    dict
-        group, published, readings, consistent (how many), smallest, largest, plain (the first
-        reading: a ratio of means over all rows), nearest with its low, high and reading.
-    """
-    nearest = readings.loc[(readings["gain"] - float(claimed.cells)).abs().idxmin()]
     return {
-        "group": group,
-        "published": str(claimed),
-        "readings": len(readings),
-        "consistent": int(readings["consistent"].sum()),
-        "smallest": readings["gain"].min(),
-        "largest": readings["gain"].max(),
-        "plain": readings["gain"].iloc[0],
-        "nearest": nearest["gain"],
-        "low": nearest["low"],
-        "high": nearest["high"],
-        "reading": f"{nearest['averaged']}: {nearest['reading']}",
+        group: gains_under_every_averaging(
+            table, "CheXagent", models, row_sets, claimed_gain(group)
+        )
+        for group, models in _GROUPS.items()
     }
 
 
-def best_rival(table: PublishedTable, model: str) -> pd.DataFrame:
-    """Set a model beside the best of all others, row by row.
+def summarise_readings(readings: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Sum all readings of each claim up in one row; ``plain`` is a ratio of means over all rows."""
+    rows = []
+    for group, table in readings.items():
+        claimed, gains = claimed_gain(group), table["gain"]
+        nearest = table.loc[(gains - float(claimed)).abs().idxmin()]
+        row = {"group": group, "published": str(claimed), "readings": len(table)}
+        row |= {"consistent": int(table["consistent"].sum())}
+        row |= {"smallest": gains.min(), "largest": gains.max(), "plain": gains.iloc[0]}
+        row |= {"nearest": nearest["gain"], "low": nearest["low"], "high": nearest["high"]}
+        rows.append(row | {"reading": f"{nearest['averaged']}: {nearest['reading']}"})
+    return pd.DataFrame(rows)
 
-    Returns
-    -------
-    DataFrame
-        Columns model, best_other, rival and ahead (by more than rounding).
-    """
-    others = table.values.drop(columns=model)
-    best = others.max(axis=1)
-    return pd.DataFrame(
-        {
-            model: table.values[model],
-            "best_other": best,
-            "rival": others.idxmax(axis=1),
-            "ahead": table.values[model] - best > 2 * table.half_unit,
-        }
-    ).rename_axis("row")
+
+def draw_readings(readings: pd.DataFrame, group: str) -> Axes:
+    """Draw the gain over a group of models by reading, with a line at the claim."""
+    return intervals_by_group(
+        readings,
+        "gain",
+        "reading",
+        "averaged",
+        label=f"gain over {group.replace('_domain', '-domain')} models, percent",
+        reference=float(claimed_gain(group)),
+    )
+
+
+def readings_in_words(readings: pd.DataFrame, group: str) -> str:
+    """Say what the figure of the readings shows."""
+    gains, on_the_line = readings["gain"], int(readings["consistent"].sum())
+    return (
+        f"{len(gains)} gains from {gains.min():.0f} to {gains.max():.0f} percent; "
+        f"{on_the_line} lie on the claimed {claimed_gain(group)} percent."
+    )
 
 
 def gains_under_every_averaging(
@@ -106,62 +102,41 @@ def gains_under_every_averaging(
     row_sets: Mapping[str, Sequence[str]],
     published: Printed,
 ) -> pd.DataFrame:
-    """Recompute a relative gain under every averaging.
+    """Recompute a relative gain for each choice of rows, unit, opponent and aggregate.
 
-    Parameters
-    ----------
-    table : PublishedTable
-        Rows named ``"task / data set"``; one column for each model.
-    model : str
-        Column of the model whose gain is claimed.
-    group : list of str
-        Columns of the models that it is compared with.
-    row_sets : mapping of str to sequence of str
-        Named choices of rows.
-    published : Printed
-        The claimed gain in percent.
-
-    Returns
-    -------
-    DataFrame
-        One row for each choice of rows, unit (rows, or tasks that average their rows first),
-        opponent and aggregate: those four, two columns that join them in words (``averaged`` and
-        ``reading``), then gain, low, high (percent; what the rounding leaves) and consistent.
+    The unit is a row, or a task that averages its rows first: rows are named ``"task / data
+    set"``. Beside the choices stand two columns that join them in words, then gain, low, high
+    (percent; what the rounding leaves) and whether the published gain is consistent.
     """
-    readings = product(row_sets, ("rows", "tasks"), _OPPONENTS, _AGGREGATES)
     rows = []
-    for row_set, unit, opponent, aggregate in readings:
-        derived = _gain(table, model, group, list(row_sets[row_set]), unit, opponent, aggregate)
+    for reading in product(row_sets, ("rows", "tasks"), _OPPONENTS, _AGGREGATES):
+        row_set, unit, opponent, aggregate = reading
+        chosen = list(row_sets[row_set])
+        derived = _gain(
+            printed_cells(table, chosen, model),
+            printed_cells(table, chosen, group),
+            _averaging_weights(chosen, unit),
+            _OPPONENTS[opponent],
+            _AGGREGATES[aggregate],
+        )
         rows.append(
-            {
-                "row_set": row_set, "unit": unit, "opponent": opponent, "aggregate": aggregate,
-                "averaged": f"{row_set}, by {unit}", "reading": f"{opponent}, {aggregate}",
-                "gain": derived.value, "low": derived.low, "high": derived.high,
-                "consistent": derived.admits(published),
-            }
-        )  # fmt: skip
+            dict(zip(("row_set", "unit", "opponent", "aggregate"), reading, strict=True))
+            | {"averaged": f"{row_set}, by {unit}", "reading": f"{opponent}, {aggregate}"}
+            | {"gain": derived.value, "low": derived.low, "high": derived.high}
+            | {"consistent": derived.admits(published)}
+        )
     return pd.DataFrame(rows)
 
 
 def _gain(
-    table: PublishedTable,
-    model: str,
-    group: list[str],
-    rows: list[str],
-    unit: str,
-    opponent: str,
-    aggregate: str,
+    own: Printed, others: Printed, weights: np.ndarray, opposing: Callable, ratio: Callable
 ) -> Derived:
-    weights = _averaging_weights(rows, unit)
-    ratio = _AGGREGATES[aggregate]
-    own, others = (Printed(table.values.loc[rows, key], table.half_unit) for key in (model, group))
     # Chosen once from the printed cells: rounding could swap two models that are nearly equal.
     best = int((weights @ others.cells).mean(axis=0).argmax())
 
     def gain(own: np.ndarray, others: np.ndarray) -> float:
-        own, others = weights @ own, weights @ others
-        opponents = _opposing_columns(others, opponent, best)
-        return 100 * (np.mean([ratio(own, column) for column in opponents.T]) - 1)
+        opponents = opposing(weights @ others, best)
+        return 100 * (np.mean([ratio(weights @ own, column) for column in opponents.T]) - 1)
 
     return propagate_rounding(gain, own, others)
 
@@ -174,11 +149,43 @@ def _averaging_weights(rows: list[str], unit: str) -> np.ndarray:
     return (tasks / tasks.sum()).to_numpy().T
 
 
-def _opposing_columns(others: np.ndarray, opponent: str, best: int) -> np.ndarray:
-    if opponent == "mean of the group":
-        return others.mean(axis=1, keepdims=True)
-    if opponent == "best of the group, row by row":
-        return others.max(axis=1, keepdims=True)
-    if opponent == "best model overall":
-        return others[:, [best]]
-    return others
+def best_rival(table: PublishedTable, model: str) -> pd.DataFrame:
+    """Set a model beside the best of all others; ahead means by more than rounding."""
+    others = table.values.drop(columns=model)
+    lead = table.values[model] - others.max(axis=1)
+    columns = {model: table.values[model], "best_other": others.max(axis=1)}
+    columns |= {"rival": others.idxmax(axis=1), "ahead": lead > 2 * table.half_unit}
+    return pd.DataFrame(columns).rename_axis("row")
+
+
+def instruction_counts() -> pd.DataFrame:
+    """Set the counts of CheXinstruct's figure beside those of the text."""
+    text = {"tasks": "tasks", "dataset_names": "datasets", "task_dataset_pairs": "datasets"}
+    in_figure = {name: exactly(printed_fact("chexagent", f"{name}_in_figure")) for name in text}
+    in_text = {name: printed_fact("chexagent", fact) for name, fact in text.items()}
+    return compare_all(in_figure, in_text).drop(columns=["low", "high"])
+
+
+def tally_of_counts(counts: pd.DataFrame) -> dict[str, object]:
+    """Judge tasks and data sets, the latter by either of their two counts, and quote all three."""
+    agrees = counts.set_index("figure")["consistent"] == "yes"
+    matching = int(agrees["tasks"]) + int(agrees[["dataset_names", "task_dataset_pairs"]].any())
+    words = [f"{row.recomputed:.0f} {row.figure.replace('_', ' ')}" for row in counts.itertuples()]
+    return {"cells": 2, "matching": matching, "measured": ", ".join(words)}
+
+
+def findings_averages() -> pd.DataFrame:
+    """Recompute every model's average F1 of generated findings from its four parts."""
+    table = published_table("chexagent", "findings_generation_f1")
+    parts = table.values.columns.drop("average")
+    derived, printed = {}, {}
+    for model in table.values.index:
+        derived[model] = propagate_rounding(np.mean, printed_cells(table, model, parts))
+        printed[model] = printed_cells(table, model, "average")
+    return compare_all(derived, printed)
+
+
+def equal_rows() -> list[str]:
+    """Name the models whose F1 of generated findings are equal in every cell."""
+    values = published_table("chexagent", "findings_generation_f1").values
+    return list(values.index[values.duplicated(keep=False)])

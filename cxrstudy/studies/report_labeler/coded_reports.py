@@ -1,4 +1,4 @@
-"""Reports with codes that people gave them: OpenI, or a reader's own."""
+"""Reports with codes that people gave them, OpenI or a reader's own, and their labels."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,9 @@ import pandas as pd
 from cxrstudy.data import openi
 from cxrstudy.data.openi import NO_FINDING
 from cxrstudy.data.tables import LabelTableError, read_label_table
+from cxrstudy.labeler import label_reports
 from cxrstudy.labeler.files import read_reports
-from cxrstudy.labeler.sections import split_sections
+from cxrstudy.labeler.sections import join_sections, split_sections
 from cxrstudy.observations import NEGATIVE, POSITIVE
 from cxrstudy.text.splits import development_half, text_hash_fraction
 
@@ -20,35 +21,41 @@ PARTS: tuple[str, ...] = ("held out", "development", "all")
 MINIMUM_EVENTS = 10
 """Fewest positives and negatives on which any score rests."""
 
-_SECTIONS = ["indication", "findings", "impression"]
+WHOLE_REPORT, WITH_INDICATION = "whole_report", "with_indication"
+INDICATION, FINDINGS, IMPRESSION = _SECTIONS = ("indication", "findings", "impression")
+
+READINGS: dict[str, tuple[str, ...]] = {
+    WHOLE_REPORT: (FINDINGS, IMPRESSION),
+    IMPRESSION: (IMPRESSION,),
+    FINDINGS: (FINDINGS,),
+    WITH_INDICATION: (INDICATION, FINDINGS, IMPRESSION),
+}
+"""Name of a reading to the sections that the labeler may see, in their order."""
+
+WORDS: dict[str, str] = {
+    WHOLE_REPORT: "findings and impression",
+    WITH_INDICATION: "indication too",
+    "human_codes": "human codes",
+    "ones": "uncertain as 1",
+    "zeros": "uncertain as 0",
+    "states": "states it",
+    "omits": "leaves it out",
+    "doubts": "makes it uncertain",
+    "denies": "denies it",
+}
+"""What the page says for readings, policies and what an Impression does with a finding."""
 
 
 @dataclass(frozen=True, eq=False)
 class CodedReports:
-    """Reports by section, with human codes.
+    """Reports by section, with human codes."""
 
-    Attributes
-    ----------
-    sections : DataFrame of str, shape (n_reports, 3)
-        Columns indication, findings and impression, empty where absent; indexed by report id.
-    codes : dict of str to DataFrame, each of shape (n_reports, n_observations)
-        1, 0 and NaN by name of the mapping; the first one is the main one.
-    terms : Series of tuple of str
-        The codes as people wrote them; empty tuples for own reports.
-    steps : dict of str to int
-        How the reports were chosen: step to number of reports.
-    may_be_quoted : bool
-        Whether words of the reports may be shown; never those of own reports.
-    name : str
-        The data in words, for captions and the ledger.
-    """
-
-    sections: pd.DataFrame
-    codes: dict[str, pd.DataFrame]
-    terms: pd.Series
-    steps: dict[str, int]
-    may_be_quoted: bool
-    name: str
+    sections: pd.DataFrame  # str, columns indication, findings, impression; indexed by report id
+    codes: dict[str, pd.DataFrame]  # 1, 0 and NaN by name of the mapping; the first is the main one
+    terms: pd.Series  # tuples of the codes as people wrote them; empty for own reports
+    steps: dict[str, int]  # how the reports were chosen: step to number of reports
+    may_be_quoted: bool  # whether words of the reports may be shown; never those of own reports
+    name: str  # the data in words, for captions and the ledger
 
     @property
     def main_codes(self) -> pd.DataFrame:
@@ -66,17 +73,15 @@ class CodedReports:
         texts = openi.findings_and_impression(self.sections)
         return np.array([text_hash_fraction(text) for text in texts])
 
-    def section_counts(self) -> pd.DataFrame:
-        """Count the reports that have each section, and its distinct texts.
+    @property
+    def with_both_sections(self) -> pd.Series:
+        """Mark the reports that have Findings and an Impression."""
+        return (self.sections[[FINDINGS, IMPRESSION]].map(str.strip) != "").all(axis=1)
 
-        Returns
-        -------
-        DataFrame of int
-            Indexed by section; columns reports, distinct texts and texts that occur repeatedly.
-        """
-        texts = self.sections.assign(**{
-            "findings and impression": openi.findings_and_impression(self.sections)
-        })  # fmt: skip
+    def section_counts(self) -> pd.DataFrame:
+        """Count the reports that have each section, its distinct texts, and repeated ones."""
+        both = {"findings and impression": openi.findings_and_impression(self.sections)}
+        texts = self.sections.assign(**both)
         rows = {}
         for section in texts:
             counts = texts.loc[texts[section].str.strip() != "", section].value_counts()
@@ -88,35 +93,15 @@ class CodedReports:
         return pd.DataFrame(rows).T.rename_axis("section").astype(int)
 
     def code_counts(self) -> pd.DataFrame:
-        """Count the coded positives of each observation under every mapping.
-
-        Returns
-        -------
-        DataFrame
-            Indexed by observation; a column for each mapping and the share of the first.
-        """
-        table = pd.DataFrame(
-            {name: (codes == POSITIVE).sum() for name, codes in self.codes.items()}
-        )
-        table["share"] = self.main_codes.mean()
+        """Count each observation's coded positives under every mapping; share: of the first."""
+        counts = {name: (codes == POSITIVE).sum() for name, codes in self.codes.items()}
+        table = pd.DataFrame(counts).assign(share=self.main_codes.mean())
         return table.rename_axis("observation")
 
     def averaged_observations(self, minimum_positives: int) -> list[str]:
-        """List the observations with enough coded positives (and negatives) to be averaged.
+        """List the observations with enough coded positives and negatives to be averaged.
 
-        Parameters
-        ----------
-        minimum_positives : int
-            At least 10, since no score rests on fewer.
-
-        Returns
-        -------
-        list of str
-
-        Raises
-        ------
-        LabelTableError
-            If there is none.
+        At least 10 are needed, since no score rests on fewer; without any finding it is an error.
         """
         codes, needed = self.main_codes, max(minimum_positives, MINIMUM_EVENTS)
         fewest = np.minimum((codes == POSITIVE).sum(), (codes == NEGATIVE).sum())
@@ -126,6 +111,21 @@ class CodedReports:
                 f"parameter minimum_positives (not below {MINIMUM_EVENTS}) or give more reports."
             )
         return fewest.index[fewest >= needed].tolist()
+
+    def texts(self, reading: str = WHOLE_REPORT) -> pd.Series:
+        """Join the sections of a reading so that no sentence runs from one into the next."""
+        sections = self.sections[list(READINGS[reading])]
+        texts = [join_sections(row) for row in sections.itertuples(index=False)]
+        return pd.Series(texts, index=sections.index, dtype=object)
+
+    def label_readings(self) -> dict[str, pd.DataFrame]:
+        """Label every report under every reading: 1, 0, -1 and NaN for the coded observations."""
+        return {
+            reading: label_reports(self.texts(reading).tolist())
+            .set_axis(self.sections.index)
+            .loc[:, list(self.main_codes)]
+            for reading in READINGS
+        }
 
 
 def load_coded_reports(
@@ -153,9 +153,8 @@ def load_coded_reports(
     Raises
     ------
     ValueError
-        If there is no such part.
-    LabelTableError, ReportFileError
-        If only one of the paths is given, a file breaks its rules, or the two share no id.
+        If the part is unknown, only one of the paths is given, a file breaks its rules, or the two
+        share no id.
     DataNotAvailableError
         If OpenI is wanted and not at hand.
     """
@@ -179,7 +178,7 @@ def _openi(part: str) -> CodedReports:
     written = openi.findings_and_impression(collection).str.strip() != ""
     kept = collection[chosen & indexed & written]
     return CodedReports(
-        sections=kept[_SECTIONS],
+        sections=kept[list(_SECTIONS)],
         codes={name: openi.mesh_labels(kept, name) for name in openi.MAPPINGS},
         terms=kept["mesh_major"],
         steps={
@@ -204,7 +203,7 @@ def _own(reports: Path, human_codes: Path) -> CodedReports:
             f"{codes.index[0]!r}, the reports like {texts.index[0]!r}. Write both in the same way."
         )
     sections = pd.DataFrame([split_sections(text) for text in texts[shared]], index=shared)
-    sections = sections[_SECTIONS]
+    sections = sections[list(_SECTIONS)]
     written = openi.findings_and_impression(sections).str.strip() != ""
     return CodedReports(
         sections=sections[written],

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -9,33 +10,29 @@ from cxrstudy.data.openi import NO_FINDING, mesh_rules
 from cxrstudy.labeler import Mention, explain_report
 from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN
 from cxrstudy.studies.report_labeler.coded_reports import CodedReports
-from cxrstudy.studies.report_labeler.quotes import Quote, quote_around
-from cxrstudy.studies.report_labeler.readings import WHOLE_REPORT, reading_texts
 
 ERRORS: tuple[str, ...] = ("labeled, not coded", "coded, not labeled")
 """False positives and false negatives against the codes; uncertain labels are neither."""
 
-_COLUMNS = ["observation", "error", *Quote._fields, "codes"]
-_STEM = 5
+_STEM = 5  # letters that a word of the report shares with a word of the code
 _DEVICES = "Support Devices"
+_WORD = re.compile(r"\S+")
+_CUT = "\N{HORIZONTAL ELLIPSIS}"
+
+
+class Quote(NamedTuple):
+    """Words of a text around its evidence; an ellipsis marks where the text goes on."""
+
+    before: str
+    evidence: str
+    after: str
+
+
+_COLUMNS = ["observation", "error", *Quote._fields, "codes"]
 
 
 def error_counts(codes: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """Count, for each observation, the reports in which labeler and codes differ.
-
-    Parameters
-    ----------
-    codes : DataFrame, shape (n_reports, n_observations)
-        1, 0 and NaN.
-    labels : DataFrame
-        Codes 1, 0, -1 and NaN on the same rows and columns.
-
-    Returns
-    -------
-    DataFrame of int
-        Indexed by observation; columns coded, both, the two of `ERRORS`, and uncertain labels
-        that are coded and not coded.
-    """
+    """Count, for each observation, the reports by what codes and labels say of it."""
     coded, not_coded = codes == POSITIVE, codes == NEGATIVE
     false_positive, false_negative = _error_masks(codes, labels)
     uncertain = labels == UNCERTAIN
@@ -51,44 +48,27 @@ def error_counts(codes: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis("observation").astype(int)
 
 
-def error_quotes(reports: CodedReports, labels: pd.DataFrame, per_error: int = 1) -> pd.DataFrame:
-    """Quote a few words of errors against OpenI's codes.
+def error_quotes(reports: CodedReports, labels: pd.DataFrame) -> pd.DataFrame:
+    """Quote a few words of one error of each kind and observation against OpenI's codes.
 
     Which errors are shown is decided by the hash of their text, so nobody picked them. An error
     without a word to point at, such as a code of which no word stands in the report, is passed
-    over, and so is a report that is too short to be quoted.
-
-    Parameters
-    ----------
-    reports : CodedReports
-    labels : DataFrame, shape (n_reports, n_observations)
-        Labels of findings and impression.
-    per_error : int
-        Quotes for each observation and kind of error.
-
-    Returns
-    -------
-    DataFrame of str
-        Columns observation, error, before, evidence, after and codes; no row if the reports may
-        not be quoted.
+    over, and so is a report that is too short to be quoted. Own reports give no row.
     """
     if not reports.may_be_quoted:
         return pd.DataFrame(columns=_COLUMNS, dtype="str")
-    texts = reading_texts(reports, WHOLE_REPORT)
+    texts = reports.texts()
     order = pd.Series(reports.clusters, texts.index).drop_duplicates().sort_values().index
+    masks = dict(zip(ERRORS, _error_masks(reports.main_codes, labels), strict=True))
     rows = []
-    for error, mask in zip(ERRORS, _error_masks(reports.main_codes, labels), strict=True):
-        for observation in labels:
-            quoted = 0
-            for report in order[mask.loc[order, observation]]:
+    for observation in labels:
+        for error in ERRORS:
+            for report in order[masks[error].loc[order, observation]]:
                 terms = reports.terms[report]
-                quote = _quote(texts[report], observation, error, terms)
-                if quote and quoted < per_error:
+                if quote := _quote(texts[report], observation, error, terms):
                     rows.append((observation, error, *quote, "; ".join(terms)))
-                    quoted += 1
-    table = pd.DataFrame(rows, columns=_COLUMNS)
-    place = table["observation"].map({name: n for n, name in enumerate(labels)})
-    return table.iloc[place.argsort(kind="stable")].reset_index(drop=True)
+                    break
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def _error_masks(codes: pd.DataFrame, labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -135,3 +115,33 @@ def _words_of_codes(
                 stem = re.escape(word[:_STEM])
                 for match in re.finditer(rf"\b{stem}\w*", text, flags=re.IGNORECASE):
                     yield match.span()
+
+
+def quote_around(text: str, start: int, end: int, n_words: int = 12) -> Quote | None:
+    """Quote at most `n_words` words around the evidence ``text[start:end]``, never most of a text.
+
+    The evidence is widened to whole words, and cut where it is too long. A text of fewer than
+    twice as many words gives no quote, nor does empty evidence.
+
+    >>> quote_around("one two three four five six", 8, 13, n_words=3)
+    Quote(before='… two', evidence='three', after='four …')
+    """
+    words = [match.span() for match in _WORD.finditer(text)]
+    inside = [n for n, span in enumerate(words) if max(start, span[0]) < min(end, span[1])]
+    if not inside or len(words) < 2 * n_words:
+        return None
+    first, last = inside[0], min(inside[-1], inside[0] + n_words - 1)
+    spare = n_words - (last - first + 1)
+    begin = max(0, min(first - spare // 2, len(words) - n_words))
+    stop = begin + n_words
+    before = _joined(text, words[begin:first])
+    after = _joined(text, words[last + 1 : stop])
+    return Quote(
+        before=f"{_CUT} {before}".strip() if begin else before,
+        evidence=_joined(text, words[first : last + 1]),
+        after=f"{after} {_CUT}".strip() if stop < len(words) else after,
+    )
+
+
+def _joined(text: str, words: list[tuple[int, int]]) -> str:
+    return " ".join(text[start:end] for start, end in words)

@@ -7,28 +7,25 @@ import pandas as pd
 import pytest
 
 from cxrstudy.agreement import Resampling
+from cxrstudy.recorded import load_recorded
 from cxrstudy.studies.distillation.arms import (
     BERT,
     CAREFUL,
     DISTILLED,
     HARD_LABELS,
+    Arm,
+    DividedReports,
+    TrainedArm,
     careful_arm,
-    difference_rows,
     erring_arms,
     loss_arms,
     main_arms,
-)
-from cxrstudy.studies.distillation.scores import (
-    Arm,
-    ArmScores,
-    DividedReports,
-    TrainedArm,
-    agreement_with_teacher,
     openi_for_distillation,
 )
+from cxrstudy.studies.distillation.scores import WORDS, ArmScores, agreement_with_teacher
 from cxrstudy.text.findings import FINDINGS, one_hot
 from cxrstudy.text.students import StudentConfig
-from cxrstudy.text.teachers import rule_variants
+from cxrstudy.text.teachers.rules import RuleTeacher, rule_variants
 from cxrstudy.trainings.job import Kept
 
 N = 240
@@ -137,12 +134,11 @@ def test_arms_differ_in_what_they_compare():
 
 def test_erring_teachers_err_in_their_own_way():
     texts = ["No effusion.", "Atelectasis at the left base.", "Edema."] * 5
-    arms = {
-        arm.name: arm for arm in erring_arms(rule_variants()[0], texts, StudentConfig(), [0.5], 1)
-    }
-    deaf = arms["misses negation"].teacher(["No effusion."])
+    rules = RuleTeacher(rule_variants()[0])
+    arms = {arm.name: arm for arm in erring_arms(rules, texts, StudentConfig(), [0.5], 1)}
+    deaf = arms["misses_negation"].teacher(["No effusion."])
     assert deaf[0, FINDINGS.index("Pleural Effusion")].argmax() == 1
-    confused = arms["confuses findings"].teacher(["Atelectasis."])
+    confused = arms["confuses_findings"].teacher(["Atelectasis."])
     assert confused[0, FINDINGS.index("Consolidation")].argmax() == 1
     assert "random errors, 50%" in arms
 
@@ -151,9 +147,16 @@ def test_differences_of_the_main_arms_stand_beside_them(reports):
     arms = {name: _arm(reports, name, 0.2, wrong, 2)
             for name, wrong in ((DISTILLED, 0.05), (HARD_LABELS, 0.05), (BERT, 0.2))}  # fmt: skip
     perfect = one_hot(reports.codes[reports.held_out].fillna(0).to_numpy().astype(int))
-    rows = difference_rows(
-        ArmScores(arms, reports, lambda texts: perfect, resampling=Resampling(200))
-    )
+    scores = ArmScores(arms, reports, lambda texts: perfect, resampling=Resampling(200))
+    rows = scores.with_differences().tail(2)
     low = rows.set_index("arm")["low"]
     assert low[f"{DISTILLED} - {BERT}"] > 0 >= low[f"{DISTILLED} - {HARD_LABELS}"]
     assert (rows["seeds"] == 2).all()
+
+
+def test_the_recorded_run_holds_keys_that_have_words():
+    """Every arm and measure has words, or is named by its numbers."""
+    recorded = load_recorded("distillation")
+    named = [arm for arm in recorded["arm"].unique() if not any(map(str.isdigit, arm))]
+    assert set(named) <= set(WORDS)
+    assert set(recorded["measure"]) == {"student", "teacher", "minus_teacher", "minus_rules"}

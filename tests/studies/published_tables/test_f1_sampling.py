@@ -6,16 +6,17 @@ from scipy import stats
 
 from cxrstudy.published import published_table
 from cxrstudy.studies.published_tables.f1_sampling import (
+    chexreason_errors,
     compatible_counts,
     count_compatible,
-    error_from_interval,
     error_of_mean,
     f1_standard_error,
+    label_differences,
     macro_difference,
-    printed_f1_errors,
+    policy_errors,
     typical_f1_error,
 )
-from cxrstudy.studies.published_tables.internal import Printed
+from cxrstudy.studies.published_tables.rounding import Printed
 
 
 def test_counts_behind_a_printed_f1_by_hand():
@@ -69,13 +70,25 @@ def test_macro_difference_by_hand():
 def test_errors_of_means_and_of_printed_intervals():
     """A mean of four equal errors halves them; an interval of 3.92 errors gives one."""
     assert error_of_mean([0.2] * 4) == pytest.approx(0.1)
-    assert error_from_interval(0.0, 2 * stats.norm.ppf(0.975)) == pytest.approx(1.0)
+    low, high = (published_table("chexpert", f"policy_auroc_{end}") for end in ("low", "high"))
+    width = 2 * stats.norm.ppf(0.975) * policy_errors()
+    np.testing.assert_allclose(width, high.values - low.values)
 
 
 def test_every_printed_f1_of_chexreason_fits_the_public_test_set():
     """No cell of Table 5 refutes the 500 public studies; every label gets a spread."""
-    table = published_table("chexreason", "chexpert_test")
-    positives = published_table("chexpert", "test_positives").values["positives"]
-    assert (count_compatible(table, positives, 500) > 0).all(axis=None)
-    errors = printed_f1_errors(table, "ChexReason", positives, 500, 500, 0)
-    assert (errors > 0).all() and errors["Pleural Other"] > errors["Lung Opacity"]
+    assert (count_compatible() > 0).all(axis=None)
+    errors = chexreason_errors(n_draws=500, seed=0)
+    assert (errors[["new", "old"]] > 0).all(axis=None)
+    assert errors.loc["Pleural Other", "new"] > errors.loc["Lung Opacity", "new"]
+
+
+def test_labels_with_few_positives_have_no_interval():
+    """They keep their row and their number; the others have an interval around the difference."""
+    errors = chexreason_errors(n_draws=500, seed=0)
+    table = label_differences(errors, correlation=0.5)
+    few = table["positives"] < 10
+    assert few.any() and table["low"].isna().equals(few)
+    assert table.index.equals(errors.index)
+    scored = table[~few]
+    assert ((scored["low"] < scored["estimate"]) & (scored["estimate"] < scored["high"])).all()

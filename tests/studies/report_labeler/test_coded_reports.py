@@ -1,5 +1,7 @@
 """Reports with human codes: OpenI by halves, own files by id."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,15 @@ from cxrstudy.data.openi import load_reports
 from cxrstudy.data.registry import DataNotAvailableError
 from cxrstudy.data.tables import LabelTableError
 from cxrstudy.labeler.files import ReportFileError
-from cxrstudy.studies.report_labeler.coded_reports import PARTS, load_coded_reports
+from cxrstudy.studies.report_labeler.coded_reports import (
+    FINDINGS,
+    IMPRESSION,
+    PARTS,
+    READINGS,
+    WHOLE_REPORT,
+    WITH_INDICATION,
+    load_coded_reports,
+)
 
 REPORTS = {
     "r1": "INDICATION: Cough. FINDINGS: Small effusion. IMPRESSION: Effusion.",
@@ -119,3 +129,31 @@ def test_openi_has_both_mappings_and_its_terms(openi_parts):
     enough = coded.averaged_observations(15)
     assert (coded.main_codes[enough].sum() >= 15).all() and "No Finding" in enough
     assert (coded.main_codes.drop(columns=enough).sum() < 15).all()
+
+
+def test_sections_never_run_into_each_other(few_reports):
+    """A full stop and a blank line stand between them; empty ones leave nothing behind."""
+    texts = few_reports.texts(WITH_INDICATION)
+    assert texts["a"].startswith("Rule out pneumonia.\n\nSmall left")
+    assert texts["a"].endswith("before.\n\nSmall effusion.")
+    assert few_reports.texts(IMPRESSION).tolist()[3] == ""
+
+
+def test_each_reading_sees_its_sections_only(few_reports):
+    """The Impression lacks the second effusion; the indication adds a feared finding."""
+    labels = few_reports.label_readings()
+    assert set(labels) == set(READINGS)
+    effusion = {reading: table["Pleural Effusion"] for reading, table in labels.items()}
+    assert effusion[WHOLE_REPORT].tolist()[:3] == [1, 1, 0]
+    assert effusion[IMPRESSION]["a"] == 1 and math.isnan(effusion[IMPRESSION]["b"])
+    assert labels[IMPRESSION].loc["c", "Atelectasis"] == -1
+    assert math.isnan(labels[FINDINGS].loc["c", "Atelectasis"])
+    assert math.isnan(labels[WHOLE_REPORT].loc["a", "Pneumonia"])
+    assert not math.isnan(labels[WITH_INDICATION].loc["a", "Pneumonia"])
+
+
+def test_labels_have_the_codes_rows_and_columns(few_reports):
+    """Ready to be compared."""
+    for table in few_reports.label_readings().values():
+        assert table.index.equals(few_reports.main_codes.index)
+        assert table.columns.equals(few_reports.main_codes.columns)

@@ -6,10 +6,12 @@ import pytest
 from sklearn.metrics import f1_score, recall_score
 
 from cxrstudy.agreement import Resampling, agree
-from cxrstudy.studies.report_labeler.scores import (
+from cxrstudy.studies.report_labeler.label_scores import (
+    contrast,
     pool_observations,
     resampling_of_cells,
     score_readings,
+    scores_table,
 )
 
 N = 200
@@ -30,8 +32,7 @@ def tables():
 @pytest.fixture(scope="module")
 def scores(tables):
     return score_readings(
-        *tables, averaged=NAMES[:3], findings=NAMES[1:], contrasts=[("whole", "part")],
-        resampling=Resampling(50, clusters=np.arange(N) // 2),
+        *tables, NAMES[:3], Resampling(50, clusters=np.arange(N) // 2), [("whole", "part")]
     )  # fmt: skip
 
 
@@ -40,12 +41,12 @@ def _value(table, reading, policy, observation, metric):
     return table.set_index(keys).loc[(reading, policy, observation, metric), "estimate"]
 
 
-@pytest.mark.parametrize(("policy", "value"), [("uncertain as 1", 1), ("uncertain as 0", 0)])
+@pytest.mark.parametrize(("policy", "value"), [("ones", 1), ("zeros", 0)])
 def test_scores_are_scikit_learns(tables, scores, policy, value):
     """One observation, both macro averages and the micro average."""
     codes, labels = tables
     guess = labels["whole"].fillna(0).replace(-1, value)
-    table = scores.table()
+    table = scores_table(scores)
     each = {name: f1_score(codes[name], guess[name]) for name in NAMES}
     pooled = f1_score(codes[NAMES[1:]], guess[NAMES[1:]], average="micro")
     expected = {
@@ -61,7 +62,7 @@ def test_scores_are_scikit_learns(tables, scores, policy, value):
 
 def test_every_reading_policy_and_average_is_in_the_table_once(scores):
     """2 readings and a difference, 2 policies, 4 observations and 3 averages, 3 metrics."""
-    table = scores.table()
+    table = scores_table(scores)
     assert not table.duplicated(["reading", "policy", "observation", "metric"]).any()
     assert len(table) == 3 * 2 * 7 * 3
     assert set(table["reading"]) == {"whole", "part", "whole - part"}
@@ -72,7 +73,7 @@ def test_every_reading_policy_and_average_is_in_the_table_once(scores):
 
 def test_rare_observations_are_flagged_and_leave_the_macro_average(scores):
     """Four coded positives are too few for a score."""
-    table = scores.table()
+    table = scores_table(scores)
     flagged = set(table.loc[table["too_few"].astype(bool), "observation"])
     assert flagged == {"Pneumonia"}
 
@@ -87,7 +88,8 @@ def test_the_macro_difference_is_over_findings(tables, scores):
         ])
         for name, table in labels.items()
     }  # fmt: skip
-    found = scores.macro_difference("whole", "part", "uncertain as 1", "recall")
+    name = contrast("whole", "part", "ones")
+    found = scores.estimate(name, "Macro, 2 findings", "recall")
     assert found.value == pytest.approx(recall["whole"] - recall["part"], abs=1e-12)
     assert found.value > 0 and found.replicates.size == 50
     assert found.jackknife.size == N // 2

@@ -1,8 +1,14 @@
-"""Phrases inside longer words: counted by report, plurals are the word itself."""
+"""Phrases inside longer words, and reports that only call a silhouette unchanged."""
 
+import pandas as pd
 import pytest
 
-from cxrstudy.studies.report_labeler.embedded_phrases import UNANCHORED_PHRASES, embedded_phrases
+from cxrstudy.labeler import label_reports
+from cxrstudy.studies.report_labeler.phrases import (
+    UNANCHORED_PHRASES,
+    embedded_phrases,
+    unchanged_silhouettes,
+)
 
 TEXTS = [
     "No evidence of tuberculosis.",
@@ -59,3 +65,25 @@ def test_words_of_own_reports_are_not_given():
 def test_a_part_of_a_hyphenated_word_is_the_word_itself(word):
     """It is bounded, so a search for whole words finds it too."""
     assert embedded_phrases([f"A {word} opacity."], True, {"Support Devices": ("plate",)}).empty
+
+
+SILHOUETTES = [
+    "Stable cardiomediastinal silhouette.",
+    "The cardiomediastinal silhouette is unchanged.",
+    "The cardiomediastinal silhouette is stable and enlarged.",
+    "Stable effusion. The cardiomediastinal silhouette is normal.",
+    "The cardiac silhouette is unchanged.",
+]
+
+
+def test_only_reports_that_say_nothing_else_are_counted():
+    codes = pd.DataFrame(
+        0.0, index=range(5), columns=["Enlarged Cardiomediastinum", "Cardiomegaly"]
+    )
+    codes.loc[1, "Enlarged Cardiomediastinum"] = 1
+    table = unchanged_silhouettes(SILHOUETTES, codes, label_reports(SILHOUETTES)).set_index(
+        "observation"
+    )
+    assert table.loc["Enlarged Cardiomediastinum", ["reports", "coded"]].tolist() == [2, 1]
+    assert table.loc["Cardiomegaly", ["reports", "coded"]].tolist() == [1, 0]
+    assert table.loc["Enlarged Cardiomediastinum", "share coded"] == 0.5

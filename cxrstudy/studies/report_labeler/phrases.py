@@ -1,4 +1,4 @@
-"""Where a phrase that is searched for without word boundaries lies inside another word."""
+"""Phrases of another labeler: those that hide in longer words, and silhouettes left unchanged."""
 
 import re
 from collections import Counter
@@ -33,6 +33,12 @@ EXCEPTED_WORDS: tuple[str, ...] = ("massive", "massively", "massengale")
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*", re.IGNORECASE)
 _INFLECTIONS = ("", "s", "es")
 
+_UNCHANGED = r"(?:stable|unchanged|similar)"
+_SILHOUETTES = {
+    "Enlarged Cardiomediastinum": r"(?:cardio\s?)?mediastinal silhouettes?",
+    "Cardiomegaly": r"(?:cardiac|heart) silhouettes?",
+}
+
 
 def embedded_phrases(
     texts: Sequence[str],
@@ -42,26 +48,9 @@ def embedded_phrases(
     """Count the reports that hold a phrase inside longer words only.
 
     Plurals count as the word itself. A longer word may still mean the same ("scarring"): the
-    table gives the words, for the reader to judge, and says how many reports this package's
-    labeler labels through such a word.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        Reports.
-    show_words : bool
-        Whether the words may be given; a word of a patient's report may be a name.
-    phrases : mapping of str to sequence of str
-        Observation to its phrases, in lower case.
-
-    Returns
-    -------
-    DataFrame
-        Columns observation, phrase, with_phrase (reports), inside_words_only (those that hold it
-        only inside longer words), longer_words (the five commonest, with their numbers of
-        reports; blank if not to be shown) and labeled_here (reports that this package's labeler
-        labels, as anything but blank, through such a word). Phrases that occur nowhere inside
-        another word are left out.
+    table gives the five commonest, unless a word of a patient's report may not be shown, and
+    counts the reports that this package's labeler labels, as anything but blank, through such a
+    word. Phrases that occur nowhere inside another word are left out.
     """
     found = [[_Word(m.group().lower(), m.start()) for m in _WORD.finditer(t)] for t in texts]
     rows = []
@@ -111,3 +100,26 @@ def _labels_through(text: str, observation: str, words: Sequence[_Word]) -> bool
         for mention in explain_report(text)
         for word in words
     )
+
+
+def unchanged_silhouettes(
+    texts: Sequence[str], codes: pd.DataFrame, labels: pd.DataFrame
+) -> pd.DataFrame:
+    """Count reports that call a silhouette unchanged and say nothing else of its size.
+
+    The CheXpert labeler's rules (Irvin et al. 2019) make such a mention uncertain, since an
+    enlarged silhouette may be unchanged as well as a normal one. The labels are of a labeler that
+    leaves it blank, so a report with any label of the observation says more.
+    """
+    rows = []
+    for observation in codes.columns.intersection(list(_SILHOUETTES)):
+        silhouette = _SILHOUETTES[observation]
+        within_sentence = re.compile(
+            rf"{_UNCHANGED}[^.;]*\b{silhouette}|\b{silhouette}[^.;]*{_UNCHANGED}", re.IGNORECASE
+        )
+        found = pd.Series([bool(within_sentence.search(text)) for text in texts], codes.index)
+        only = found & labels[observation].isna()
+        coded = int(codes.loc[only, observation].sum())
+        rows.append({"observation": observation, "reports": int(only.sum()), "coded": coded})
+    table = pd.DataFrame(rows, columns=["observation", "reports", "coded"])
+    return table.assign(**{"share coded": table["coded"] / table["reports"]})
