@@ -111,7 +111,7 @@ def roc_with_raters(
     Parameters
     ----------
     curves, points : DataFrame
-        As `cxrstudy.experiments.roc.mean_roc` and ``operating_points`` return them.
+        As `cxrstudy.experiments.roc.mean_roc` and ``rater_points`` return them.
     groups : mapping of str to str
         Each rater's group, which sets marker, colour and legend.
     curve_label : str
