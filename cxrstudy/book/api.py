@@ -1,7 +1,6 @@
-"""The reference page: every function and class that a notebook names, rendered from its docstring.
+"""The reference page: every function and class that a notebook names, from its docstring.
 
-Sphinx reads the docstrings; this lists whose. A name enters the page by being used, so the page
-cannot promise what no reader meets.
+Sphinx reads the docstrings; this lists whose. A name enters the page by being used.
 """
 
 import ast
