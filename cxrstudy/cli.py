@@ -59,6 +59,8 @@ def run(
     from cxrstudy.runs import run_study
 
     study = _study(study_name)
+    if set_name not in study.sets:
+        raise typer.BadParameter(f"no such set; {study_name} has: {', '.join(study.sets)}")
     overrides = dict(_split(text) for text in parameter or [])
     # The book's own results are not for overridden parameters.
     folder = build or in_project("_build/own" if overrides else "_build")
