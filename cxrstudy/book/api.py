@@ -51,7 +51,10 @@ def _resolve(name: str) -> object:
     module, _, attribute = name.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), attribute, None)
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        # "cxrstudy.agreement.Resampling.of" looks for a module "Resampling"; "torch" is missing.
+        if error.name != module:
+            raise
         return None
     return None if inspect.ismodule(found) else found
 
