@@ -35,7 +35,7 @@ def main() -> None:
 
 def _mendable_errors() -> tuple[type[Exception], ...]:
     """Import the errors when one was raised; ``--help`` waits for no library."""
-    from cxrstudy.book import SiteError
+    from cxrstudy.book.site import SiteError
     from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError
     from cxrstudy.data.tables import LabelTableError
     from cxrstudy.labeler.files import ReportFileError
@@ -59,6 +59,8 @@ def run(
     from cxrstudy.runs import run_study
 
     study = _study(study_name)
+    if set_name not in study.sets:
+        raise typer.BadParameter(f"no such set; {study_name} has: {', '.join(study.sets)}")
     overrides = dict(_split(text) for text in parameter or [])
     # The book's own results are not for overridden parameters.
     folder = build or in_project("_build/own" if overrides else "_build")
@@ -174,7 +176,7 @@ def ledger(
 @app.command()
 def site() -> None:
     """Assemble the pages and build the HTML book from the runs at hand."""
-    from cxrstudy.book import build_site
+    from cxrstudy.book.site import build_site
 
     typer.echo(f"book: {build_site()}")
 
@@ -195,7 +197,7 @@ def readme(
     check: Annotated[bool, typer.Option("--check", help="Only say whether it is current.")] = False,
 ) -> None:
     """Write the headline table of README.md from the ledger."""
-    from cxrstudy.book import with_headline
+    from cxrstudy.book.printed_claims import with_headline
     from cxrstudy.claims import read_ledger
     from cxrstudy.paths import in_project
 

@@ -30,6 +30,7 @@ def _call(*arguments: str):
     ("arguments", "hint"),
     [
         (("run", "none"), "data_integrity"),
+        (("run", "data_integrity", "--set", "none"), "quick, full, test"),
         (("run", "data_integrity", "-p", "seed"), "NAME=VALUE"),
         (("data", "fetch", "none"), "chexpert_test_set_labels"),
     ],

@@ -43,8 +43,7 @@ def test_a_table_is_shown_with_caption_anchor_and_decimals(tmp_path, shown):
     assert 'id="my-scores"' in data["text/html"]
     assert ">Scores of &lt;all&gt; &amp; none<" in data["text/html"]
     assert 'aria-labelledby="my-scores-caption"' in data["text/html"]
-    cells = re.findall(r"<td[^>]*>(.*?)</td>", data["text/html"])
-    assert cells == ["0.12", "0.500", "3"]
+    assert _cells(shown) == ["0.12", "0.500", "3"]
     assert (tmp_path / "my_scores.csv").exists()
 
 
@@ -62,7 +61,7 @@ def test_markup_in_any_text_is_inert(tmp_path, shown):
 
 def test_undefined_numbers_are_a_dash(tmp_path, shown):
     Page(tmp_path).table(pd.DataFrame({"f1": [np.nan], "name": [None]}), "blank", "Blank")
-    assert re.findall(r"<td[^>]*>(.*?)</td>", shown[0][0]["text/html"]) == ["\N{EN DASH}", ""]
+    assert _cells(shown) == ["\N{EN DASH}", ""]
 
 
 def _cells(shown) -> list[str]:
@@ -138,17 +137,9 @@ def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
         table, "side", "Side", rows="observation", columns="method", decimals=2
     )
     html = shown[0][0]["text/html"]
-    cells = [
-        cell.replace("\N{NO-BREAK SPACE}", " ") for cell in re.findall(r"<td[^>]*>(.*?)</td>", html)
-    ]
-    assert cells == [
-        "Fracture",
-        "0.50 [0.40, 0.60]",
-        "0.25",
-        "Edema",
-        "\N{EN DASH}",
-        "too few (3 positive)",
-    ]
+    assert [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in _cells(shown)] == [
+        "Fracture", "0.50 [0.40, 0.60]", "0.25", "Edema", "\N{EN DASH}", "too few (3 positive)",
+    ]  # fmt: skip
     assert re.findall(r"<th[^>]*>(.*?)</th>", html) == ["observation", "b", "a"]
     assert len(pd.read_csv(tmp_path / "side.csv")) == 4
 
@@ -183,13 +174,9 @@ def _quotes(**changes) -> pd.DataFrame:
 def test_a_quote_is_marked_on_the_page_and_plain_in_the_file(tmp_path, shown):
     Page(tmp_path).quotes(_quotes(), "said", "Said")
     data, metadata = shown[0]
-    cells = re.findall(r"<td[^>]*>(.*?)</td>", data["text/html"])
-    assert cells == ["Edema", "no <mark>overt edema</mark> today", "normal"]
-    assert re.findall(r"<th[^>]*>(.*?)</th>", data["text/html"]) == [
-        "observation",
-        "quote",
-        "codes",
-    ]
+    assert _cells(shown) == ["Edema", "no <mark>overt edema</mark> today", "normal"]
+    header = re.findall(r"<th[^>]*>(.*?)</th>", data["text/html"])
+    assert header == ["observation", "quote", "codes"]
     assert metadata[METADATA_KEY] == {"kind": "table", "name": "said"}
     saved = (tmp_path / "said.csv").read_text("utf-8")
     assert saved == "observation,quote,codes\nEdema,no overt edema today,normal\n"

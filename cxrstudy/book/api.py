@@ -1,7 +1,6 @@
-"""The reference page: every function and class that a notebook names, rendered from its docstring.
+"""The reference page: every function and class that a notebook names, from its docstring.
 
-Sphinx reads the docstrings; this lists whose. A name enters the page by being used, so the page
-cannot promise what no reader meets.
+Sphinx reads the docstrings; this lists whose. A name enters the page by being used.
 """
 
 import ast
@@ -52,7 +51,10 @@ def _resolve(name: str) -> object:
     module, _, attribute = name.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), attribute, None)
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        # "cxrstudy.agreement.Resampling.of" looks for a module "Resampling"; "torch" is missing.
+        if error.name != module:
+            raise
         return None
     return None if inspect.ismodule(found) else found
 

@@ -1,8 +1,7 @@
 """From an executed notebook to a page of the book.
 
-The notebook says in its outputs' metadata what each cell shows; here that becomes captions, alt
-texts, anchors and download links. Verdicts and provenance are added from the ledger and the
-stamp, so that a page cannot state them by hand.
+Its outputs' metadata say what each cell shows; that becomes captions, alt texts, anchors and
+download links. Verdicts and provenance come from the ledger and the stamp, never by hand.
 """
 
 import html
@@ -124,10 +123,7 @@ def _download_line(study: Study, shown: dict) -> str:
 
 
 def _verdicts(study: Study, ledger: list[LedgerRow], own: str, links: bool) -> str:
-    """Lay out what a study decided, and say whose run decided it.
-
-    `own` names the page's own run; `links` says whether the page shows the recorded table.
-    """
+    """Lay out what a study decided, and say by whose run."""
     rows = [row for row in ledger if row.study == study.name]
     if not rows:
         return "This study decides no claim of the [ledger](../claims.md)."

@@ -29,7 +29,7 @@ class SiteError(RuntimeError):
     """Sphinx reported a warning or an error; the message holds its output."""
 
 
-def assemble(book: Path, build: Path) -> None:
+def _assemble(book: Path, build: Path) -> None:
     """Fill ``studies/`` and ``_generated/`` of the book's source from the runs and the ledger."""
     ledger = read_ledger(build / "ledger.json")
     generated = book / "_generated"
@@ -50,7 +50,7 @@ def build_site(build: Path | None = None) -> Path:
     """Build the HTML book in place of the old one, unless Sphinx warns: that is a broken page."""
     root = project_root()
     build = build or root / "_build"
-    assemble(root / "book", build)
+    _assemble(root / "book", build)
     with tempfile.TemporaryDirectory(dir=build, prefix="site-") as scratch:
         program = Path(sys.executable).with_name("jupyter-book")
         command = [program, "build", "book", "--path-output", scratch, "--all"]

@@ -29,11 +29,8 @@ def load_reports() -> pd.DataFrame:
     """Load all 3,955 reports, indexed by id (``"CXR1"``, ``"CXR2"``, ...) in order of number.
 
     Columns indication, comparison, findings and impression are text, empty where absent;
-    mesh_major is the tuple of codes that people assigned. Names, dates and many other words were
-    replaced by ``XXXX`` before the release; the licence allows no changed copies.
-
-    Source: Demner-Fushman et al. 2016, Preparing a collection of radiology examinations for
-    distribution and retrieval.
+    mesh_major is the tuple of codes that people assigned. ``XXXX`` stands for names, dates and many
+    other words (Demner-Fushman et al. 2016); the licence allows no changed copies.
     """
     return read_archive(dataset("openi_reports").path("data/NLMCXR_reports.tgz"))
 
@@ -60,9 +57,8 @@ def not_indexed(reports: pd.DataFrame) -> pd.Series:
 def mesh_labels(reports: pd.DataFrame, mapping: str = "strict") -> pd.DataFrame:
     """Translate the codes that people gave each report into the 14 observations, 1 and 0.
 
-    The codes are a second reading of the report that owes nothing to a labeler's phrase list.
-    They name no observation that is absent, and doubtful ones unevenly, so a 0 says "not coded"
-    and there is no uncertain label. Leave reports that nobody indexed out of a score.
+    The codes owe nothing to a labeler's phrase list. They name no observation that is absent, and
+    doubtful ones unevenly: a 0 says "not coded". Leave reports that nobody indexed out of a score.
     """
     if mapping not in MAPPINGS:
         raise ValueError(f"unknown mapping {mapping!r}; choose one of: {', '.join(MAPPINGS)}")

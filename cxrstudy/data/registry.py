@@ -81,11 +81,7 @@ class Dataset:
         return accept + self.origin.command
 
     def path(self, file: str) -> Path:
-        """Locate one of `files`: mirror first, then where it comes from.
-
-        Its bytes are the pinned ones. Raises `TermsNotAcceptedError`, `CorruptDataError` or
-        `DataNotAvailableError`.
-        """
+        """Locate one of `files` with the pinned bytes: mirror first, then where it comes from."""
         expected = self.files[file]
         self._check_terms()
         mirrored = self._mirrored(file)
@@ -271,10 +267,7 @@ class InstalledPackage:
 
 
 def check_hash(path: Path, known_hash: str, remedy: str) -> None:
-    """Raise `CorruptDataError` with a remedy unless a file has the expected hash.
-
-    A hash is a sha256, or begins with the name of another algorithm and a colon.
-    """
+    """Raise `CorruptDataError` with a remedy unless a file has its hash: a sha256, or "md5:..."."""
     algorithm, _, expected = known_hash.rpartition(":")
     algorithm = algorithm or "sha256"
     actual = pooch.file_hash(str(path), algorithm)
@@ -295,8 +288,7 @@ def _installed(package: str) -> str:
 class _ResumingDownloader:
     """A downloader for pooch that keeps what arrived when the connection or the process ends.
 
-    Whoever fetches removes the unfinished part afterwards: only then is it known whether the whole
-    had the right bytes.
+    Whoever fetches removes the part once it is known whether the whole had the right bytes.
     """
 
     def __init__(self, unfinished: Path) -> None:

@@ -1,7 +1,6 @@
 """Read a pickle that may hold plain containers, numbers and text, and nothing that runs.
 
-A pickle is a program: it may call any function that it can name. Here it can name two, both of
-which only build numpy numbers.
+A pickle is a program that may call any function it can name: here two that build numpy numbers.
 """
 
 import pickle

@@ -9,8 +9,7 @@ import pandas as pd
 
 from cxrstudy.observations import LABEL_CODES, OBSERVATIONS
 
-# Accepted names of the id column, in any case.
-_ID_COLUMNS: tuple[str, ...] = ("study", "study_id", "id")
+_ID_COLUMNS: tuple[str, ...] = ("study", "study_id", "id")  # in any case
 
 _BLANKS = {"", "nan", "na", "n/a", "null", "none"}
 _CODES = {code for code in LABEL_CODES if code is not None}

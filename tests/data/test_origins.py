@@ -35,9 +35,12 @@ def own(server) -> Dataset:
     return _dataset(FILE, hashlib.sha256(GOOD).hexdigest(), base_url=server.url)
 
 
-def test_a_download_is_verified_and_kept(own, server, tmp_path):
+def test_a_download_is_verified_kept_and_mended(own, server, tmp_path):
     assert own.path(FILE) == own.path(FILE) == tmp_path / "cache" / "own" / FILE
     assert len(server.starts) == 1
+    own.path(FILE).write_bytes(b"half")
+    assert own.path(FILE).read_bytes() == GOOD
+    assert len(server.starts) == 2
 
 
 def test_a_corrupt_download_never_enters_the_cache(own, server, tmp_path):
@@ -54,12 +57,6 @@ def test_a_truncated_download_never_enters_the_cache(own, server, tmp_path, anno
     with pytest.raises((CorruptDataError, DataNotAvailableError), match="cxrstudy data fetch own"):
         own.path(FILE)
     assert not _kept(tmp_path)
-
-
-def test_a_damaged_cache_is_mended(own, server):
-    own.path(FILE).write_bytes(b"half")
-    assert own.path(FILE).read_bytes() == GOOD
-    assert len(server.starts) == 2
 
 
 def test_a_server_that_says_no(own, server, tmp_path):

@@ -175,11 +175,6 @@ def test_parquet_keeps_integer_ids_as_text(tmp_path):
     assert read_label_table(path).index.tolist() == ["7", "12"]
 
 
-def test_bytes_that_are_no_parquet(tmp_path):
-    message = _error(_write(tmp_path, GOOD, "own.parquet"))
-    _expect(message, "own.parquet", "not a readable Parquet file")
-
-
 @pytest.mark.parametrize(
     ("columns", "parts"),
     [
@@ -194,6 +189,8 @@ def test_parquet_is_held_to_the_same_schema(tmp_path, columns, parts):
     path = tmp_path / "own.parquet"
     pd.DataFrame(columns).to_parquet(path)
     _expect(_error(path), "own.parquet", *parts)
+    renamed = _write(tmp_path, GOOD, "csv.parquet")
+    _expect(_error(renamed), "csv.parquet", "not a readable Parquet file")
 
 
 # Matching two tables

@@ -49,15 +49,12 @@ def test_labels_are_not_changed_in_place():
     pd.testing.assert_frame_equal(LABELS, before)
 
 
-def test_an_unknown_policy_lists_the_known_ones():
+def test_an_unknown_policy_and_a_bound_without_a_reference_are_refused():
     with pytest.raises(ValueError, match="unknown uncertainty policy 'one'.*zeros, ones, ignore"):
         apply_uncertainty_policy(LABELS, "one")
-
-
-@pytest.mark.parametrize("policy", ["optimistic", "pessimistic"])
-def test_bounds_need_a_reference(policy):
-    with pytest.raises(ValueError, match=f"'{policy}' needs the reference"):
-        apply_uncertainty_policy(LABELS, policy)
+    for policy in ("optimistic", "pessimistic"):
+        with pytest.raises(ValueError, match=f"'{policy}' needs the reference"):
+            apply_uncertainty_policy(LABELS, policy)
 
 
 def _f1(pairs, policy) -> float:
@@ -116,13 +113,10 @@ def test_a_negative_child_leaves_a_blank_parent_blank():
 
 
 def test_two_levels():
+    """Without the column between them, a pneumonia does not reach the opacity."""
     assert _closed(oc=NAN, co=NAN, pn=1) == {"oc": 1, "co": 1, "pn": 1}
     assert _closed(oc=NAN, co=0, pn=-1) == {"oc": -1, "co": -1, "pn": -1}
     assert _closed(oc=NAN, co=-1, pn=1) == {"oc": 1, "co": 1, "pn": 1}
-
-
-def test_a_missing_level_breaks_the_chain():
-    """Without the column between them, a pneumonia does not reach the opacity."""
     assert np.isnan(_closed(oc=NAN, pn=1)["oc"])
 
 

@@ -1,4 +1,4 @@
-"""The printed numbers: complete, and consistent where the papers are."""
+"""The printed numbers: complete, consistent where the papers are, and compared by cell."""
 
 import re
 
@@ -10,6 +10,7 @@ from cxrstudy.paths import project_root
 from cxrstudy.published import (
     PAPERS,
     PublishedTable,
+    compare_cells,
     inconsistencies,
     paper,
     published_table,
@@ -215,3 +216,33 @@ def test_an_unknown_paper_lists_the_known_ones():
 @pytest.mark.parametrize(("decimals", "half"), [(0, 0.5), (2, 0.005), (3, 0.0005)])
 def test_half_unit(decimals, half):
     assert PublishedTable(pd.DataFrame(), "x", "x", decimals).half_unit == pytest.approx(half)
+
+
+PRINTED = PublishedTable(
+    pd.DataFrame({"f1": [0.52, 0.46], "kappa": [0.10, -0.05]}, index=["Edema", "Fracture"]),
+    where="Table 0", metric="F1", decimals=2,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("measured", "agrees"),
+    [(0.52, True), (0.525, True), (0.515, True), (0.5250001, False), (0.5149999, False),
+     (float("nan"), False)],
+)  # fmt: skip
+def test_half_a_unit_is_still_agreement(measured, agrees):
+    table = pd.DataFrame({"f1": [measured]}, index=["Edema"])
+    assert bool(compare_cells(table, PRINTED)["agrees"].item()) is agrees
+
+
+def test_cells_are_matched_by_name():
+    measured = pd.DataFrame(
+        {"kappa": [-0.05, 0.2, 9], "mcc": [1, 1, 1], "f1": [0.4, 0.521, 9]},
+        index=["Fracture", "Edema", "Pneumonia"],
+    )
+    cells = compare_cells(measured, PRINTED).set_index(["row", "column"])
+    assert cells["measured"].to_dict() == {
+        ("Edema", "f1"): 0.521, ("Edema", "kappa"): 0.2,
+        ("Fracture", "f1"): 0.4, ("Fracture", "kappa"): -0.05,
+    }  # fmt: skip
+    assert cells["agrees"].to_list() == [True, False, False, True]
+    assert compare_cells(pd.DataFrame({"mcc": [1.0]}, index=["Edema"]), PRINTED).empty

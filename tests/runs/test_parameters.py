@@ -105,9 +105,6 @@ def test_a_cell_is_read_in_order(tmp_path):
 def test_other_lines_are_refused(tmp_path, line):
     with pytest.raises(ParameterError, match="parameters cell|no parameter in a cell"):
         read_parameters(_notebook(tmp_path, line))
-
-
-def test_a_parameters_cell_is_needed(tmp_path):
     with pytest.raises(ParameterError, match="no parameter in a cell tagged 'parameters'"):
         read_parameters(_notebook(tmp_path, "n: int = 1  # n", tags=()))
 
