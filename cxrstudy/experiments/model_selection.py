@@ -238,7 +238,11 @@ def set_thresholds(
 
 
 def threshold_outcome(metric: str, rule: str, minus: str | None = None) -> str:
-    """Name an outcome of `set_thresholds`: a rule's score, or its difference from another rule."""
+    """Name an outcome of `set_thresholds`: a rule's score, or its difference from another rule.
+
+    >>> threshold_outcome("f1", "at 0.5", minus="at the prevalence")
+    'f1, at 0.5 - at the prevalence'
+    """
     return f"{metric}, {rule}" if minus is None else f"{metric}, {rule} - {minus}"
 
 

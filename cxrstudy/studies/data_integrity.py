@@ -19,18 +19,10 @@ from cxrstudy.observations import apply_uncertainty_policy
 
 
 def misalignment_table(misalignments: Iterable[Misalignment]) -> pd.DataFrame:
-    """Tabulate misaligned blocks.
+    """Tabulate misaligned blocks, a row each.
 
-    Parameters
-    ----------
-    misalignments : iterable of Misalignment
-
-    Returns
-    -------
-    DataFrame
-        One row for each block: kind, first_row, last_row (0-based, inclusive), first_id, last_id,
-        shift, gain (nats), ln_p (bound over the whole search), first_row_between and
-        last_row_between (limits that the values cannot tell apart), limits_from.
+    Rows count from 0, both ends inclusive; the gain is in nats, ln_p bounds the whole search, and
+    the limits between which a block may begin and end are those that the values cannot tell apart.
     """
     columns = [
         "kind", "first_row", "last_row", "first_id", "last_id", "shift", "gain", "ln_p",
@@ -97,20 +89,18 @@ def shift_comparison_table(
 
     Parameters
     ----------
-    reference, table : DataFrame
-        Label tables indexed by study id.
-    misalignments : iterable of Misalignment
-        Blocks found in these tables.
+    reference, table, misalignments
+        As for `evidence_of_blocks`.
     n_permutations, seed : int
         Number of random arrangements, and their seed.
 
     Returns
     -------
     DataFrame
-        One row for each block: rank (1 if neither the alignment by id, nor another rotation, nor
-        the reversal scores as high), other_arrangements (how many), z (distance of the repair's
-        score from theirs in standard deviations), permutation_p (share of random arrangements
-        that score as high, the repair counted once) and permutations.
+        One row for each block: rank (1 if no other arrangement scores as high),
+        other_arrangements (how many), z (distance of the repair's score from theirs in standard
+        deviations), permutation_p (share of random arrangements that score as high, the repair
+        counted once) and permutations.
     """
     columns = ["block", "rank", "other_arrangements", "z", "permutation_p", "permutations"]
     rows = []
@@ -135,18 +125,7 @@ def shift_comparison_table(
 
 
 def study_orders(truth: str, labels: str) -> dict[str, pd.DataFrame]:
-    """Read the order of study ids in every file at hand, models' scores included.
-
-    Parameters
-    ----------
-    truth, labels : str
-        As for `tables_as_given`.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        Tables without columns, indexed by study id in file order.
-    """
+    """Read the order of study ids in every file at hand, models' scores included."""
     tables, _ = tables_as_given(truth, labels)
     if is_chexpert_test(truth, labels):
         tables |= {name: chexpert_test.read_scores(name) for name in chexpert_test.model_names()}
@@ -194,19 +173,8 @@ def joined_both_ways(
 ) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """Join labels to the truth by repaired and by printed ids.
 
-    Parameters
-    ----------
-    truth, labels : DataFrame
-        Label tables indexed by study id.
-    misalignments : iterable of Misalignment
-        Blocks found in these tables.
-
-    Returns
-    -------
-    truth : DataFrame
-        Of the studies and observations that both tables hold.
-    labels : dict of str to DataFrame
-        ``repaired`` and ``by printed id``: 1 and 0, uncertain and blank as negative.
+    Returns the truth of the studies and observations that both tables hold, and 1 and 0 for
+    ``repaired`` and ``by printed id``, uncertain and blank as negative.
     """
     image, as_printed, _ = match_studies(truth, labels)
     repaired = repair(truth, labels, misalignments).loc[image.index, image.columns]

@@ -92,18 +92,6 @@ def operating_points(
 def points_as_printed(points: pd.DataFrame) -> pd.DataFrame:
     """Lay operating points out as CheXpert's Figure 3 does.
 
-    Parameters
-    ----------
-    points : DataFrame
-        From `operating_points`.
-
-    Returns
-    -------
-    DataFrame
-        Estimates by ``"source rate"`` and observation.
-
-    Examples
-    --------
     >>> rows = [("rad1", "fpr", "Edema", 0.25), ("rad1", "tpr", "Edema", 0.75)]
     >>> names = ["source", "rate", "observation", "estimate"]
     >>> points_as_printed(pd.DataFrame(rows, columns=names))

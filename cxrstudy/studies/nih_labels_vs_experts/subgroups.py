@@ -99,7 +99,13 @@ def _name(observation: str, group: str, level: str) -> str:
 
 
 def with_subgroup(table: pd.DataFrame) -> pd.DataFrame:
-    """Name the subgroup of each row in a column, such as ``view AP``."""
+    """Name the subgroup of each row in a column.
+
+    >>> with_subgroup(pd.DataFrame({"group": ["all", "view"], "level": ["all", "AP"]}))
+      group level subgroup
+    0   all   all      all
+    1  view    AP  view AP
+    """
     names = table["group"] + " " + table["level"]
     return table.assign(subgroup=names.replace(f"{ALL_ROWS} {ALL_ROWS}", ALL_ROWS))
 

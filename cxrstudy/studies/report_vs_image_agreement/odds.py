@@ -188,7 +188,11 @@ def compare_odds_ratios(
 
 
 def directions_in_words(ratios: pd.DataFrame) -> str:
-    """Count the intervals on either side of 1."""
+    """Count the intervals on either side of 1.
+
+    >>> directions_in_words(pd.DataFrame({"direction": ["as published", "open"]}))
+    '1 of 2 95 % intervals lie wholly on the published side of 1, 0 on the other.'
+    """
     count = ratios["direction"].value_counts()
     return (
         f"{count.get('as published', 0)} of {len(ratios)} 95 % intervals lie wholly on the "
