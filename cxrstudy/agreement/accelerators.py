@@ -24,8 +24,10 @@ def register(name: str, function: Callable, is_worthwhile: Callable[..., bool]) 
 def accelerated(name: str, *arguments) -> Callable | None:
     """Return the registered function that suits a call with these arguments, if there is one."""
     _load_offers()
-    function, is_worthwhile = _REGISTERED.get(name, (None, None))
-    return function if function and is_worthwhile(*arguments) else None
+    if name not in _REGISTERED:
+        return None
+    function, is_worthwhile = _REGISTERED[name]
+    return function if is_worthwhile(*arguments) else None
 
 
 @cache

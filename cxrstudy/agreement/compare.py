@@ -79,7 +79,7 @@ def agree(
         "undefined_as": 0.0 if undefined == "zero" else float("nan"),
     }
     stream = resampling.replicates, as_key(resampling.seed)
-    estimates = {}
+    estimates: dict[Key, Estimate] = {}
     for family, evaluate in _EVALUATORS.items():
         chosen = [metric for metric in metrics if metric in family]
         if chosen:

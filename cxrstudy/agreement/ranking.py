@@ -120,12 +120,10 @@ def _fill_rankings(drawn, visits, weights, bounds, metrics, scratch_types, value
 def _scratch_types(program: Programs) -> tuple[np.ndarray, np.ndarray]:
     """Empty arrays of the narrowest types that hold every sum exactly."""
     if program.weights.dtype == np.float64:
-        types = np.float64, np.float64
-    elif program.largest <= _NARROW_LIMIT:
-        types = np.uint16, np.int32
-    else:
-        types = np.int64, np.int64
-    return np.empty(0, types[0]), np.empty(0, types[1])
+        return np.empty(0, np.float64), np.empty(0, np.float64)
+    if program.largest <= _NARROW_LIMIT:
+        return np.empty(0, np.uint16), np.empty(0, np.int32)
+    return np.empty(0, np.int64), np.empty(0, np.int64)
 
 
 def _evaluate(program, n_units, averaged, zero_undefined, n_tables, draw) -> np.ndarray:

@@ -14,7 +14,7 @@ from cxrstudy.vision.probes import cross_fit, cross_fit_nested, fit_logistic
 
 pytestmark = pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
 
-TIGHT = 5e-9
+TIGHT = 1e-10
 
 
 def _features(n=240, d=12, seed=0, dtype=np.float64):
