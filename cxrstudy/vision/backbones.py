@@ -11,6 +11,8 @@ chest          torchxrayvision's DenseNet, trained on chest X-rays, downloaded o
 """
 
 import hashlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -18,12 +20,11 @@ import torch
 import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.fx.experimental.optimization import fuse
 
 from cxrstudy.data.origins import DataNotAvailableError
 from cxrstudy.data.registry import dataset
-from cxrstudy.vision.batch_norm import calibrate_batch_norm, fix_batch_norm, fold_batch_norm
 from cxrstudy.vision.chest_weights import chest_densenet
-from cxrstudy.vision.grey_input import GreyInput
 
 Weights = Literal["dequantised", "imagenet", "random", "chest"]
 
@@ -64,6 +65,24 @@ class BackboneName:
             )
         if self.weights == "chest" and self.architecture != "densenet121":
             raise BackboneError("chest weights are those of densenet121")
+
+
+class GreyInput(nn.Module):
+    """Turn grey images of 0 to 255 into a network's normalised channels."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], rotated: bool = False) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+        self.rotated = rotated
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalise a batch; shape (n, channels, height, width)."""
+        grey = images.unsqueeze(1).float()
+        if self.rotated:
+            grey = grey.flip((2, 3))
+        normalised = (grey - self.mean) / self.std
+        return normalised.contiguous(memory_format=torch.channels_last)
 
 
 class Backbone(nn.Module):
@@ -163,3 +182,54 @@ def _download(weights: torchvision.models.WeightsEnum) -> dict[str, Tensor]:
 
 def _as_float(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def calibrate_batch_norm(model: nn.Module, batches: list[Tensor]) -> None:
+    """Set the statistics of every batch normalisation to those of these inputs.
+
+    A network with random weights has statistics that fit no input, and its features are then
+    worse than they need be; as a baseline it deserves its own. Layer after layer settles in one
+    pass, because in training mode each normalises by the batch at hand.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        # None asks torch for the plain mean over all batches.
+        norm.momentum = None
+        norm.train()
+    with torch.no_grad():
+        for batch in batches:
+            model(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.eval()
+
+
+def fix_batch_norm(model: nn.Module) -> nn.Module:
+    """Keep batch normalisation as it is, whatever else of the network learns.
+
+    Small batches have statistics too noisy to learn from; torchvision's ``FrozenBatchNorm2d``
+    is the same choice.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.requires_grad_(False)
+    return model.eval()
+
+
+def fold_batch_norm(model: nn.Module) -> nn.Module:
+    """Fix batch normalisation, and fold it into the convolutions before it.
+
+    The function stays the same and costs less. Fine-tuning such a network moves its
+    convolutions; see `fix_batch_norm` for what stays.
+    """
+    return fuse(fix_batch_norm(model))
+
+
+def full_precision() -> AbstractContextManager:
+    """Keep convolutions in float32 on a GPU, which else rounds their inputs to 10 bits (TF32).
+
+    Training may round; what is scored, cached or compared with a CPU should not.
+    """
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)

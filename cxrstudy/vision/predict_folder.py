@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from cxrstudy.data.images import ImageReadError, looks_inverted, read_image, to_square
 from cxrstudy.data.images.building import SUFFIXES
+from cxrstudy.data.images.folders import ImageFolderError
 from cxrstudy.observations import OBSERVATIONS
 from cxrstudy.vision.stored_classifier import StoredClassifier
 from cxrstudy.whole_files import written_whole
@@ -21,10 +22,6 @@ from cxrstudy.whole_files import written_whole
 _BATCH = 64
 _MOST_BYTES = 2**30
 _BAR_SECONDS = 5.0
-
-
-class ImageFolderError(ValueError):
-    """A folder or table that cannot be used; the message is one line with the remedy."""
 
 
 @dataclass(frozen=True)

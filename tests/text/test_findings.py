@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.observations import OBSERVATIONS
-from cxrstudy.text.findings import FINDINGS, classes_from_codes, one_hot
+from cxrstudy.text.reports import FINDINGS, classes_from_codes, one_hot
 
 
 def test_findings_are_the_observations_without_no_finding():

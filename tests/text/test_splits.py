@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxrstudy.text.splits import development_half, split_by_text, text_hash_fraction
+from cxrstudy.text.reports import development_half, split_by_text, text_hash_fraction
 
 THREE = {"train": 0.7, "tune": 0.1, "test": 0.2}
 TEXTS = [f"Report number {n}." for n in range(4000)]

@@ -89,7 +89,6 @@ def edited(monkeypatch):
     ("module", "name"),
     [
         (IMAGES, "vision/backbones.py"),
-        (IMAGES, "training/classifier.py"),
         (IMAGES, "training/loop.py"),
         (IMAGES, "kernels/bce.py"),
         (IMAGES, "kernels/augment.py"),

@@ -10,8 +10,12 @@ from safetensors.torch import load_file
 from cxrstudy.data.origins import DataNotAvailableError
 from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE, dataset
 from cxrstudy.vision import backbones
-from cxrstudy.vision.backbones import BackboneError, BackboneName, build_backbone
-from cxrstudy.vision.batch_norm import calibrate_batch_norm
+from cxrstudy.vision.backbones import (
+    BackboneError,
+    BackboneName,
+    build_backbone,
+    calibrate_batch_norm,
+)
 
 WEIGHTS = "mobilenet_v2_imagenet_rot180.safetensors"
 PINNED_COLUMNS = [0, 1, 11, 12, 15, 28]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cxrstudy.vision.batch_norm import calibrate_batch_norm, fold_batch_norm
+from cxrstudy.vision.backbones import calibrate_batch_norm, fold_batch_norm
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cxrstudy.vision.grey_input import GreyInput
+from cxrstudy.vision.backbones import GreyInput
 
 
 def test_each_channel_has_its_own_scale():

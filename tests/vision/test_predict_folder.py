@@ -13,9 +13,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from cxrstudy.data.images import read_image, to_square
+from cxrstudy.data.images.folders import ImageFolderError
 from cxrstudy.observations import OBSERVATIONS
 from cxrstudy.vision.backbones import BackboneName, build_backbone
-from cxrstudy.vision.predict_folder import ImageFolderError, predict_folder
+from cxrstudy.vision.predict_folder import predict_folder
 from cxrstudy.vision.stored_classifier import StoredClassifier
 
 SIZE = 64

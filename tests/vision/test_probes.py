@@ -43,8 +43,8 @@ def _reference(features, target, inverse_penalty, weights=None):
 
 
 def _assert_equal(heads, j, reference):
-    np.testing.assert_allclose(heads.coefficients[j], reference[0], atol=1e-5)
-    assert heads.intercepts[j] == pytest.approx(reference[1], abs=1e-4)
+    np.testing.assert_allclose(heads.coefficients[j], reference[0], atol=1e-6)
+    assert heads.intercepts[j] == pytest.approx(reference[1], abs=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -14,10 +14,9 @@ from torchxrayvision.models import DenseNet
 
 from cxrstudy.data.images import ImageSet
 from cxrstudy.studies.frozen_backbone.frozen_linear import fit_stored_classifier
-from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
+from cxrstudy.vision.backbones import Backbone, BackboneName, GreyInput, build_backbone
 from cxrstudy.vision.chest_weights import PooledDenseNet
 from cxrstudy.vision.features import compute_features
-from cxrstudy.vision.grey_input import GreyInput
 from cxrstudy.vision.probes import fit_logistic
 from cxrstudy.vision.stored_classifier import (
     ClassifierFileError,

@@ -18,8 +18,7 @@ from cxrstudy.agreement.result import (
 )
 from cxrstudy.data.openi import load_reports, mesh_labels, not_indexed
 from cxrstudy.labeler.sections import join_sections
-from cxrstudy.text.findings import ABSENT, FINDINGS
-from cxrstudy.text.splits import split_by_text, text_hash_fraction
+from cxrstudy.text.reports import ABSENT, FINDINGS, split_by_text, text_hash_fraction
 from cxrstudy.text.students import (
     StudentConfig,
     StudentJob,

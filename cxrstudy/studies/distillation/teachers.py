@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.studies.distillation.scores import TeachTexts
-from cxrstudy.text.findings import (
+from cxrstudy.text.reports import (
     ABSENT,
     FINDINGS,
     PRESENT,
     UNCERTAIN_CLASS,
     classes_from_codes,
     one_hot,
+    text_hash_fraction,
 )
-from cxrstudy.text.splits import text_hash_fraction
 from cxrstudy.text.teachers.rules import ABLATIONS, rule_variants
 
 

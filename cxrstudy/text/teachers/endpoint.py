@@ -20,7 +20,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionTokenLogprob
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from cxrstudy.text.findings import FINDINGS, one_hot
+from cxrstudy.text.reports import FINDINGS, one_hot
 from cxrstudy.text.teachers.answers import (
     ANSWER_SCHEMA,
     WORDS,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxrstudy.data.images import looks_inverted
-from cxrstudy.data.images.inversion import usual_correlation
+from cxrstudy.data.images.reading import usual_correlation
 
 
 def test_a_chest_and_its_inversion(chest):

@@ -26,7 +26,7 @@ from cxrstudy.studies.distillation.scores import (
     agreement_with_teacher,
     openi_for_distillation,
 )
-from cxrstudy.text.findings import FINDINGS, one_hot
+from cxrstudy.text.reports import FINDINGS, one_hot
 from cxrstudy.text.students import StudentConfig
 from cxrstudy.text.teachers import rule_variants
 from cxrstudy.trainings.job import Kept

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxrstudy.text.splits import text_hash_fraction
+from cxrstudy.text.reports import text_hash_fraction
 from cxrstudy.text.students import augment_reports, shares_sentence, split_sentences
 
 TRAINING = [

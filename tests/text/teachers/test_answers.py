@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxrstudy.observations import OBSERVATIONS
-from cxrstudy.text.findings import CLASSES, FINDINGS
+from cxrstudy.text.reports import CLASSES, FINDINGS
 from cxrstudy.text.teachers.answers import ANSWER_SCHEMA, WORDS, MalformedAnswerError, parse_answer
 
 ANSWER = {finding: WORDS[k % 3] for k, finding in enumerate(FINDINGS)}

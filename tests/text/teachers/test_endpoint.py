@@ -12,7 +12,7 @@ import diskcache
 import numpy as np
 import pytest
 
-from cxrstudy.text.findings import FINDINGS
+from cxrstudy.text.reports import FINDINGS
 from cxrstudy.text.teachers.answers import ANSWER_SCHEMA
 from cxrstudy.text.teachers.endpoint import EndpointError, EndpointTeacher
 

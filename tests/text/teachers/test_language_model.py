@@ -16,7 +16,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from cxrstudy.text.findings import FINDINGS
+from cxrstudy.text.reports import FINDINGS
 from cxrstudy.text.teachers import teacher_at
 from cxrstudy.text.teachers.answers import WORDS, instruction, messages
 from cxrstudy.text.teachers.language_model import LanguageModelTeacher

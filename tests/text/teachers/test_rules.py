@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cxrstudy.labeler import label_reports
-from cxrstudy.text.findings import CLASSES, FINDINGS
+from cxrstudy.text.reports import CLASSES, FINDINGS
 from cxrstudy.text.teachers.rules import (
     ABLATIONS,
     RuleTeacher,

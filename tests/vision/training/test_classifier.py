@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cxrstudy.vision.training import TrainingConfig
-from cxrstudy.vision.training.classifier import build_classifier
+from cxrstudy.vision.training.loop import build_classifier
 
 PREVALENCE = torch.tensor([0.25, 0.0])
 

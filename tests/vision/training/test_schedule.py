@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from cxrstudy.vision.training import TrainingConfig
-from cxrstudy.vision.training.classifier import ImageClassifier
-from cxrstudy.vision.training.loop import build_optimizer, build_scheduler
+from cxrstudy.vision.training.loop import ImageClassifier, build_optimizer, build_scheduler
 
 CONFIG = TrainingConfig(learning_rate=0.1, head_learning_rate=1.0, warmup_fraction=0.2)
 
