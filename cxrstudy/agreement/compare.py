@@ -8,8 +8,7 @@ import pandas as pd
 
 from cxrstudy.philox import as_key
 
-from .counts import count_table, replicate_counts, sample_counts
-from .metrics import COUNT_METRICS
+from .counts import COUNT_METRICS, count_table, replicate_counts, sample_counts
 from .ranking import replicate_rankings, sample_rankings
 from .resampling import DEFAULT_RESAMPLING, Resampling, ResamplingUnits
 from .result import MACRO_AVERAGE, WEIGHTED_AVERAGE, Agreement, Estimate, Key
@@ -69,7 +68,7 @@ def agree(
     resampling : Resampling
         Replicates and seed; clusters, strata and weights of the rows.
     undefined : {"drop", "zero"}
-        An undefined value (see `cxrstudy.agreement.metrics`) is left out, and makes averages that
+        An undefined value (see `cxrstudy.agreement.counts`) is left out, and makes averages that
         rest on it undefined, or counts as 0.  The number of such replicates is reported either
         way.
     min_events : int, default 10

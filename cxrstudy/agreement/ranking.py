@@ -12,7 +12,7 @@ from cxrstudy.compiled import numba
 from cxrstudy.philox import draw_weights
 
 from .accelerators import accelerated
-from .metrics import fill_averages
+from .counts import fill_averages
 from .visits import KIND_BITS, KIND_MASK, NEGATIVE, PART, POSITIVE, Programs
 
 BLOCK = 64

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from cxrstudy.labeler.files import ReportFileError, read_reports
 from cxrstudy.observations import LABEL_CODES, OBSERVATIONS
-from cxrstudy.whole_files import written_whole
+from cxrstudy.whole_files import check_table_path, written_whole
 
 _CODES = [code for code in LABEL_CODES if code is not None]
 
@@ -28,7 +28,11 @@ def label_file(
     piece of the source is in memory at a time.
     """
     source, destination = Path(source), Path(destination)
-    _check_destination(source, destination)
+    check_table_path(destination, ReportFileError)
+    if destination.exists() and source.exists() and destination.samefile(source):
+        raise ReportFileError(
+            f"{destination}: is the file of reports itself. Name another file for the labels."
+        )
     chunks = read_reports(source, chunk_rows)
     n_reports = 0
     with (
@@ -43,19 +47,6 @@ def label_file(
             progress.update(len(chunk))
             n_reports += len(chunk)
     return n_reports
-
-
-def _check_destination(source: Path, destination: Path) -> None:
-    if destination.is_dir():
-        raise ReportFileError(f"{destination}: is a folder. Name the file of labels to write.")
-    if destination.suffix.lower() != ".csv":
-        raise ReportFileError(f"{destination}: labels are written as CSV. End the name in .csv.")
-    if not destination.parent.is_dir():
-        raise ReportFileError(f"{destination.parent}: no such folder. Make it, or name another.")
-    if destination.exists() and source.exists() and destination.samefile(source):
-        raise ReportFileError(
-            f"{destination}: is the file of reports itself. Name another file for the labels."
-        )
 
 
 def _checked(labels: pd.DataFrame, n_reports: int) -> pd.DataFrame:

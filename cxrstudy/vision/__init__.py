@@ -2,7 +2,6 @@
 
 ==================== =========================================================================
 backbones            networks by name, from grey images to features; batch normalisation folded
-chest_weights        torchxrayvision's DenseNet, read without unpickling freely
 features             features of a frozen backbone, computed once
 probes               many logistic regressions on the same features at once
 training             one plain loop, resumable; many trainings, each kept

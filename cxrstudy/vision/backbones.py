@@ -14,20 +14,23 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
+import pooch
 import torch
 import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
+from torch.nn import functional
 
-from cxrstudy.data.origins import DataNotAvailableError
+from cxrstudy.data.origins import CACHE_VARIABLE, DataNotAvailableError, cache_folder
 from cxrstudy.data.registry import dataset
-from cxrstudy.vision.chest_weights import chest_densenet
 
 Weights = Literal["dequantised", "imagenet", "random", "chest"]
 
+CHEST_WEIGHTS = "densenet121-res224-all"  # trained on seven collections, NIH among them
 _HEADS = ("classifier", "fc", "head", "heads")
 _CALIBRATION_BATCH = 64
 _BYTE_MEAN, _BYTE_STD = (127.5,) * 3, (127.5,) * 3
@@ -182,6 +185,58 @@ def _download(weights: torchvision.models.WeightsEnum) -> dict[str, Tensor]:
 
 def _as_float(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
+
+
+class PooledDenseNet(nn.Module):
+    """The convolutional part of a DenseNet with global average pooling."""
+
+    def __init__(self, features: nn.Module) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return one feature for each channel, averaged over the image."""
+        activated = functional.relu(self.features(images))
+        return functional.adaptive_avg_pool2d(activated, 1).flatten(1)
+
+
+def chest_densenet(path: str | Path | None = None) -> tuple[nn.Module, int]:
+    """Build the DenseNet with its published weights.
+
+    It has seen NIH images with their text-mined labels, so that no split of the NIH's images is
+    held out for it.
+
+    References
+    ----------
+    Cohen et al. 2022. TorchXRayVision: A library of chest X-ray datasets and models. MIDL.
+    """
+    from torchxrayvision.models import DenseNet
+
+    # The file is a pickled model. It is read by a loader that admits the classes a DenseNet is
+    # made of, and no others.
+    with torch.serialization.safe_globals(_classes_of(DenseNet())):
+        loaded = torch.load(path or _fetch_weights(), map_location="cpu", weights_only=True)
+    model = DenseNet(num_classes=loaded.classifier.out_features)
+    model.features.load_state_dict(loaded.features.state_dict())
+    return PooledDenseNet(model.features.eval()), loaded.classifier.in_features
+
+
+def _classes_of(model: nn.Module) -> list[type]:
+    return [*{type(module) for module in model.modules()}, set]
+
+
+def _fetch_weights() -> str:
+    from torchxrayvision.models import model_urls
+
+    url = model_urls[CHEST_WEIGHTS]["weights_url"]
+    try:
+        # Its authors publish no hash; the loader is what keeps a changed file harmless.
+        return pooch.retrieve(url, None, path=cache_folder() / "weights", progressbar=False)
+    except Exception as error:
+        raise DataNotAvailableError(
+            f"the chest weights cannot be fetched from {url} ({error}); "
+            f"choose other weights, or run where there is a network ({CACHE_VARIABLE})"
+        ) from None
 
 
 def calibrate_batch_norm(model: nn.Module, batches: list[Tensor]) -> None:

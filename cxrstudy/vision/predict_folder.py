@@ -17,7 +17,7 @@ from cxrstudy.data.images.building import SUFFIXES
 from cxrstudy.data.images.folders import ImageFolderError
 from cxrstudy.observations import OBSERVATIONS
 from cxrstudy.vision.stored_classifier import StoredClassifier
-from cxrstudy.whole_files import written_whole
+from cxrstudy.whole_files import check_table_path, written_whole
 
 _BATCH = 64
 _MOST_BYTES = 2**30
@@ -58,7 +58,7 @@ def predict_folder(
     folder, destination = Path(folder), Path(destination)
     if not folder.is_dir():
         raise ImageFolderError(f"{folder}: no such folder. Name the folder of images.")
-    _check_destination(destination)
+    check_table_path(destination, ImageFolderError)
     paths, skipped = _images_below(folder)
     if not paths:
         more = f" Passed over: {skipped[0]}" if skipped else ""
@@ -87,17 +87,6 @@ def predict_folder(
             n_predicted += len(usable)
             progress.update(len(batch))
     return FolderPredictions(destination, n_predicted, tuple(skipped), tuple(inverted))
-
-
-def _check_destination(destination: Path) -> None:
-    if destination.is_dir():
-        raise ImageFolderError(f"{destination}: is a folder. Name the table to write.")
-    if destination.suffix.lower() != ".csv":
-        raise ImageFolderError(f"{destination}: the table is CSV. End the name in .csv.")
-    if not destination.parent.is_dir():
-        raise ImageFolderError(f"{destination.parent}: no such folder. Make it, or name another.")
-    if not os.access(destination.parent, os.W_OK):
-        raise ImageFolderError(f"{destination.parent}: not writable. Name another folder.")
 
 
 def _images_below(folder: Path) -> tuple[list[Path], list[str]]:

@@ -22,10 +22,10 @@ from cxrstudy.vision.backbones import (
     Backbone,
     BackboneName,
     GreyInput,
+    PooledDenseNet,
     build_backbone,
     full_precision,
 )
-from cxrstudy.vision.chest_weights import PooledDenseNet
 from cxrstudy.whole_files import written_whole
 
 _FORMAT = "cxrstudy classifier 1"

@@ -7,8 +7,7 @@ import pytest
 
 from cxrstudy.agreement import accelerators, counts
 from cxrstudy.agreement import ranking as engine
-from cxrstudy.agreement.counts import count_table
-from cxrstudy.agreement.metrics import COUNT_METRICS
+from cxrstudy.agreement.counts import COUNT_METRICS, count_table
 from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.agreement.visits import RANKING_METRICS, programs
 from cxrstudy.kernels import ranking, replicates

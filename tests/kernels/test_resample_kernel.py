@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from cxrstudy.agreement.resampling import resampling_units
-from cxrstudy.kernels.compiler import jit, tl
-from cxrstudy.kernels.dispatch import KERNEL, watch_paths
+from cxrstudy.kernels.dispatch import KERNEL, jit, tl, watch_paths
 from cxrstudy.kernels.resample import MOST_BINS, multiplicities
 from cxrstudy.philox import as_key, fill_weights, philox4x32
 

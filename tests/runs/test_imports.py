@@ -89,7 +89,7 @@ def test_study_02_depends_on_published_numbers_and_claims():
     """Study 02 re-runs when a printed number, a claim or a metric changes."""
     files = notebook_dependencies(study("report_vs_image_agreement").notebook_path)
     found = {file.relative_to(PACKAGE).as_posix() for file in files}
-    needed = {"published/visualchexbert.yaml", "claims/statements.yaml", "agreement/metrics.py",
+    needed = {"published/visualchexbert.yaml", "claims/statements.yaml", "agreement/counts.py",
               "data/chexpert_test.py", "display.py",
               "figures/__init__.py", "figures/estimates.py"}  # fmt: skip
     assert needed <= found

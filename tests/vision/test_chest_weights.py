@@ -5,9 +5,8 @@ import pickle
 import pytest
 import torch
 
-from cxrstudy.vision import backbones, chest_weights
-from cxrstudy.vision.backbones import BackboneName, build_backbone
-from cxrstudy.vision.chest_weights import chest_densenet
+from cxrstudy.vision import backbones
+from cxrstudy.vision.backbones import BackboneName, build_backbone, chest_densenet
 
 DenseNet = pytest.importorskip("torchxrayvision.models").DenseNet
 
@@ -69,6 +68,6 @@ def test_weights_out_of_reach_are_named(monkeypatch):
     def offline(*_, **__):
         raise OSError("no network")
 
-    monkeypatch.setattr(chest_weights.pooch, "retrieve", offline)
-    with pytest.raises(chest_weights.DataNotAvailableError, match="https.*no network"):
+    monkeypatch.setattr(backbones.pooch, "retrieve", offline)
+    with pytest.raises(backbones.DataNotAvailableError, match="https.*no network"):
         chest_densenet()

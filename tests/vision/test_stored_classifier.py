@@ -14,8 +14,13 @@ from torchxrayvision.models import DenseNet
 
 from cxrstudy.data.images import ImageSet
 from cxrstudy.studies.frozen_backbone.frozen_linear import fit_stored_classifier
-from cxrstudy.vision.backbones import Backbone, BackboneName, GreyInput, build_backbone
-from cxrstudy.vision.chest_weights import PooledDenseNet
+from cxrstudy.vision.backbones import (
+    Backbone,
+    BackboneName,
+    GreyInput,
+    PooledDenseNet,
+    build_backbone,
+)
 from cxrstudy.vision.features import compute_features
 from cxrstudy.vision.probes import fit_logistic
 from cxrstudy.vision.stored_classifier import (

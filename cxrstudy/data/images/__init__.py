@@ -14,13 +14,6 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=[
-        "building",
-        "folders",
-        "image_set",
-        "nih_block",
-        "reading",
-    ],
     submod_attrs={
         "building": ["BuiltPixels", "NamedImage", "build_pixels"],
         "folders": ["load_images"],

@@ -18,12 +18,11 @@ from cxrstudy.agreement.result import (
 )
 from cxrstudy.data.openi import load_reports, mesh_labels, not_indexed
 from cxrstudy.labeler.sections import join_sections
+from cxrstudy.studies.distillation.augment import augment_reports, shares_sentence
 from cxrstudy.text.reports import ABSENT, FINDINGS, split_by_text, text_hash_fraction
 from cxrstudy.text.students import (
     StudentConfig,
     StudentJob,
-    augment_reports,
-    shares_sentence,
 )
 from cxrstudy.trainings.job import Kept
 from cxrstudy.trainings.many import train_many

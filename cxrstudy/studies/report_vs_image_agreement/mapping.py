@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxrstudy.agreement.metrics import count_metric
+from cxrstudy.agreement.counts import count_metric
 from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.agreement.result import LIMITS, MACRO_AVERAGE, WEIGHTED_AVERAGE, Estimate
 from cxrstudy.compiled import numba

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from cxrstudy.agreement.compare import agree
-from cxrstudy.agreement.metrics import count_metric
+from cxrstudy.agreement.counts import count_metric
 from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.agreement.result import LIMITS
 from cxrstudy.observations import apply_uncertainty_policy
