@@ -4,7 +4,7 @@
 compare             `agree`: methods against a truth, on shared bootstrap resamples
 resampling          `Resampling`: replicates, seed, clusters, strata and weights
 result              `Estimate` and `Agreement`: value, interval, p-value, paired difference, table
-metrics             F1, precision, recall, specificity, kappa, MCC, Youden, accuracy from counts
+counts              F1, precision, recall, specificity, kappa, MCC, Youden, accuracy from counts
 ranking             AUROC and average precision with ties
 intervals           percentile and BCa intervals, p-values by inversion
 =================== ==========================================================================

@@ -83,6 +83,13 @@ def agree(
     ------
     ValueError
         If tables are misaligned, values are not allowed, or a name is unknown.
+
+    Examples
+    --------
+    >>> truth = pd.DataFrame({"Edema": [1, 1, 0, 0] * 25})
+    >>> found = agree(truth, {"always yes": truth * 0 + 1}, metrics=["precision"])
+    >>> found.estimate("always yes", "Edema", "precision")
+    Estimate(0.500, 95 % 0.400 to 0.600, n=100, positives=50)
     """
     _check_choices(metrics, contrasts, predictions, undefined)
     weights = resampling.row_weights(len(truth))

@@ -57,6 +57,9 @@ def count_metric(metric: str, n, positives, predicted, true_positives, undefined
 
     ``undefined="zero"`` replaces NaN by 0, which is scikit-learn's ``zero_division=0`` for F1,
     precision and recall and its fixed convention for MCC.
+
+    >>> float(count_metric("recall", n=10, positives=4, predicted=5, true_positives=3))
+    0.75
     """
     if metric not in COUNT_METRICS:
         raise ValueError(f"unknown count metric {metric!r}; choose from {COUNT_METRICS}")

@@ -40,7 +40,12 @@ def _tails(level: float) -> tuple[float, float]:
 
 
 def percentile_interval(replicates, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Central interval of the bootstrap distribution; NaN where no replicate is defined."""
+    """Central interval of the bootstrap distribution; NaN where no replicate is defined.
+
+    >>> low, high = percentile_interval(range(101), level=0.5)
+    >>> float(low), float(high)
+    (25.0, 75.0)
+    """
     rows, shape = _rows(replicates)
     bounds = _quantiles(rows, np.tile(_tails(level), (len(rows), 1)))
     return bounds[:, 0].reshape(shape), bounds[:, 1].reshape(shape)

@@ -73,7 +73,11 @@ class Resampling:
         as_key(self.seed)
 
     def of(self, **changes) -> "Resampling":
-        """Return the same resampling with other clusters, strata or weights."""
+        """Return the same resampling with other clusters, strata or weights.
+
+        >>> Resampling().of(clusters=["ann", "bob", "ann"]).units(3).n_units
+        2
+        """
         return replace(self, **changes)
 
     def units(self, n_rows: int) -> ResamplingUnits:

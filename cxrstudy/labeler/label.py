@@ -161,7 +161,14 @@ def default_labeler() -> RuleLabeler:
 
 
 def label_reports(texts: Sequence[str]) -> pd.DataFrame:
-    """Label reports with the package's lexicon; see `RuleLabeler`."""
+    """Label reports with the package's lexicon; see `RuleLabeler`.
+
+    >>> labels = label_reports(["Small effusion. No edema.", "Possible pneumonia."])
+    >>> labels[["Pleural Effusion", "Edema", "Pneumonia"]]
+       Pleural Effusion  Edema  Pneumonia
+    0               1.0    0.0        NaN
+    1               NaN    NaN       -1.0
+    """
     return default_labeler()(texts)
 
 
@@ -178,6 +185,12 @@ def explain_report(text: str) -> list[Mention]:
     list of Mention
         In the order of the text; "No Finding" comes last. The strongest mention of an
         observation is its label.
+
+    Examples
+    --------
+    >>> mention = explain_report("There is no pleural effusion.")[0]
+    >>> mention.observation, mention.label, mention.cue, mention.rule
+    ('Pleural Effusion', 0, 'no', 'negation before')
     """
     return default_labeler().explain(text)
 

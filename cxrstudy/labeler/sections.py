@@ -68,7 +68,11 @@ def split_sections(text: str) -> dict[str, str]:
 
 
 def labeled_text(text: str, sections: Collection[str] = LABELED_SECTIONS) -> str:
-    """Join the wanted sections of a report; the whole report if it has no heading."""
+    r"""Join the wanted sections of a report; the whole report if it has no heading.
+
+    >>> labeled_text("INDICATION: edema? FINDINGS: Clear lungs. IMPRESSION: Normal.")
+    'Clear lungs.\n\nNormal.'
+    """
     for section in sections:
         if section not in SECTIONS:
             raise ValueError(f"no section {section!r}; choose among: {', '.join(SECTIONS)}")

@@ -33,6 +33,9 @@ def text_hash_fraction(text: str, salt: str = "") -> float:
     """Map a text to a number in [0, 1] that depends on nothing else, nor on case and white space.
 
     It is the first eight bytes of the sha256; another salt gives an independent number.
+
+    >>> text_hash_fraction("Lungs are clear.") == text_hash_fraction("lungs  are CLEAR.")
+    True
     """
     plain = salt + " ".join(text.lower().split())
     # Text from other programs may hold half of a surrogate pair, which plain UTF-8 refuses.

@@ -68,6 +68,9 @@ def to_square(image: np.ndarray, size: int) -> np.ndarray:
     Shrinking averages over areas, enlarging interpolates linearly. The aspect ratio is not kept:
     the NIH squashed its images, of many shapes, to squares of 1024 pixels, so a model that learns
     on them should see images of other sources treated alike.
+
+    >>> to_square(np.array([[0, 0, 100, 100]] * 2, np.uint8), 2).tolist()
+    [[0, 100], [0, 100]]
     """
     if image.shape == (size, size):
         return image
