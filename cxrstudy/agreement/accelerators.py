@@ -13,11 +13,7 @@ _REGISTERED: dict[str, tuple[Callable, Callable]] = {}
 
 
 def register(name: str, function: Callable, is_worthwhile: Callable[..., bool]) -> None:
-    """Offer ``function`` in place of the CPU's function of this name.
-
-    It is called where ``is_worthwhile`` says so of the same arguments, such as on a large table
-    while a GPU is there.
-    """
+    """Offer ``function`` in place of the CPU's where ``is_worthwhile`` says so of its arguments."""
     _REGISTERED[name] = function, is_worthwhile
 
 

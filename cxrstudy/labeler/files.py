@@ -27,10 +27,8 @@ def read_reports(path: str | Path, chunk_rows: int = 4096) -> Iterator[pd.DataFr
     """Read the columns id and report in pieces, so that a file may be larger than memory.
 
     The path is a table (``.csv``, ``.csv.gz``, ``.parquet``) with these columns, or a folder of
-    ``.txt`` files, whose names without the suffix are the ids. Nothing in a report is interpreted:
-    ``NA`` and ``null`` are text, an id keeps its leading zeros and loses the space around it. A
-    blank report is allowed. A path of another kind is refused at once; a file that is empty,
-    damaged or not UTF-8, lacks or repeats a column, or has an empty or repeated id, when the piece
+    ``.txt`` files named by their ids. Nothing in a report is interpreted: ``NA`` is text, and an id
+    keeps its leading zeros. An unknown kind of path is refused at once, a wrong row when its piece
     is read. Only the ids stay in memory.
     """
     path = Path(path)

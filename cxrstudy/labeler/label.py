@@ -36,10 +36,9 @@ class Mention:
 class RuleLabeler:
     """Label reports by a lexicon, the package's own unless another is given.
 
-    Text is compared without regard to case and white space. A label is the strongest of all
-    mentions, positive over uncertain over negative; "No Finding" is positive when a report
-    neither asserts nor suspects anything but support devices, and otherwise blank. A report
-    without a word is blank throughout. See Irvin et al. 2019, section 3.
+    A label is the strongest of all mentions, positive over uncertain over negative; "No Finding" is
+    positive when a report neither asserts nor suspects anything but support devices, and otherwise
+    blank (Irvin et al. 2019, section 3).
     """
 
     def __init__(self, lexicon: Lexicon | None = None) -> None:
@@ -190,7 +189,7 @@ def explain_report(text: str) -> list[Mention]:
     --------
     >>> mention = explain_report("There is no pleural effusion.")[0]
     >>> mention.observation, mention.label, mention.cue, mention.rule
-    ('Pleural Effusion', 0, 'no', 'negation before')
+    ('Pleural Effusion', 0, 'There is no', 'negation before')
     """
     return default_labeler().explain(text)
 

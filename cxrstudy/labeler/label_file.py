@@ -22,10 +22,8 @@ def label_file(
 ) -> int:
     """Label every report of a file, as `read_reports` reads it, and count them.
 
-    The labeler makes of a list of n texts a table of shape (n, 14) with the codes 1, 0, -1 and
-    NaN. The destination, a ``.csv`` file with the columns id and the 14 observations, appears when
-    it is complete; a wrong row, or a run that is stopped, leaves an older one as it was. Only one
-    piece of the source is in memory at a time.
+    The labeler makes of n texts a table (n, 14) of the codes 1, 0, -1 and NaN. The destination, a
+    ``.csv`` file, appears when it is complete; a run that fails leaves an older one as it was.
     """
     source, destination = Path(source), Path(destination)
     check_table_path(destination, ReportFileError)

@@ -201,14 +201,9 @@ class PooledDenseNet(nn.Module):
 
 
 def chest_densenet(path: str | Path | None = None) -> tuple[nn.Module, int]:
-    """Build the DenseNet with its published weights.
+    """Build the DenseNet of Cohen et al. 2022 (TorchXRayVision) with its published weights.
 
-    It has seen NIH images with their text-mined labels, so that no split of the NIH's images is
-    held out for it.
-
-    References
-    ----------
-    Cohen et al. 2022. TorchXRayVision: A library of chest X-ray datasets and models. MIDL.
+    It has seen NIH images with their text-mined labels: no split of them is held out for it.
     """
     from torchxrayvision.models import DenseNet
 
@@ -242,9 +237,8 @@ def _fetch_weights() -> str:
 def calibrate_batch_norm(model: nn.Module, batches: list[Tensor]) -> None:
     """Set the statistics of every batch normalisation to those of these inputs.
 
-    A network with random weights has statistics that fit no input, and its features are then
-    worse than they need be; as a baseline it deserves its own. Layer after layer settles in one
-    pass, because in training mode each normalises by the batch at hand.
+    Statistics of random weights fit no input. Layer after layer settles in one pass, because in
+    training mode each normalises by the batch at hand.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
@@ -262,11 +256,7 @@ def calibrate_batch_norm(model: nn.Module, batches: list[Tensor]) -> None:
 
 
 def fix_batch_norm(model: nn.Module) -> nn.Module:
-    """Keep batch normalisation as it is, whatever else of the network learns.
-
-    Small batches have statistics too noisy to learn from; torchvision's ``FrozenBatchNorm2d``
-    is the same choice.
-    """
+    """Keep batch normalisation as it is: small batches have statistics too noisy to learn from."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.requires_grad_(False)
@@ -274,17 +264,10 @@ def fix_batch_norm(model: nn.Module) -> nn.Module:
 
 
 def fold_batch_norm(model: nn.Module) -> nn.Module:
-    """Fix batch normalisation, and fold it into the convolutions before it.
-
-    The function stays the same and costs less. Fine-tuning such a network moves its
-    convolutions; see `fix_batch_norm` for what stays.
-    """
+    """Fix batch normalisation, and fold it into the convolutions before it, which costs less."""
     return fuse(fix_batch_norm(model))
 
 
 def full_precision() -> AbstractContextManager:
-    """Keep convolutions in float32 on a GPU, which else rounds their inputs to 10 bits (TF32).
-
-    Training may round; what is scored, cached or compared with a CPU should not.
-    """
+    """Keep convolutions in float32 for what is scored or cached; a GPU else rounds to 10 bits."""
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)

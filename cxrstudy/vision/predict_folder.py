@@ -50,10 +50,9 @@ def predict_folder(
 ) -> FolderPredictions:
     """Predict the images of a folder and of the folders in it, and write a table.
 
-    Read are files whose names end as those of PNG, JPEG and DICOM files do, and DICOM files
-    without an ending or with a number as one; hidden files are passed over. Links are followed as
-    long as they stay in the folder. The table appears when it is complete; a run that fails or is
-    stopped leaves an older one as it was. Only one batch of images is in memory at a time.
+    Read are PNG, JPEG and DICOM files by their endings, and DICOM files without an ending or with a
+    number as one; links are followed as long as they stay in the folder. The table appears when it
+    is complete; a run that fails leaves an older one as it was.
     """
     folder, destination = Path(folder), Path(destination)
     if not folder.is_dir():

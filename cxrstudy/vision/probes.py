@@ -1,14 +1,10 @@
 """Probes: many ridge logistic regressions on the same frozen features, in one solve.
 
-A sweep over penalties, labels and folds fits hundreds of heads to one feature matrix. One by one,
-each step of each head reads the whole matrix for two matrix-vector products. Together they are the
-rows of one matrix, and a step of all of them is two matrix products, at the speed of the
-arithmetic.
-
-The sum of all losses is minimised by SciPy's L-BFGS. Of each head's Hessian only the variance of
-the rows, p (1 - p), is unknown beforehand; with that of the prevalence in its place the inverse is
-known from the eigenvectors of the features' covariance. A change of variables by its square root
-leaves well-conditioned problems: ten to thirty steps do where scikit-learn needs hundreds.
+Together the heads of a sweep are the rows of one matrix, and a step of all of them is two matrix
+products, at the speed of the arithmetic. The sum of all losses is minimised by SciPy's L-BFGS. Of
+each head's Hessian only the variance of the rows, p (1 - p), is unknown beforehand; with that of
+the prevalence in its place the inverse is known from the eigenvectors of the features' covariance.
+A change of variables by its square root leaves well-conditioned problems: ten to thirty steps.
 """
 
 import itertools

@@ -32,15 +32,9 @@ _NAME = "NIH block"
 def load_nih_block(size: int = PREBUILT_SIZE, build: str = "auto") -> ImageSet:
     """Load 9,998 images of 2,588 consecutive patients, not selected by label.
 
-    The first call decodes them into the cache, later ones open the array. Both builds hold the
-    same images, but their pixels differ, and so do results: state the set's ``build``.
-
-    One image, ``00002300_026.png``, is inverted in the NIH's release, and a few are turned; they
-    are left as they are.
-
-    References
-    ----------
-    Wang et al. 2017, ChestX-ray8. The images were provided by the NIH Clinical Center:
+    Both builds hold the same images, but their pixels differ, and so do results: state the set's
+    ``build``. ``00002300_026.png``, inverted in the NIH's release, and a few turned ones are left
+    as they are. Source: Wang et al. 2017, ChestX-ray8, images by the NIH Clinical Center,
     https://nihcc.app.box.com/v/ChestXray-NIHCC
     """
     if build not in BUILDS:

@@ -39,11 +39,8 @@ def read_image(path: str | Path) -> np.ndarray:
 
     The kind is found from the content, whatever the name ends in. A DICOM file's own rescaling and
     window are applied and MONOCHROME1 is inverted; 16 bits, and DICOM files without a window, are
-    scaled by their own range (`RANGE_PERCENTILES`). Colour is turned into luminance, transparency
-    laid over black.
-
-    A PNG or JPEG file cannot say whether its air is dark or bright. It is returned as it is;
-    `looks_inverted` finds most of those that should not be used so.
+    scaled by their own range (`RANGE_PERCENTILES`). A PNG or JPEG file cannot say whether its air
+    is dark or bright: `looks_inverted` finds most of those that should not be used so.
     """
     try:
         content = Path(path).read_bytes()
@@ -198,10 +195,9 @@ _USUAL = np.array(
 def looks_inverted(image: np.ndarray) -> bool:
     """Say whether a frontal chest image has bright air and dark bone.
 
-    The image's coarse pattern is compared with the usual one. The threshold is set to accuse
-    rarely: of the 9,998 images of the NIH block 5 are named, of which one is inverted indeed and
-    the others are turned or show half a chest; of the same images inverted, 98.5 % are named.
-    (Whether the border is brighter than the centre, a common test, errs on 18 % of them.) What is
+    Its coarse pattern is compared with the usual one. The threshold accuses rarely: of the 9,998
+    images of the NIH block 5 are named, one of them inverted and the others turned or half a chest;
+    of the same images inverted, 98.5 %. (A border brighter than the centre errs on 18 %.) What is
     named should be looked at or left out, never changed unseen.
     """
     return usual_correlation(image) < INVERTED_BELOW

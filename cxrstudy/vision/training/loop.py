@@ -88,9 +88,8 @@ def train(
     equal arguments give equal weights; on a GPU it computes in bfloat16, and several GPUs share
     each batch (`accelerate launch`).
 
-    The checkpoint keeps the state after every epoch. A run that was stopped at any moment goes on
-    from there and ends with the same weights (on a CPU). The caller removes the file once the
-    result is safe.
+    A run that was stopped goes on from its checkpoint and ends with the same weights (on a CPU);
+    the caller removes the file once the result is safe.
     """
     _check(inputs, targets)
     start = time.perf_counter()
