@@ -47,8 +47,8 @@ class EndpointTeacher:
 
     This is the first stage of DeBERTa-RAD (Wong and Tanaka 2025): one prompt, 13 findings, three
     words, at temperature 0; soft where the server reports the probabilities of tokens. Whatever a
-    server answered is kept in the cache, a refusal too, by all that was asked and not by the address,
-    so another model of the same name needs another folder. A failed request is asked again.
+    server answered is kept in the cache, a refusal too, by all that was asked but the address, so
+    another model of the same name needs another folder. A failed request is asked again.
 
     .. warning::
        This sends the text of reports to another party. The terms of credentialed data sets
