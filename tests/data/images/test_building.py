@@ -35,7 +35,6 @@ def _reading(content):
 
 
 def test_every_image_is_shrunken_and_kept_in_order(sources, chest):
-    """The array is read-only, on the disk, and holds each image's square."""
     images, _ = sources
     built = build_pixels(iter(images), "own", 8, len(images))
     assert built.images.tolist() == [f"i{n}" for n in range(10)] and built.excluded.empty
@@ -83,7 +82,6 @@ def _raise_interrupt():
 
 
 def test_an_archive_is_read_from_front_to_back(sources, encode, chest):
-    """An image is read before the next one is asked for, also after a kill."""
     images, _ = sources
     at = []
 
@@ -105,7 +103,6 @@ def test_an_archive_is_read_from_front_to_back(sources, encode, chest):
 
 
 def test_what_cannot_be_used_is_named_and_left_out(sources, chest, encode):
-    """Each listed image is in the array or in the table of excluded ones with its reason."""
     good, _ = sources
     odd = {
         "missing": (FileNotFoundError(2, "No such file or directory"), "No such file"),
@@ -126,14 +123,12 @@ def test_what_cannot_be_used_is_named_and_left_out(sources, chest, encode):
 
 
 def test_inverted_images_stay_if_they_are_meant_to(sources, chest, encode):
-    """The check can be switched off for images that are known."""
     inverted = NamedImage("inverted", "x", _reading(encode(255 - chest(0))))
     built = build_pixels([inverted], "own", 8, 1, check_inversion=False)
     assert built.images.tolist() == ["inverted"] and built.pixels[0].mean() > 0
 
 
 def test_a_set_without_any_usable_image_is_an_error(cache):
-    """An empty array would fail far from its cause."""
     with pytest.raises(ImageReadError, match="no image can be used; the first one: x.png: "):
         build_pixels([NamedImage("x", "x.png", _reading(b"no"))], "own", 8, 1)
     with pytest.raises(ImageReadError, match="no image is listed"):

@@ -39,7 +39,6 @@ def _decode(data: Dataset) -> np.ndarray:
 
 
 def test_without_a_window_the_own_range_is_used():
-    """A ramp over 12 bits fills the grey levels."""
     image = _decode(_dataset())
     assert image.dtype == np.uint8 and image[0, 0] == 0 and image[-1, -1] == 255
     assert abs(int(image[32, 0]) - 128) <= 1
@@ -59,7 +58,6 @@ def test_a_window_wider_than_the_values_leaves_them_within():
 
 
 def test_a_window_counts_in_rescaled_values():
-    """Slope and intercept come before the window."""
     plain = _decode(_dataset(WindowCenter=2048, WindowWidth=1024))
     fields = {"RescaleSlope": 2, "RescaleIntercept": -1000}
     rescaled = _decode(_dataset(**fields, WindowCenter=2 * 2048 - 1000, WindowWidth=2048))
@@ -91,7 +89,6 @@ def test_monochrome1_is_inverted(window):
 
 
 def test_compressed_files_are_read(chest, encode):
-    """Run lengths are exact, and baseline JPEG is close."""
     grey = chest(0)
     # The window that leaves 8 bits as they are.
     data = _dataset(grey, WindowCenter=128, WindowWidth=256)
@@ -105,7 +102,6 @@ def test_compressed_files_are_read(chest, encode):
 
 
 def test_colour_is_flattened():
-    """A secondary capture in RGB becomes luminance."""
     colours = np.array([[[0, 255, 0], [0, 0, 255]]] * 2, np.uint8)
     rgb = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
     assert _decode(_dataset(colours, **rgb)).tolist() == [[150, 29]] * 2
@@ -121,14 +117,12 @@ def test_colour_is_flattened():
     ],
 )
 def test_what_is_no_single_grey_image_is_refused(fields, reason):
-    """Each error is one line that names the file."""
     with pytest.raises(ImageReadError, match=f"^own.dcm: .*{reason}") as caught:
         _decode(_dataset(**fields))
     assert "\n" not in str(caught.value)
 
 
 def test_a_file_without_pixels_is_refused():
-    """A report or a header alone."""
     data = _dataset()
     del data.PixelData
     with pytest.raises(ImageReadError, match="without an image"):

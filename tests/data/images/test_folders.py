@@ -10,7 +10,6 @@ pytestmark = pytest.mark.usefixtures("mirror", "cache")
 
 @pytest.fixture
 def write(tmp_path, chest, encode):
-    """Write a picture below the data folder."""
 
     def write(path: str, number: int):
         file = tmp_path / path
@@ -22,7 +21,6 @@ def write(tmp_path, chest, encode):
 
 @pytest.fixture
 def read_by_experts(block) -> list[str]:
-    """Images that RSNA's experts read."""
     return block.labels["rsna"].dropna().index[:3].tolist()
 
 
@@ -39,7 +37,6 @@ def test_nih_images_are_read_in_place(tmp_path, write, read_by_experts, block):
 
 
 def test_a_changed_file_is_read_again(tmp_path, write, read_by_experts):
-    """The cache knows files by name and size."""
     for number, image in enumerate(read_by_experts):
         write(image, number)
     before = load_images(tmp_path, 16)
@@ -48,7 +45,6 @@ def test_a_changed_file_is_read_again(tmp_path, write, read_by_experts):
 
 
 def test_without_a_folder_it_is_the_block():
-    """The same pixels and labels."""
     ours, block = load_images("", 16), load_nih_block(16)
     assert ours.sha256() == block.sha256() and ours.build == block.build
 
@@ -62,13 +58,11 @@ def test_without_a_folder_it_is_the_block():
     ],
 )
 def test_what_a_folder_lacks_is_told(tmp_path, file, message):
-    """Data sets without experts, and folders without images, are refused before any is read."""
     (tmp_path / file).touch()
     with pytest.raises(ImageFolderError, match=message):
         load_images(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    """With the remedy."""
     with pytest.raises(ImageFolderError, match="no such folder. Name one of NIH images"):
         load_images(tmp_path / "absent")

@@ -26,7 +26,6 @@ def _image_set(patients: list, pixels: np.ndarray | None = None) -> ImageSet:
 
 
 def test_a_subset_follows_the_order_given():
-    """Pixels and every table are brought to the order of the ids."""
     part = _image_set([1, 2, 3]).subset(["i2", "i0"])
     assert part.pixels[:, 0, 0].tolist() == [32, 0]
     assert part.images["patient"].tolist() == [3, 1]
@@ -35,7 +34,6 @@ def test_a_subset_follows_the_order_given():
 
 
 def test_an_unknown_image_is_named():
-    """An id that the set does not have is an error, not a blank row."""
     with pytest.raises(KeyError, match="Own has no image 'i9'"):
         _image_set([1, 2]).subset(["i0", "i9"])
 
@@ -61,7 +59,6 @@ def test_shrinking_averages_and_says_so():
 @given(st.lists(st.one_of(st.integers(), st.text()), min_size=1, max_size=8), st.integers(2, 10))
 @settings(max_examples=25)
 def test_a_patient_stays_in_its_fold(patients, n_folds):
-    """The fold depends on the patient alone, whichever other images are there."""
     images = _image_set(pd.array([*patients, patients[0]], dtype=object))
     folds = images.folds(n_folds)
     assert folds[0] == folds[-1] and ((folds >= 0) & (folds < n_folds)).all()
@@ -78,7 +75,6 @@ def test_folds_are_about_equally_large_and_fixed():
 
 
 def test_another_salt_divides_independently():
-    """Two salts agree about as often as chance has it."""
     images = _image_set(list(range(2000)), np.zeros((2000, 1, 1), np.uint8))
     same = (images.folds(5) == images.folds(5, salt="other")).mean()
     assert abs(same - 0.2) < 0.04
@@ -93,7 +89,6 @@ def test_images_without_a_patient_have_no_fold():
 
 
 def test_the_fingerprint_sees_pixels_ids_and_order():
-    """Equal content has an equal fingerprint; any change has another."""
     images = _image_set([1, 2, 3])
     assert images.sha256() == _image_set([1, 2, 3]).sha256()
     changed = images.pixels.copy()
@@ -116,6 +111,5 @@ def test_the_fingerprint_sees_pixels_ids_and_order():
     ],
 )
 def test_tables_off_the_pixels_order_are_refused(changes, message):
-    """Pixels, ids and labels that do not fit together stop at once."""
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(_image_set([1, 2]), **changes)

@@ -18,7 +18,6 @@ AIRSPACE = ["Pneumonia", "Consolidation", "Infiltration"]
 
 @pytest.fixture(scope="module")
 def table(mirror) -> pd.DataFrame:
-    """The table that lies beside the prebuilt block."""
     return pd.read_csv(dataset("nih_block_128").path("nih_block_128.csv"), index_col=0)
 
 
@@ -32,7 +31,6 @@ def test_the_block_has_the_stated_size(block):
 
 
 def test_names_and_people_agree_with_the_table(block, table):
-    """The loaders of the NIH's own table say what the table beside the images says."""
     assert block.images.index.equals(table.index.rename("image"))
     columns = ["Patient ID", "View Position", "Patient Sex", "Patient Age"]
     for ours, theirs in zip(["patient", "view", "sex", "age"], columns, strict=True):
@@ -52,7 +50,6 @@ def test_labels_agree_with_the_table(block, table):
 
 
 def test_the_counts_of_each_source(block):
-    """As they were counted on the table by other means."""
     nlp, rsna, google = (block.labels[source] for source in ("nlp", "rsna", "google"))
     assert nlp.notna().all(axis=None)
     counts = nlp.sum()[["No Finding", "Infiltration", "Effusion", "Atelectasis", "Pneumothorax"]]
@@ -65,7 +62,6 @@ def test_the_counts_of_each_source(block):
 
 
 def test_no_two_images_have_the_same_pixels(block):
-    """Nothing was left out as a copy; the near-duplicate pair differs."""
     digests = {hashlib.sha256(image).digest() for image in block.pixels}
     assert len(digests) == len(block)
 
@@ -79,13 +75,11 @@ def test_other_sizes_come_from_the_prebuilt_pixels(block):
 
 
 def test_an_unknown_build_is_refused():
-    """The message names those that there are."""
     with pytest.raises(ValueError, match="choose one of auto, prebuilt, archive"):
         load_nih_block(build="prebuild")
 
 
 def test_without_mirror_and_archive_the_command_is_named(tmp_path, monkeypatch):
-    """The way to the archive is one command."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
     with pytest.raises(DataNotAvailableError, match="Run `cxrstudy data fetch nih_images_002`"):

@@ -86,7 +86,6 @@ def test_malformed_answers(content, reason):
 
 
 def test_the_reason_quotes_nothing_of_the_answer():
-    """An answer may hold words of the report."""
     for content in [
         json.dumps({**ANSWER, "Edema": "secret"}),
         json.dumps({**ANSWER, "secret": "Absent"}),
