@@ -6,7 +6,7 @@ import pytest
 
 from cxrstudy.labeler import label_reports
 from cxrstudy.text.reports import CLASSES, FINDINGS
-from cxrstudy.text.teachers import SoftRuleTeacher, teacher_at
+from cxrstudy.text.teachers import teacher_at
 from cxrstudy.text.teachers.answers import TeacherLabels
 from cxrstudy.text.teachers.rules import (
     ABLATIONS,
