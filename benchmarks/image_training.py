@@ -29,8 +29,7 @@ from cxrstudy.experiments.image_labels import text_mined_targets
 from cxrstudy.kernels.augment import Augmentation
 from cxrstudy.runs import record_benchmark, study
 from cxrstudy.vision.training import TrainingConfig, train
-from cxrstudy.vision.training.classifier import build_classifier
-from cxrstudy.vision.training.loop import pick_batch
+from cxrstudy.vision.training.loop import build_classifier, pick_batch
 
 LOOP, BARE, LOADER = "training loop", "bare loop", "DataLoader of PNG files"
 LEAST_SHARE_OF_BARE, LEAST_GAIN_OVER_LOADER = 0.9, 5.0

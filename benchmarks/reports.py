@@ -39,7 +39,7 @@ from cxrstudy.data.openi import (
     not_indexed,
 )
 from cxrstudy.observations import OBSERVATIONS, apply_uncertainty_policy
-from cxrstudy.text.splits import development_half, text_hash_fraction
+from cxrstudy.text.reports import development_half, text_hash_fraction
 
 SPEED = Path("_build/bench/reports_speed.csv")
 ACCURACY = Path("_build/bench/reports_accuracy.csv")

@@ -125,7 +125,8 @@ def predict(
 
     Exit code: 0 if every file was read, 1 if some were left out, 2 if no table was written.
     """
-    from cxrstudy.vision.predict_folder import ImageFolderError, predict_folder
+    from cxrstudy.data.images.folders import ImageFolderError
+    from cxrstudy.vision.predict_folder import predict_folder
     from cxrstudy.vision.stored_classifier import (
         ClassifierFileError,
         default_checkpoint,

@@ -84,6 +84,10 @@ def resample_weights(n: int, n_replicates: int, seed: int, first_replicate: int 
     A replicate's weights, a row of the uint8 array (n_replicates, n), depend on ``n``, ``seed``
     and its own number only, so replicates may be computed in blocks, out of order or on another
     device.  Every row sums to ``n``.
+
+    >>> resample_weights(5, 2, seed=0)
+    array([[0, 1, 0, 2, 2],
+           [2, 2, 0, 1, 0]], dtype=uint8)
     """
     if n < 1:
         raise ValueError(f"cannot resample {n} units: at least one is needed")

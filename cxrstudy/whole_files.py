@@ -20,3 +20,15 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_table_path(path: Path, error: type[ValueError]) -> None:
+    """Refuse a path to which no CSV table can be written, before its rows are computed."""
+    if path.is_dir():
+        raise error(f"{path}: is a folder. Name the table to write.")
+    if path.suffix.lower() != ".csv":
+        raise error(f"{path}: tables are written as CSV. End the name in .csv.")
+    if not path.parent.is_dir():
+        raise error(f"{path.parent}: no such folder. Make it, or name another.")
+    if not os.access(path.parent, os.W_OK):
+        raise error(f"{path.parent}: not writable. Name another folder.")

@@ -41,8 +41,7 @@ from benchmarks.kernels.ways import (
     view_ways,
 )
 from benchmarks.kernels.workloads import workloads
-from cxrstudy.kernels.compiler import HAS_TRITON
-from cxrstudy.kernels.dispatch import KERNEL, watch_paths
+from cxrstudy.kernels.dispatch import HAS_TRITON, KERNEL, watch_paths
 from cxrstudy.recorded import load_recorded
 from cxrstudy.studies import kernels as study
 

@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cxrstudy.agreement.counts import count_table, replicate_counts
-from cxrstudy.agreement.metrics import COUNT_METRICS
+from cxrstudy.agreement.counts import COUNT_METRICS, count_table, replicate_counts
 from cxrstudy.agreement.ranking import replicate_rankings
 from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.agreement.visits import RANKING_METRICS, programs

@@ -8,8 +8,7 @@ import pandas as pd
 import torch
 from sklearn.metrics import f1_score, roc_auc_score
 
-from cxrstudy.agreement.counts import CountTable, count_table, replicate_counts
-from cxrstudy.agreement.metrics import COUNT_METRICS
+from cxrstudy.agreement.counts import COUNT_METRICS, CountTable, count_table, replicate_counts
 from cxrstudy.agreement.ranking import replicate_rankings
 from cxrstudy.agreement.resampling import ResamplingUnits, resampling_units
 from cxrstudy.agreement.visits import programs

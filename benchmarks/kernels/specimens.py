@@ -2,7 +2,7 @@
 
 from benchmarks.kernels.offline import Specimen
 from cxrstudy.kernels import augment, bce, distill, one_pass, ranking, resample
-from cxrstudy.kernels.compiler import tl
+from cxrstudy.kernels.dispatch import tl
 
 
 def specimens() -> list[Specimen]:

@@ -10,8 +10,7 @@ import torch
 
 from benchmarks.kernels.prices import count_inputs, score_inputs
 from cxrstudy.agreement import accelerators
-from cxrstudy.agreement.counts import replicate_counts
-from cxrstudy.agreement.metrics import COUNT_METRICS
+from cxrstudy.agreement.counts import COUNT_METRICS, replicate_counts
 from cxrstudy.agreement.ranking import replicate_rankings
 from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.agreement.visits import programs

@@ -4,7 +4,7 @@
 compare             `agree`: methods against a truth, on shared bootstrap resamples
 resampling          `Resampling`: replicates, seed, clusters, strata and weights
 result              `Estimate` and `Agreement`: value, interval, p-value, paired difference, table
-metrics             F1, precision, recall, specificity, kappa, MCC, Youden, accuracy from counts
+counts              F1, precision, recall, specificity, kappa, MCC, Youden, accuracy from counts
 ranking             AUROC and average precision with ties
 intervals           percentile and BCa intervals, p-values by inversion
 =================== ==========================================================================
@@ -13,8 +13,8 @@ intervals           percentile and BCa intervals, p-values by inversion
 from cxrstudy.philox import resample_weights
 
 from .compare import agree
+from .counts import COUNT_METRICS, count_metric
 from .intervals import bca_interval, bootstrap_p_value, percentile_interval
-from .metrics import COUNT_METRICS, count_metric
 from .resampling import DEFAULT_RESAMPLING, Resampling
 from .result import MACRO_AVERAGE, WEIGHTED_AVERAGE, Agreement, Estimate
 from .visits import RANKING_METRICS

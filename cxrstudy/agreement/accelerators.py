@@ -13,19 +13,17 @@ _REGISTERED: dict[str, tuple[Callable, Callable]] = {}
 
 
 def register(name: str, function: Callable, is_worthwhile: Callable[..., bool]) -> None:
-    """Offer ``function`` in place of the CPU's function of this name.
-
-    It is called where ``is_worthwhile`` says so of the same arguments, such as on a large table
-    while a GPU is there.
-    """
+    """Offer ``function`` in place of the CPU's where ``is_worthwhile`` says so of its arguments."""
     _REGISTERED[name] = function, is_worthwhile
 
 
 def accelerated(name: str, *arguments) -> Callable | None:
     """Return the registered function that suits a call with these arguments, if there is one."""
     _load_offers()
-    function, is_worthwhile = _REGISTERED.get(name, (None, None))
-    return function if function and is_worthwhile(*arguments) else None
+    if name not in _REGISTERED:
+        return None
+    function, is_worthwhile = _REGISTERED[name]
+    return function if is_worthwhile(*arguments) else None
 
 
 @cache

@@ -40,7 +40,12 @@ def _tails(level: float) -> tuple[float, float]:
 
 
 def percentile_interval(replicates, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Central interval of the bootstrap distribution; NaN where no replicate is defined."""
+    """Central interval of the bootstrap distribution; NaN where no replicate is defined.
+
+    >>> low, high = percentile_interval(range(101), level=0.5)
+    >>> float(low), float(high)
+    (25.0, 75.0)
+    """
     rows, shape = _rows(replicates)
     bounds = _quantiles(rows, np.tile(_tails(level), (len(rows), 1)))
     return bounds[:, 0].reshape(shape), bounds[:, 1].reshape(shape)
@@ -49,9 +54,8 @@ def percentile_interval(replicates, level: float = 0.95) -> tuple[np.ndarray, np
 def acceleration(jackknife, stratum_sizes: tuple[int, ...] | None = None) -> np.ndarray:
     """Skewness constant of BCa from leave-one-unit-out values, of which the undefined are left out.
 
-    ``stratum_sizes`` are the units per stratum, in the order of the last axis; each stratum is
-    then a sample of its own in Efron's multi-sample formula.  Where the values do not vary there
-    is no skewness to correct, hence 0.
+    Each stratum, of so many units in the order of the last axis, is a sample of its own in Efron's
+    formula. Where the values do not vary there is no skewness to correct, hence 0.
     """
     values = np.asarray(jackknife, float)
     cuts = np.cumsum(stratum_sizes or (values.shape[-1],))[:-1]
@@ -76,12 +80,9 @@ def bca_interval(
     level: float = 0.95,
     stratum_sizes: tuple[int, ...] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bias-corrected and accelerated interval around the full sample's ``value``, of shape (...).
+    """Bias-corrected and accelerated interval around the full sample's ``value`` (Efron 1987).
 
-    NaN where no replicate is defined, and where the estimate lies outside all of its replicates,
-    so that no bias correction exists.
-
-    Efron (1987). Better bootstrap confidence intervals. JASA 82, 171-185.
+    NaN where no replicate is defined, or all lie on one side of the value.
     """
     rows, shape = _rows(replicates)
     defined, below, at_or_below = _counts(rows, np.asarray(value, np.float64).reshape(-1))
@@ -103,9 +104,8 @@ def bootstrap_p_value(
 ) -> float:
     """Two-sided p-value: one minus the level at which the interval just reaches ``null``.
 
-    With ``jackknife`` it inverts the BCa interval, without it the percentile interval.  It is at
-    least ``2 / (n_replicates + 1)`` before bias correction, since no finite number of replicates
-    can show less, and NaN if no replicate is defined.
+    With ``jackknife`` it inverts the BCa interval, without it the percentile interval. Before bias
+    correction it is at least ``2 / (n_replicates + 1)``: fewer replicates can show no less.
     """
     rows = np.tile(np.asarray(replicates, np.float64), (2, 1))
     (defined, _), below, at_or_below = _counts(rows, np.array([value, null], np.float64))

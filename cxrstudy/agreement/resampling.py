@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cxrstudy.philox import as_key, fill_weights
+from cxrstudy.philox import as_key, draw_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,11 @@ class Resampling:
         as_key(self.seed)
 
     def of(self, **changes) -> "Resampling":
-        """Return the same resampling with other clusters, strata or weights."""
+        """Return the same resampling with other clusters, strata or weights.
+
+        >>> Resampling().of(clusters=["ann", "bob", "ann"]).units(3).n_units
+        2
+        """
         return replace(self, **changes)
 
     def units(self, n_rows: int) -> ResamplingUnits:
@@ -82,10 +86,7 @@ class Resampling:
 
     def drawn(self, n_rows: int) -> np.ndarray:
         """Count how often each unit is drawn: uint8, shape (replicates, n_units)."""
-        units = self.units(n_rows)
-        counts = np.zeros((self.replicates, units.n_units), np.uint8)
-        fill_weights(as_key(self.seed), 0, units.start, units.size, counts)
-        return counts
+        return draw_weights(self.units(n_rows), self.replicates, as_key(self.seed), 0)
 
     def drawn_rows(self, n_rows: int) -> np.ndarray:
         """Count how often each row is drawn, for methods that know neither groups nor weights."""

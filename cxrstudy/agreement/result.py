@@ -44,7 +44,7 @@ class Estimate:
 
     @classmethod
     def like(
-        cls, other: "Estimate", value: float, replicates: np.ndarray, jackknife=None, **changes
+        cls, other: "Estimate", value, replicates: np.ndarray, jackknife=None, **changes
     ) -> "Estimate":
         """Make an estimate of another statistic from the rows and resamples of `other`."""
         values = {"value": float(value), "replicates": replicates, "jackknife": jackknife}

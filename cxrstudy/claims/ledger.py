@@ -73,11 +73,11 @@ def build_ledger(
     """
     measured = _by_claim(read_measurements(results))
     from_record = set()
-    for claim, measurement in _by_claim(read_measurements(recorded) if recorded else []).items():
-        own = claim in measured and claims()[claim].study in full_studies
+    for id_, measurement in _by_claim(read_measurements(recorded) if recorded else []).items():
+        own = id_ in measured and claims()[id_].study in full_studies
         if measurement.estimates and not own:
-            measured[claim] = replace(measurement, data=f"{measurement.data}, recorded run")
-            from_record.add(claim)
+            measured[id_] = replace(measurement, data=f"{measurement.data}, recorded run")
+            from_record.add(id_)
     levels = _adjusted_levels(claims().values(), measured)
     rows = []
     for claim in claims().values():
@@ -151,7 +151,8 @@ def _direction_p_value(claim: Claim, measurement: Measurement, estimate: Estimat
 
 
 def _value_p_value(claim: Claim, measurement: Measurement, estimate: Estimate) -> float:
-    return estimate.p_value(measurement.published_number)
+    published = measurement.published_number
+    return float("nan") if published is None else estimate.p_value(published)
 
 
 def _equivalence_p_value(claim: Claim, measurement: Measurement, estimate: Estimate) -> float:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,10 @@ class Measurement:
 
 
 def record(
-    results: str | Path, claim: str, estimates: Estimate | Mapping[str, Estimate] = (), **fields
+    results: str | Path,
+    claim: str,
+    estimates: Estimate | Mapping[str, Estimate] | None = None,
+    **fields,
 ) -> Measurement:
     """Write down what a study measured for a claim.
 
@@ -45,7 +49,7 @@ def record(
         The study's result folder.
     claim : str
         Id of a claim in ``statements.yaml``.
-    estimates : Estimate or mapping of str to Estimate
+    estimates : Estimate or mapping of str to Estimate, optional
         For the rules direction, equivalence and value.
     **fields
         The other fields of `Measurement`: ``data`` (str) and ``n`` (int) are required, ``cells``
@@ -64,7 +68,7 @@ def record(
     """
     if claim not in claims():
         raise KeyError(f"no claim {claim!r} in statements.yaml: state it before measuring it")
-    by_cell = {claim: estimates} if isinstance(estimates, Estimate) else dict(estimates)
+    by_cell = {claim: estimates} if isinstance(estimates, Estimate) else dict(estimates or {})
     measurement = Measurement(claim=claim, estimates=by_cell, **fields)
     _check_evidence(claims()[claim].rule, measurement)
     folder = Path(results, CLAIMS_FOLDER)
@@ -116,17 +120,18 @@ def _check_evidence(rule: str, measurement: Measurement) -> None:
         if not measurement.estimates:
             raise ValueError(f"claim {measurement.claim}: the rule {rule!r} needs estimates")
         return
-    counts = (measurement.matching, measurement.cells)
-    if measurement.comparable and not (None not in counts and 0 <= counts[0] <= counts[1] > 0):
+    matching, cells = measurement.matching, measurement.cells
+    counted = matching is not None and cells is not None and 0 <= matching <= cells > 0
+    if measurement.comparable and not counted:
         raise ValueError(
             f"claim {measurement.claim}: the rule {rule!r} needs cells and how many of them match; "
-            f"got matching {counts[0]} of {counts[1]}"
+            f"got matching {matching} of {cells}"
         )
 
 
-def _as_arrays(estimates: Mapping[str, Estimate]) -> dict[str, np.ndarray]:
+def _as_arrays(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
     """Name the arrays of the i-th cell ``i.value``, ``i.replicates`` and so on."""
-    arrays = {}
+    arrays: dict[str, Any] = {}  # as `np.savez` takes them beside options of its own
     for i, estimate in enumerate(estimates.values()):
         for name in ("value", "replicates", "jackknife", "positives", "undefined_as"):
             if getattr(estimate, name) is not None:

@@ -13,12 +13,12 @@ MINIMUM_SEEDS = 5
 _DETECTABLE_IN_STANDARD_ERRORS = stats.norm.ppf(0.975) + stats.norm.ppf(0.80)  # 2.80
 
 
-def decide_exact(matching: int, cells: int) -> str:
+def decide_exact(matching: int | None, cells: int | None) -> str:
     """Judge a reproduction; a cell matches within half a unit of its last printed digit."""
-    return "reproduced" if matching == cells else "not reproduced"
+    return "reproduced" if matching is not None and matching == cells else "not reproduced"
 
 
-def decide_internal(consistent: int, cells: int, comparable: bool = True) -> str:
+def decide_internal(consistent: int | None, cells: int | None, comparable: bool = True) -> str:
     """Judge whether a paper's figures follow from each other, rounding propagated."""
     if not comparable:
         return "not comparable"
@@ -46,14 +46,14 @@ def decide_equivalence(
 
 
 def decide_value(
-    published: float,
+    published: float | None,
     published_error: float | None,
     measured: float,
     measured_error: float,
     margin: float,
 ) -> str:
     """Judge a published number by both standard errors; above the margin they say nothing."""
-    if published_error is None:
+    if published is None or published_error is None:
         return "inconclusive"
     half_width = stats.norm.ppf(0.975) * (published_error**2 + measured_error**2) ** 0.5
     difference = abs(measured - published)

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch.nn.functional import affine_grid, grid_sample
 
-from cxrstudy.kernels.compiler import cdiv, jit, tl
-from cxrstudy.kernels.dispatch import on_device_of, takes_kernel
+from cxrstudy.kernels.dispatch import cdiv, jit, on_device_of, takes_kernel, tl
 from cxrstudy.philox import as_key, philox4x32
 
 BLOCK = 1024

@@ -12,8 +12,7 @@ from functools import partial
 import torch
 from torch.nn.functional import log_softmax, one_hot
 
-from cxrstudy.kernels.compiler import cdiv, jit, tl
-from cxrstudy.kernels.dispatch import on_device_of, takes_kernel
+from cxrstudy.kernels.dispatch import cdiv, jit, on_device_of, takes_kernel, tl
 from cxrstudy.kernels.one_pass import MOST_CELLS, log1p, one_pass_loss, shared_arguments
 
 BLOCK = 512

@@ -12,8 +12,7 @@ from collections.abc import Callable
 import torch
 from torch.autograd.function import once_differentiable
 
-from cxrstudy.kernels.compiler import cdiv, jit, tl
-from cxrstudy.kernels.dispatch import on_device_of
+from cxrstudy.kernels.dispatch import cdiv, jit, on_device_of, tl
 
 SCALE_BLOCK = 4096
 MOST_CELLS = 2**31 - 2**14

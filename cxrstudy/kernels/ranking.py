@@ -12,8 +12,7 @@ import torch
 
 from cxrstudy.agreement.resampling import ResamplingUnits
 from cxrstudy.agreement.visits import Programs
-from cxrstudy.kernels.compiler import cdiv, jit, tl
-from cxrstudy.kernels.dispatch import kernel_device, on_device_of, takes_kernel
+from cxrstudy.kernels.dispatch import cdiv, jit, kernel_device, on_device_of, takes_kernel, tl
 from cxrstudy.kernels.resample import multiplicities
 
 BLOCK_REPLICATES = 256

@@ -14,11 +14,9 @@ import numpy as np
 import torch
 
 from cxrstudy.agreement import accelerators
-from cxrstudy.agreement.counts import CountTable
-from cxrstudy.agreement.metrics import COUNT_METRICS, FORMULAS
+from cxrstudy.agreement.counts import COUNT_METRICS, FORMULAS, CountTable
 from cxrstudy.agreement.resampling import ResamplingUnits
-from cxrstudy.kernels.compiler import HAS_TRITON
-from cxrstudy.kernels.dispatch import kernel_device
+from cxrstudy.kernels.dispatch import HAS_TRITON, kernel_device
 from cxrstudy.kernels.ranking import ranked_replicates, with_averages
 from cxrstudy.kernels.resample import multiplicities
 

@@ -11,8 +11,15 @@ import numpy as np
 import torch
 
 from cxrstudy.agreement.resampling import ResamplingUnits
-from cxrstudy.kernels.compiler import cdiv, jit, next_power_of_2, tl
-from cxrstudy.kernels.dispatch import kernel_device, on_device_of, takes_kernel
+from cxrstudy.kernels.dispatch import (
+    cdiv,
+    jit,
+    kernel_device,
+    next_power_of_2,
+    on_device_of,
+    takes_kernel,
+    tl,
+)
 from cxrstudy.philox import WORDS, as_key, fill_weights
 
 STEP = 128

@@ -1,13 +1,11 @@
 """A rule labeler: report text to 14 observations, each with its evidence.
 
 ========== ================================================================================
-lexicon    phrases and cues as data (lexicon.yaml), read and checked
-roles      the parts that phrases play in a sentence, and what lies ahead of each
+lexicon    phrases and cues as data (lexicon.yaml), and the parts they play in a sentence
 automaton  the lexicon compiled: letters to words, words to phrases
 tokens     a report as ASCII, as words and sentence ends
 scope      which denial or hedge reaches which finding, in one compiled walk over a sentence
-mentions   what the walk adds: findings, and anatomy with its adjectives
-walk       what the walk carries and writes
+walk       what the walk carries and writes: findings, and anatomy with its adjectives
 label      `label_reports`, `explain_report`, `RuleLabeler`
 sections   which part of a free-text report may be labeled
 files      reports from CSV, Parquet or text files, in chunks
@@ -22,8 +20,7 @@ from cxrstudy.labeler.label import (
     label_reports,
     mentions_table,
 )
-from cxrstudy.labeler.lexicon import Lexicon, LexiconError, default_lexicon, parse_lexicon
-from cxrstudy.labeler.roles import Role
+from cxrstudy.labeler.lexicon import Lexicon, LexiconError, Role, default_lexicon, parse_lexicon
 
 __all__ = [
     "Lexicon",

@@ -1,32 +1,26 @@
 """A lexicon compiled, so that one pass over a sentence finds its phrases."""
 
 import itertools
+from dataclasses import astuple, fields
 from typing import NamedTuple
 
 import numpy as np
 
 from cxrstudy.compiled import numba
-from cxrstudy.labeler.lexicon import Lexicon, Meaning
-from cxrstudy.labeler.roles import Role
+from cxrstudy.labeler.lexicon import Lexicon, Meaning, Role
 
 LETTERS = 36  # a to z and 0 to 9
 PUNCTUATION = ",:/?()&-"  # marks that count as words; the mark at position k is word k + 1
 ABBREVIATIONS = ("vs", "dr", "approx", "cf", "fig")  # their full stop ends no sentence
 UNKNOWN_WORD = 0  # number of a word that no phrase holds
 
-# Multiplicative hashing by the golden ratio (Knuth, The Art of Computer Programming 3, 6.4).
-_HASH_FACTOR, _HASH_MASK = 0x9E3779B97F4A7C15, 0xFFFFFFFFFFFFFFFF
-_FREE = -1  # key of a slot of the hash table that holds nothing
-
+MEANING = [(field.name, np.int32) for field in fields(Meaning)]
 PHRASE = np.dtype(
     [
         ("place", np.int32),  # 0 for the first phrase of its sentence
         ("start", np.int32),  # its first and past-the-last word
         ("end", np.int32),
-        ("role", np.int32),  # see `Meaning` for these four
-        ("mentions", np.int32),
-        ("anatomy", np.int32),
-        ("hints", np.int32),
+        *MEANING,
         ("finding_next", np.bool_),  # nothing but modifiers stands before a finding
         ("anatomy_next", np.bool_),  # likewise before anatomy
         ("ends_sentence", np.bool_),
@@ -41,13 +35,10 @@ class Automaton(NamedTuple):
     letter_next: np.ndarray  # int32 (n_letter_states, 36): state after a letter or digit; 0 ends
     word_exact: np.ndarray  # int32 (n_letter_states,): the word that ends here; 0 for none
     word_prefix: np.ndarray  # likewise the longest beginning ("atelecta*") that is complete
-    phrase_keys: np.ndarray  # int64 (2 ** k,): hash table of (phrase state, word) ...
-    phrase_values: np.ndarray  # int32 (2 ** k,): ... to the next phrase state
+    phrase_keys: np.ndarray  # int64 (n,), rising: state * n_words + word of each transition ...
+    phrase_values: np.ndarray  # int32 (n,): ... to this phrase state
     n_words: int  # size of the vocabulary, unknown words included
-    roles: np.ndarray  # int32 (n_phrase_states,): of the phrase that ends here; 0 for none
-    mentions: np.ndarray  # likewise the rest of its `Meaning`
-    anatomy: np.ndarray
-    hints: np.ndarray
+    meanings: np.ndarray  # MEANING (n_phrase_states,): of the phrase that ends here; 0 for none
     abbreviations: np.ndarray  # int32 (n,): words whose full stop ends no sentence
 
 
@@ -57,15 +48,13 @@ def compile_lexicon(lexicon: Lexicon) -> Automaton:
     letter_next, word_exact, word_prefix = _letters_to_words(vocabulary)
     transitions, meanings = _words_to_phrases(lexicon, vocabulary)
     n_words = len(vocabulary) + 1 + len(PUNCTUATION)
-    keys, values = _hash_table(transitions, n_words)
-    columns = np.zeros((4, len(meanings)), dtype=np.int32)
-    for state, meaning in enumerate(meanings):
-        if meaning is not None:
-            columns[:, state] = meaning.role, meaning.mentions, meaning.anatomy, meaning.hints
+    by_key = sorted((state * n_words + word, to) for (state, word), to in transitions.items())
+    keys, values = np.array(by_key).T
+    table = np.array([astuple(meaning or Meaning(0)) for meaning in meanings], dtype=MEANING)
     known = [vocabulary[word] for word in ABBREVIATIONS if word in vocabulary]
     abbreviations = np.array(known, dtype=np.int32)
     letters = letter_next, word_exact, word_prefix
-    return Automaton(*letters, keys, values, n_words, *columns, abbreviations)
+    return Automaton(*letters, keys, values.astype(np.int32), n_words, table, abbreviations)
 
 
 def _number_words(lexicon: Lexicon) -> dict[str, int]:
@@ -131,32 +120,13 @@ def _covering_words(vocabulary: dict[str, int]) -> dict[str, tuple[str, ...]]:
     return covered
 
 
-def _hash_table(
-    transitions: dict[tuple[int, int], int], n_words: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lay the phrase transitions out as an open-addressing table, at most a quarter full."""
-    size = 1 << (4 * len(transitions)).bit_length()
-    keys = np.full(size, _FREE, dtype=np.int64)
-    values = np.zeros(size, dtype=np.int32)
-    for (state, word), target in transitions.items():
-        key = state * n_words + word
-        slot = (key * _HASH_FACTOR & _HASH_MASK) >> 32 & (size - 1)
-        while keys[slot] != _FREE:
-            slot = (slot + 1) & (size - 1)
-        keys[slot], values[slot] = key, target
-    return keys, values
-
-
 @numba.njit(cache=True)
 def find_phrases(words, start, end, automaton, phrases):
     """Fill in the phrases of a sentence, each the longest that begins at its word; count them."""
-    keys, values, n_words = automaton.phrase_keys, automaton.phrase_values, automaton.n_words
-    roles, mentions = automaton.roles, automaton.mentions
-    anatomy, hints = automaton.anatomy, automaton.hints
     n = 0
     i = start
     while i < end:
-        state, phrase_end = _longest_phrase(words, i, end, keys, values, n_words, roles)
+        state, phrase_end = _longest_phrase(words, i, end, automaton)
         if state == 0:
             i += 1
             continue
@@ -164,31 +134,30 @@ def find_phrases(words, start, end, automaton, phrases):
         phrase.place = n
         phrase.start = i
         phrase.end = phrase_end
-        phrase.role = roles[state]
-        phrase.mentions = mentions[state]
-        phrase.anatomy = anatomy[state]
-        phrase.hints = hints[state]
+        meaning = automaton.meanings[state]
+        phrase.role = meaning.role
+        phrase.mentions = meaning.mentions
+        phrase.anatomy = meaning.anatomy
+        phrase.hints = meaning.hints
         n += 1
         i = phrase_end
     return n
 
 
 @numba.njit(cache=True)
-def _longest_phrase(words, start, end, keys, values, n_words, roles):
+def _longest_phrase(words, start, end, automaton):
     """Find the state and the end of the longest phrase that begins at a word; state 0 for none."""
-    mask = len(keys) - 1
+    keys = automaton.phrase_keys
     state = 0
     longest, longest_end = 0, start
     for i in range(start, end):
         if words[i] == UNKNOWN_WORD:
             break
-        key = state * n_words + words[i]
-        slot = ((numba.uint64(key) * numba.uint64(_HASH_FACTOR)) >> numba.uint64(32)) & mask
-        while keys[slot] != key and keys[slot] != _FREE:
-            slot = (slot + 1) & mask
-        if keys[slot] == _FREE:
+        key = state * automaton.n_words + words[i]
+        at = np.searchsorted(keys, key)
+        if at == len(keys) or keys[at] != key:
             break
-        state = values[slot]
-        if roles[state] != 0:
+        state = automaton.phrase_values[at]
+        if automaton.meanings[state].role != 0:
             longest, longest_end = state, i + 1
     return longest, longest_end

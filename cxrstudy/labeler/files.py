@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -28,10 +27,8 @@ def read_reports(path: str | Path, chunk_rows: int = 4096) -> Iterator[pd.DataFr
     """Read the columns id and report in pieces, so that a file may be larger than memory.
 
     The path is a table (``.csv``, ``.csv.gz``, ``.parquet``) with these columns, or a folder of
-    ``.txt`` files, whose names without the suffix are the ids. Nothing in a report is interpreted:
-    ``NA`` and ``null`` are text, an id keeps its leading zeros and loses the space around it. A
-    blank report is allowed. A path of another kind is refused at once; a file that is empty,
-    damaged or not UTF-8, lacks or repeats a column, or has an empty or repeated id, when the piece
+    ``.txt`` files named by their ids. Nothing in a report is interpreted: ``NA`` is text, and an id
+    keeps its leading zeros. An unknown kind of path is refused at once, a wrong row when its piece
     is read. Only the ids stay in memory.
     """
     path = Path(path)
@@ -85,47 +82,36 @@ def _folder_rows(folder: Path) -> Iterator[_Row]:
         )
     for name in names:
         path = folder / name
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ReportFileError(f"{path}: not readable ({error}).") from error
-        lines = _decoded(path, iter(content.splitlines(keepends=True)))
-        yield name, path.stem, "".join(lines)
+        yield name, path.stem, "".join(_lines(path))
 
 
 def _csv_rows(path: Path) -> Iterator[_Row]:
-    with _opened(path) as file:
-        rows = _split_rows(path, _decoded(path, file))
-        header = next(rows, None)
-        if header is None:
-            raise ReportFileError(f"{path}: the file is empty. It needs a header and reports.")
-        names = [name.strip() for name in header[1]]
-        id_column, report_column = (_column(path, names, name) for name in COLUMNS)
-        number = None
-        for number, row in rows:
-            if len(row) != len(names):
-                raise ReportFileError(
-                    f"{path}, row {number}: {len(row)} cells where the header has {len(names)}. "
-                    "Put quotes around cells that contain commas or line breaks."
-                )
-            yield number, row[id_column], row[report_column]
+    rows = _split_rows(path)
+    header = next(rows, None)
+    if header is None:
+        raise ReportFileError(f"{path}: the file is empty. It needs a header and reports.")
+    names = [name.strip() for name in header[1]]
+    id_column, report_column = (_column(path, names, name) for name in COLUMNS)
+    number = None
+    for number, row in rows:
+        if len(row) != len(names):
+            raise ReportFileError(
+                f"{path}, row {number}: {len(row)} cells where the header has {len(names)}. "
+                "Put quotes around cells that contain commas or line breaks."
+            )
+        yield number, row[id_column], row[report_column]
     if number is None:
         raise ReportFileError(f"{path}: no report below the header. Add a row for each report.")
 
 
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
-    except OSError as error:
-        raise ReportFileError(f"{path}: not readable ({error}).") from error
-
-
-def _decoded(path: Path, lines: Iterator[bytes]) -> Iterator[str]:
+def _lines(path: Path) -> Iterator[str]:
     """Decode line by line, so that an error can name its line, and drop a byte order mark."""
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
     number = 0
     try:
-        for number, line in enumerate(lines, start=1):
-            yield line.removeprefix(_BYTE_ORDER_MARK if number == 1 else b"").decode("utf-8")
+        with opened(path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                yield line.removeprefix(_BYTE_ORDER_MARK if number == 1 else b"").decode("utf-8")
     except UnicodeDecodeError as error:
         raise ReportFileError(
             f"{path}, line {number}: byte {error.object[error.start]:#04x} is not UTF-8. The file "
@@ -133,15 +119,15 @@ def _decoded(path: Path, lines: Iterator[bytes]) -> Iterator[str]:
         ) from error
     except (OSError, EOFError, zlib.error) as error:
         raise ReportFileError(
-            f"{path}, line {number + 1}: not readable ({error}). The file is damaged; copy it anew."
+            f"{path}, line {number + 1}: not readable ({error}). If it is damaged, copy it anew."
         ) from error
 
 
-def _split_rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+def _split_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Give each row its number; rows without any character count but are left out."""
     number = 0
     try:
-        for number, row in enumerate(csv.reader(lines, strict=True), start=1):
+        for number, row in enumerate(csv.reader(_lines(path), strict=True), start=1):
             if row:
                 yield number, row
     except csv.Error as error:

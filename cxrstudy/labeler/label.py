@@ -36,10 +36,9 @@ class Mention:
 class RuleLabeler:
     """Label reports by a lexicon, the package's own unless another is given.
 
-    Text is compared without regard to case and white space. A label is the strongest of all
-    mentions, positive over uncertain over negative; "No Finding" is positive when a report
-    neither asserts nor suspects anything but support devices, and otherwise blank. A report
-    without a word is blank throughout. See Irvin et al. 2019, section 3.
+    A label is the strongest of all mentions, positive over uncertain over negative; "No Finding" is
+    positive when a report neither asserts nor suspects anything but support devices, and otherwise
+    blank (Irvin et al. 2019, section 3).
     """
 
     def __init__(self, lexicon: Lexicon | None = None) -> None:
@@ -161,7 +160,14 @@ def default_labeler() -> RuleLabeler:
 
 
 def label_reports(texts: Sequence[str]) -> pd.DataFrame:
-    """Label reports with the package's lexicon; see `RuleLabeler`."""
+    """Label reports with the package's lexicon; see `RuleLabeler`.
+
+    >>> labels = label_reports(["Small effusion. No edema.", "Possible pneumonia."])
+    >>> labels[["Pleural Effusion", "Edema", "Pneumonia"]]
+       Pleural Effusion  Edema  Pneumonia
+    0               1.0    0.0        NaN
+    1               NaN    NaN       -1.0
+    """
     return default_labeler()(texts)
 
 
@@ -178,6 +184,12 @@ def explain_report(text: str) -> list[Mention]:
     list of Mention
         In the order of the text; "No Finding" comes last. The strongest mention of an
         observation is its label.
+
+    Examples
+    --------
+    >>> mention = explain_report("There is no pleural effusion.")[0]
+    >>> mention.observation, mention.label, mention.cue, mention.rule
+    ('Pleural Effusion', 0, 'There is no', 'negation before')
     """
     return default_labeler().explain(text)
 

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from cxrstudy.labeler.files import ReportFileError, read_reports
 from cxrstudy.observations import LABEL_CODES, OBSERVATIONS
-from cxrstudy.whole_files import written_whole
+from cxrstudy.whole_files import check_table_path, written_whole
 
 _CODES = [code for code in LABEL_CODES if code is not None]
 
@@ -22,13 +22,15 @@ def label_file(
 ) -> int:
     """Label every report of a file, as `read_reports` reads it, and count them.
 
-    The labeler makes of a list of n texts a table of shape (n, 14) with the codes 1, 0, -1 and
-    NaN. The destination, a ``.csv`` file with the columns id and the 14 observations, appears when
-    it is complete; a wrong row, or a run that is stopped, leaves an older one as it was. Only one
-    piece of the source is in memory at a time.
+    The labeler makes of n texts a table (n, 14) of the codes 1, 0, -1 and NaN. The destination, a
+    ``.csv`` file, appears when it is complete; a run that fails leaves an older one as it was.
     """
     source, destination = Path(source), Path(destination)
-    _check_destination(source, destination)
+    check_table_path(destination, ReportFileError)
+    if destination.exists() and source.exists() and destination.samefile(source):
+        raise ReportFileError(
+            f"{destination}: is the file of reports itself. Name another file for the labels."
+        )
     chunks = read_reports(source, chunk_rows)
     n_reports = 0
     with (
@@ -43,19 +45,6 @@ def label_file(
             progress.update(len(chunk))
             n_reports += len(chunk)
     return n_reports
-
-
-def _check_destination(source: Path, destination: Path) -> None:
-    if destination.is_dir():
-        raise ReportFileError(f"{destination}: is a folder. Name the file of labels to write.")
-    if destination.suffix.lower() != ".csv":
-        raise ReportFileError(f"{destination}: labels are written as CSV. End the name in .csv.")
-    if not destination.parent.is_dir():
-        raise ReportFileError(f"{destination.parent}: no such folder. Make it, or name another.")
-    if destination.exists() and source.exists() and destination.samefile(source):
-        raise ReportFileError(
-            f"{destination}: is the file of reports itself. Name another file for the labels."
-        )
 
 
 def _checked(labels: pd.DataFrame, n_reports: int) -> pd.DataFrame:

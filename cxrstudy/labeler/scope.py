@@ -9,8 +9,7 @@ phrase changes them by its roles, in constant time, so a sentence costs what it 
 import numpy as np
 
 from cxrstudy.compiled import numba
-from cxrstudy.labeler.mentions import add_anatomy, add_finding, describe_anatomy
-from cxrstudy.labeler.roles import (
+from cxrstudy.labeler.lexicon import (
     CONNECTS,
     DECIDES_BACKWARD,
     DECIDES_EITHER_SIDE,
@@ -19,17 +18,24 @@ from cxrstudy.labeler.roles import (
     NEGATION_OPENS,
     OPENS,
     Role,
-    look_ahead,
 )
 from cxrstudy.labeler.walk import (
     NO_MENTION,
     WALK,
     Connector,
     Strength,
+    add_anatomy,
+    add_finding,
     decide_after,
+    describe_anatomy,
     raise_strengths,
     start_list,
 )
+
+# What may stand between a modifier and the finding or anatomy that it modifies.
+_MODIFIES = Role.ASSERTION | Role.NEUTRAL | DESCRIBES | Role.UNCERTAINTY_EITHER
+# What a list of findings goes on through.
+_LISTS = Role.MENTION | Role.ANATOMY | DESCRIBES | Role.ASSERTION | CONNECTS | Role.NEUTRAL
 
 
 @numba.njit(cache=True)
@@ -38,7 +44,7 @@ def read_sentence(phrases, n, mentions, strengths):
 
     There are at most two mentions for each phrase.
     """
-    look_ahead(phrases, n)
+    _look_ahead(phrases, n)
     walks = np.zeros(1, WALK)
     walks[0].heading = walks[0].described = NO_MENTION
     for i in range(n):
@@ -213,3 +219,26 @@ def _decide_either_side(walk, phrase, mentions):
     elif walk.met or (walk.force != Strength.NEGATIVE and walk.force != Strength.UNSAID):
         _open_cue(walk, Strength.UNCERTAIN, phrase.place, True)  # but "no possible edema"
         walk.asserted = False
+
+
+@numba.njit(cache=True)
+def _look_ahead(phrases, n):
+    """Note of each of a sentence's n phrases, from the last to the first, what lies ahead."""
+    finding = anatomy = alternative = False
+    for i in range(n - 1, -1, -1):
+        phrase = phrases[i]
+        phrase.finding_next = finding
+        phrase.anatomy_next = anatomy
+        phrase.or_ahead = alternative
+        phrase.ends_sentence = i == n - 1
+        role = phrase.role
+        if role & Role.ANATOMY:  # "large" in "large heart"
+            finding, anatomy = False, True
+        elif role & Role.MENTION and not role & DESCRIBES:  # "possible" in "possible edema"
+            finding, anatomy = True, False
+        elif not role & _MODIFIES:
+            finding = anatomy = False
+        if role & Role.ALTERNATIVE:  # "edema" in "edema, small effusion or pneumonia"
+            alternative = True
+        elif not role & _LISTS:
+            alternative = False

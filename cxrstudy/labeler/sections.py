@@ -53,12 +53,10 @@ class Span(NamedTuple):
 def split_sections(text: str) -> dict[str, str]:
     """Divide a report into all of `SECTIONS`, empty where it has none.
 
-    A heading is one of the names in ``sections.yaml``, followed by a colon. At the start of the
-    text, of a line or of a sentence it may be in any case. Reports on a single line often lack
-    the full stop before a heading, so it may also stand within a sentence: in capitals, unless
-    the whole report is, or with a capital first letter if it opens the findings or the impression
-    ("study", "history" and others are words of running text). In capitals, a heading may stand
-    alone on its line without a colon.
+    A heading is one of the names in ``sections.yaml`` with a colon, in any case where a line or a
+    sentence starts. As reports on one line often lack the full stop before it, a heading may also
+    stand within a sentence: in capitals, unless the whole report is, or with a capital first letter
+    if it opens findings or impression. In capitals it may stand alone on its line.
     """
     spans = section_spans(text)
     return {
@@ -68,7 +66,11 @@ def split_sections(text: str) -> dict[str, str]:
 
 
 def labeled_text(text: str, sections: Collection[str] = LABELED_SECTIONS) -> str:
-    """Join the wanted sections of a report; the whole report if it has no heading."""
+    r"""Join the wanted sections of a report; the whole report if it has no heading.
+
+    >>> labeled_text("INDICATION: edema? FINDINGS: Clear lungs. IMPRESSION: Normal.")
+    'Clear lungs.\n\nNormal.'
+    """
     for section in sections:
         if section not in SECTIONS:
             raise ValueError(f"no section {section!r}; choose among: {', '.join(SECTIONS)}")
@@ -91,12 +93,9 @@ def join_sections(parts: Iterable[str]) -> str:
 def section_spans(text: str) -> list[Span]:
     """Locate the sections of a report, none of them empty, in its order.
 
-    Some reports write their findings without a heading. Where no findings heading follows,
-    therefore, these count as findings: the text before the first heading, and what comes after a
-    blank line within the indication, comparison or technique. Before a findings heading, nothing
-    is: the text before the first heading is then "other". So are, in any report, paragraphs
-    before the first heading that hold no lower-case letter and do not end like a sentence, for
-    they are header metadata (``FINAL REPORT``, ``CHEST, TWO VIEWS``).
+    Findings may lack a heading. Where no findings heading follows, these count as findings: the
+    text before the first heading, and what comes after a blank line within the indication,
+    comparison or technique. Header metadata (``FINAL REPORT``) and other text are "other".
     """
     return _spans(text, _find_headings(text))
 

@@ -75,7 +75,7 @@ _SPACE, _STOP, _APOSTROPHE, _HYPHEN, _END, _OTHER = 100, 101, 102, 103, 104, 105
 _MARK = 200
 _HYPHEN_WORD = PUNCTUATION.index("-") + 1
 _QUESTION_CLASS = _MARK + PUNCTUATION.index("?")
-_LETTER_N, _LETTER_O = 13, 14
+_NO = (13, 14)
 
 
 def _byte_classes() -> np.ndarray:
@@ -104,17 +104,13 @@ def split_words(text, automaton, words, spans):
     The text is a batch of reports as uint8, each closed by a zero byte; words and spans have room
     for two entries for each byte and two more.
     """
-    letter_next, word_exact = automaton.letter_next, automaton.word_exact
-    word_prefix, abbreviations = automaton.word_prefix, automaton.abbreviations
     n = i = 0
     expected = 1  # next number of a list that writes its numbers without a full stop
     fresh = True  # nothing but white space and marks since the report or the sentence began
     while i < len(text):
         kind = _CLASSES[text[i]]
         if kind < _WORD:
-            number, end, following, n_digits = _read_word(
-                text, i, letter_next, word_exact, word_prefix
-            )
+            number, end, following, n_digits = _read_word(text, i, automaton)
             item_end = _item_end(text, i, end, n_digits, expected, fresh)
             if item_end > 0:  # "2. Heart is normal": the number ends what came before
                 n = _end_sentence(words, spans, n, i, item_end)
@@ -127,7 +123,7 @@ def split_words(text, automaton, words, spans):
                 fresh = False
             continue
         if kind == _STOP:
-            if not _belongs_to_word(text, i, abbreviations, words, spans, n):
+            if not _belongs_to_word(text, i, automaton.abbreviations, words, spans, n):
                 n = _end_sentence(words, spans, n, i, i + 1)
                 fresh = True
         elif kind == _END:
@@ -137,9 +133,8 @@ def split_words(text, automaton, words, spans):
                 words[n - 1] = REPORT_END
                 expected = 1
         elif kind == _HYPHEN:
-            if (
-                _class_at(text, i - 1) == _class_at(text, i + 1) == _SPACE
-            ):  # in "left-sided" it is a blank
+            # In "left-sided" it is a blank.
+            if _class_at(text, i - 1) == _class_at(text, i + 1) == _SPACE:
                 n = _write_word(words, spans, n, _HYPHEN_WORD, i, i + 1)
         elif kind >= _MARK:
             n = _write_word(words, spans, n, kind - _MARK + 1, i, i + 1)
@@ -152,7 +147,7 @@ def split_words(text, automaton, words, spans):
 
 
 @numba.njit(cache=True)
-def _read_word(text, start, letter_next, word_exact, word_prefix):
+def _read_word(text, start, automaton):
     """Return a word's number, its end, where the next may start, and its digits if all are."""
     state = prefix = 0
     alive = True  # the letters so far begin a word of the lexicon
@@ -165,10 +160,10 @@ def _read_word(text, start, letter_next, word_exact, word_prefix):
             letters += 1
             digits += kind >= _DIGIT
             if alive:
-                state = letter_next[state, kind]
+                state = automaton.letter_next[state, kind]
                 alive = state != 0
-                if alive and word_prefix[state] != 0:
-                    prefix = word_prefix[state]
+                if alive and automaton.word_prefix[state] != 0:
+                    prefix = automaton.word_prefix[state]
             i += 1
         elif kind == _APOSTROPHE and _class_at(text, i + 1) < _WORD:  # "isn't"
             i += 1
@@ -176,16 +171,14 @@ def _read_word(text, start, letter_next, word_exact, word_prefix):
             resumed = _after_broken_line(text, i)
             if resumed == 0:
                 break
-            number_at_break = _word_number(word_exact, state, alive, prefix)
+            number_at_break = _word_number(automaton.word_exact, state, alive, prefix)
             broken_at, resumed_at = i, resumed
             i = resumed
-        elif (
-            kind == _STOP and digits == letters and _DIGIT <= _class_at(text, i + 1) < _WORD
-        ):  # "1.5"
-            i += 1
+        elif kind == _STOP and digits == letters and _DIGIT <= _class_at(text, i + 1) < _WORD:
+            i += 1  # "1.5"
         else:
             break
-    number = _word_number(word_exact, state, alive, prefix)
+    number = _word_number(automaton.word_exact, state, alive, prefix)
     if number == UNKNOWN_WORD and broken_at > 0:  # "left-\nsided" is two words
         return number_at_break, broken_at, resumed_at, 0
     return number, i, i, digits if digits == letters else 0
@@ -238,11 +231,7 @@ def _opens_item(text, number_end):
     end = start
     while _class_at(text, end) < _DIGIT:
         end += 1
-    no = (
-        end - start == 2
-        and _CLASSES[text[start]] == _LETTER_N
-        and _CLASSES[text[start + 1]] == _LETTER_O
-    )
+    no = end - start == 2 and (_CLASSES[text[start]], _CLASSES[text[start + 1]]) == _NO
     return start > number_end and (end - start >= 4 or no)
 
 

@@ -41,7 +41,11 @@ UNCERTAINTY_POLICIES: dict[str, str] = _DEFINITIONS["uncertainty_policies"]
 
 
 def ancestors(observation: str) -> tuple[str, ...]:
-    """List the parents of an observation, nearest first: Pneumonia has two."""
+    """List the parents of an observation, nearest first.
+
+    >>> ancestors("Pneumonia")
+    ('Consolidation', 'Lung Opacity')
+    """
     parent = PARENTS.get(observation)
     return () if parent is None else (parent, *ancestors(parent))
 

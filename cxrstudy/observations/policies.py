@@ -43,6 +43,14 @@ def apply_uncertainty_policy(
     ------
     ValueError
         If the policy is unknown, or needs a reference and has none.
+
+    Examples
+    --------
+    >>> labels = pd.DataFrame({"Edema": [1, 0, -1, np.nan]})
+    >>> apply_uncertainty_policy(labels, "ones")["Edema"].tolist()
+    [1.0, 0.0, 1.0, 0.0]
+    >>> apply_uncertainty_policy(labels, "ignore")["Edema"].tolist()
+    [1.0, 0.0, nan, 0.0]
     """
     if policy not in UNCERTAINTY_POLICIES:
         known = ", ".join(UNCERTAINTY_POLICIES)
@@ -67,6 +75,10 @@ def close_upward(labels: pd.DataFrame) -> pd.DataFrame:
     upward removes that difference of convention, and nothing else. A positive child makes the
     parent positive; an uncertain child makes a parent that is blank or negative uncertain; a
     negative child says nothing of its parent.
+
+    >>> close_upward(pd.DataFrame({"Lung Opacity": [np.nan], "Edema": [1]}))
+       Lung Opacity  Edema
+    0           1.0    1.0
     """
     closed = labels.astype(float).copy()
     # From the bottom up, so that a label passes through every level.

@@ -1,8 +1,7 @@
 """Models of radiology reports: teachers that label them, and students that learn from teachers.
 
 ======== =====================================================================================
-findings the 13 findings that both label, and their three classes
-splits   splits by a hash of the text: the same text is always on the same side
+reports  the 13 findings that both label in three classes, and splits by a hash of the text
 teachers rules, language models behind an endpoint, local language models
 students small report classifiers that learn from a teacher
 ======== =====================================================================================

@@ -1,10 +1,7 @@
 """Image models: backbones, features, heads, one training loop, and what is stored of them.
 
 ==================== =========================================================================
-backbones            networks by name, from grey images to features
-batch_norm           statistics measured once, then folded into the convolutions
-grey_input           from grey bytes to what a pretrained network expects
-chest_weights        torchxrayvision's DenseNet, read without unpickling freely
+backbones            networks by name, from grey images to features; batch normalisation folded
 features             features of a frozen backbone, computed once
 probes               many logistic regressions on the same features at once
 training             one plain loop, resumable; many trainings, each kept

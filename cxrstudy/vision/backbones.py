@@ -11,21 +11,25 @@ chest          torchxrayvision's DenseNet, trained on chest X-rays, downloaded o
 """
 
 import hashlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
+import pooch
 import torch
 import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.fx.experimental.optimization import fuse
+from torch.nn import functional
 
-from cxrstudy.data.registry import DataNotAvailableError, dataset
-from cxrstudy.vision.batch_norm import calibrate_batch_norm, fix_batch_norm, fold_batch_norm
-from cxrstudy.vision.chest_weights import chest_densenet
-from cxrstudy.vision.grey_input import GreyInput
+from cxrstudy.data.registry import CACHE_VARIABLE, DataNotAvailableError, cache_folder, dataset
 
 Weights = Literal["dequantised", "imagenet", "random", "chest"]
 
+CHEST_WEIGHTS = "densenet121-res224-all"  # trained on seven collections, NIH among them
 _HEADS = ("classifier", "fc", "head", "heads")
 _CALIBRATION_BATCH = 64
 _BYTE_MEAN, _BYTE_STD = (127.5,) * 3, (127.5,) * 3
@@ -63,6 +67,24 @@ class BackboneName:
             )
         if self.weights == "chest" and self.architecture != "densenet121":
             raise BackboneError("chest weights are those of densenet121")
+
+
+class GreyInput(nn.Module):
+    """Turn grey images of 0 to 255 into a network's normalised channels."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], rotated: bool = False) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+        self.rotated = rotated
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalise a batch; shape (n, channels, height, width)."""
+        grey = images.unsqueeze(1).float()
+        if self.rotated:
+            grey = grey.flip((2, 3))
+        normalised = (grey - self.mean) / self.std
+        return normalised.contiguous(memory_format=torch.channels_last)
 
 
 class Backbone(nn.Module):
@@ -162,3 +184,89 @@ def _download(weights: torchvision.models.WeightsEnum) -> dict[str, Tensor]:
 
 def _as_float(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
+
+
+class PooledDenseNet(nn.Module):
+    """The convolutional part of a DenseNet with global average pooling."""
+
+    def __init__(self, features: nn.Module) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return one feature for each channel, averaged over the image."""
+        activated = functional.relu(self.features(images))
+        return functional.adaptive_avg_pool2d(activated, 1).flatten(1)
+
+
+def chest_densenet(path: str | Path | None = None) -> tuple[nn.Module, int]:
+    """Build the DenseNet of Cohen et al. 2022 (TorchXRayVision) with its published weights.
+
+    It has seen NIH images with their text-mined labels: no split of them is held out for it.
+    """
+    from torchxrayvision.models import DenseNet
+
+    # The file is a pickled model. It is read by a loader that admits the classes a DenseNet is
+    # made of, and no others.
+    with torch.serialization.safe_globals(_classes_of(DenseNet())):
+        loaded = torch.load(path or _fetch_weights(), map_location="cpu", weights_only=True)
+    model = DenseNet(num_classes=loaded.classifier.out_features)
+    model.features.load_state_dict(loaded.features.state_dict())
+    return PooledDenseNet(model.features.eval()), loaded.classifier.in_features
+
+
+def _classes_of(model: nn.Module) -> list[type]:
+    return [*{type(module) for module in model.modules()}, set]
+
+
+def _fetch_weights() -> str:
+    from torchxrayvision.models import model_urls
+
+    url = model_urls[CHEST_WEIGHTS]["weights_url"]
+    try:
+        # Its authors publish no hash; the loader is what keeps a changed file harmless.
+        return pooch.retrieve(url, None, path=cache_folder() / "weights", progressbar=False)
+    except Exception as error:
+        raise DataNotAvailableError(
+            f"the chest weights cannot be fetched from {url} ({error}); "
+            f"choose other weights, or run where there is a network ({CACHE_VARIABLE})"
+        ) from None
+
+
+def calibrate_batch_norm(model: nn.Module, batches: list[Tensor]) -> None:
+    """Set the statistics of every batch normalisation to those of these inputs.
+
+    Statistics of random weights fit no input. Layer after layer settles in one pass, because in
+    training mode each normalises by the batch at hand.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        # None asks torch for the plain mean over all batches.
+        norm.momentum = None
+        norm.train()
+    with torch.no_grad():
+        for batch in batches:
+            model(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.eval()
+
+
+def fix_batch_norm(model: nn.Module) -> nn.Module:
+    """Keep batch normalisation as it is: small batches have statistics too noisy to learn from."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.requires_grad_(False)
+    return model.eval()
+
+
+def fold_batch_norm(model: nn.Module) -> nn.Module:
+    """Fix batch normalisation, and fold it into the convolutions before it, which costs less."""
+    return fuse(fix_batch_norm(model))
+
+
+def full_precision() -> AbstractContextManager:
+    """Keep convolutions in float32 for what is scored or cached; a GPU else rounds to 10 bits."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)

@@ -10,8 +10,7 @@ from tqdm import tqdm
 from cxrstudy.data.images import ImageSet
 from cxrstudy.paths import in_project
 from cxrstudy.trainings.key import result_key
-from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
-from cxrstudy.vision.precision import full_precision
+from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone, full_precision
 from cxrstudy.whole_files import written_whole
 
 _BATCH = 128

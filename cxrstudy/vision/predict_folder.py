@@ -14,17 +14,14 @@ from tqdm import tqdm
 
 from cxrstudy.data.images import ImageReadError, looks_inverted, read_image, to_square
 from cxrstudy.data.images.building import SUFFIXES
+from cxrstudy.data.images.folders import ImageFolderError
 from cxrstudy.observations import OBSERVATIONS
 from cxrstudy.vision.stored_classifier import StoredClassifier
-from cxrstudy.whole_files import written_whole
+from cxrstudy.whole_files import check_table_path, written_whole
 
 _BATCH = 64
 _MOST_BYTES = 2**30
 _BAR_SECONDS = 5.0
-
-
-class ImageFolderError(ValueError):
-    """A folder or table that cannot be used; the message is one line with the remedy."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +50,14 @@ def predict_folder(
 ) -> FolderPredictions:
     """Predict the images of a folder and of the folders in it, and write a table.
 
-    Read are files whose names end as those of PNG, JPEG and DICOM files do, and DICOM files
-    without an ending or with a number as one; hidden files are passed over. Links are followed as
-    long as they stay in the folder. The table appears when it is complete; a run that fails or is
-    stopped leaves an older one as it was. Only one batch of images is in memory at a time.
+    Read are PNG, JPEG and DICOM files by their endings, and DICOM files without an ending or with a
+    number as one; links are followed as long as they stay in the folder. The table appears when it
+    is complete; a run that fails leaves an older one as it was.
     """
     folder, destination = Path(folder), Path(destination)
     if not folder.is_dir():
         raise ImageFolderError(f"{folder}: no such folder. Name the folder of images.")
-    _check_destination(destination)
+    check_table_path(destination, ImageFolderError)
     paths, skipped = _images_below(folder)
     if not paths:
         more = f" Passed over: {skipped[0]}" if skipped else ""
@@ -90,17 +86,6 @@ def predict_folder(
             n_predicted += len(usable)
             progress.update(len(batch))
     return FolderPredictions(destination, n_predicted, tuple(skipped), tuple(inverted))
-
-
-def _check_destination(destination: Path) -> None:
-    if destination.is_dir():
-        raise ImageFolderError(f"{destination}: is a folder. Name the table to write.")
-    if destination.suffix.lower() != ".csv":
-        raise ImageFolderError(f"{destination}: the table is CSV. End the name in .csv.")
-    if not destination.parent.is_dir():
-        raise ImageFolderError(f"{destination.parent}: no such folder. Make it, or name another.")
-    if not os.access(destination.parent, os.W_OK):
-        raise ImageFolderError(f"{destination.parent}: not writable. Name another folder.")
 
 
 def _images_below(folder: Path) -> tuple[list[Path], list[str]]:

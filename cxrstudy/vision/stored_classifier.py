@@ -18,10 +18,14 @@ from torch import Tensor
 
 from cxrstudy.observations import OBSERVATIONS
 from cxrstudy.paths import in_project
-from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
-from cxrstudy.vision.chest_weights import PooledDenseNet
-from cxrstudy.vision.grey_input import GreyInput
-from cxrstudy.vision.precision import full_precision
+from cxrstudy.vision.backbones import (
+    Backbone,
+    BackboneName,
+    GreyInput,
+    PooledDenseNet,
+    build_backbone,
+    full_precision,
+)
 from cxrstudy.whole_files import written_whole
 
 _FORMAT = "cxrstudy classifier 1"

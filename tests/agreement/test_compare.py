@@ -57,7 +57,6 @@ def test_replicates_equal_scikit_learn(n, constant, weighted, seed):
 
 
 def test_replicates_equal_scikit_learn_at_60000_rows(labels):
-    """Counts of a large sample stay exact."""
     truth, predictions = labels(60_000, 2, a=0.1)
     agreement = agree(
         truth, predictions, metrics=tuple(SCIKIT_LEARN), resampling=Resampling(2, SEED)
@@ -113,7 +112,6 @@ def test_averages_and_contrasts(labels):
 
 
 def test_jackknife_is_exact(labels):
-    """Leave-one-out values equal a recomputation without the row."""
     truth, predictions = labels(40, 1, a=0.2)
     estimate = agree(
         truth, predictions, metrics=("kappa",), resampling=Resampling(1), min_events=0
@@ -141,10 +139,10 @@ def test_missing_values_leave_their_cell_only(labels):
     assert sizes["a", "observation 1"] == 120
 
 
-def test_clusters_are_drawn_whole(labels, rng):
-    """A replicate repeats all rows of a drawn patient; the jackknife leaves patients out."""
-    truth, predictions = labels(150, 1, a=0.2)
-    patients = pd.Series(rng.integers(0, 40, 150))
+@pytest.mark.parametrize(("n", "n_patients"), [(150, 40), (1000, 10)])
+def test_clusters_are_drawn_whole(labels, rng, n, n_patients):
+    truth, predictions = labels(n, 1, a=0.2)
+    patients = pd.Series(rng.integers(0, n_patients, n))
     estimate = agree(
         truth, predictions, metrics=("f1",), resampling=Resampling(5, SEED, clusters=patients)
     ).estimate("a", "observation 0", "f1")
@@ -155,19 +153,6 @@ def test_clusters_are_drawn_whole(labels, rng):
     np.testing.assert_allclose(estimate.replicates, expected, atol=1e-12)
     left_out = [f1_score(*(c[codes != u] for c in pair)) for u in range(len(names))]
     np.testing.assert_allclose(estimate.jackknife, left_out, atol=1e-12)
-
-
-def test_large_clusters_are_counted_exactly(labels):
-    """Ten clusters of 100 rows."""
-    truth, predictions = labels(1000, 1, a=0.2)
-    patients = np.arange(1000) % 10
-    estimate = agree(
-        truth, predictions, metrics=("f1",), resampling=Resampling(5, SEED, clusters=patients)
-    ).estimate("a", "observation 0", "f1")
-    weights = resample_weights(10, 5, SEED)[:, patients]
-    pair = truth.iloc[:, 0], predictions["a"].iloc[:, 0]
-    expected = [f1_score(*pair, sample_weight=w) for w in weights]
-    np.testing.assert_allclose(estimate.replicates, expected, atol=1e-12)
 
 
 def test_strata_keep_their_size(rng):
@@ -183,7 +168,6 @@ def test_strata_keep_their_size(rng):
 
 
 def test_few_events_leave_the_averages(labels):
-    """An observation with nine positives is flagged and averages go on without it."""
     truth, predictions = labels(100, 3, a=0.1, b=0.1)
     truth.iloc[:, 1] = (np.arange(100) < 9).astype(float)
     agreement = agree(truth, predictions, contrasts=[("a", "b")], resampling=Resampling(20))
@@ -197,7 +181,6 @@ def test_few_events_leave_the_averages(labels):
 
 
 def test_averages_of_nothing_are_undefined(labels):
-    """Without an observation that has enough events, averages are NaN and say so."""
     truth, predictions = labels(15, 2, a=0.1)
     average = agree(truth, predictions, resampling=Resampling(20)).estimate("a", "Average", "f1")
     assert np.isnan(average.value)
@@ -206,7 +189,6 @@ def test_averages_of_nothing_are_undefined(labels):
 
 
 def test_averages_over_named_observations(labels):
-    """Only the named observations enter the averages."""
     truth, predictions = labels(100, 3, a=0.1)
     agreement = agree(
         truth, predictions, averages_over=["observation 2"], resampling=Resampling(20)
@@ -240,7 +222,6 @@ def test_undefined_policies(rng):
     ],
 )
 def test_wrong_arguments_are_refused(labels, change, message):
-    """One clear error names what is wrong."""
     truth, predictions = labels(30, 1, a=0.1)
     with pytest.raises(ValueError, match=message):
         agree(truth, predictions, **change)

@@ -39,7 +39,6 @@ def _skewed_ratio(x, axis=-1):
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("n", [8, 60])
 def test_bca_equals_scipy(rng, level, n):
-    """Bounds equal scipy's BCa computed on the same resamples."""
     sample = rng.exponential(size=n)
     reference = stats.bootstrap(
         (sample,), _skewed_ratio, n_resamples=999, confidence_level=level, method="BCa", rng=1
@@ -69,7 +68,6 @@ def test_stratified_bca_equals_scipy_with_two_samples(rng):
 
 
 def test_rows_together_equal_rows_apart(rng):
-    """A stack of columns gives what each column gives alone."""
     replicates = rng.normal(size=(4, 3, 500))
     jackknife = rng.normal(size=(4, 3, 20))
     value = replicates.mean(axis=-1)
@@ -79,12 +77,10 @@ def test_rows_together_equal_rows_apart(rng):
 
 
 def test_statistic_without_influence_has_no_acceleration():
-    """Constant leave-one-out values give zero, not NaN."""
     assert acceleration(np.full(10, 0.5)) == 0.0
 
 
 def test_estimate_outside_its_replicates_has_no_bca():
-    """BCa is NaN where the bias correction is infinite."""
     assert np.isnan(bca_interval(5.0, np.arange(4.0), np.arange(10.0))).all()
 
 

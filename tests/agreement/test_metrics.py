@@ -64,19 +64,16 @@ def test_matthews_and_youden(pairs):
     ],
 )
 def test_undefined_cases(n, p, q, tp, undefined):
-    """A metric is undefined exactly where the module's table says."""
     assert {
         name for name in COUNT_METRICS if np.isnan(count_metric(name, n, p, q, tp))
     } == undefined
 
 
 def test_zero_policy_and_arrays():
-    """Arrays broadcast, and the zero policy replaces what is undefined."""
     values = count_metric("f1", 5, [0, 2], [0, 2], [0, 1], undefined="zero")
     np.testing.assert_allclose(values, [0, 0.5])
 
 
 def test_unknown_metric_is_refused():
-    """A misspelt metric raises and lists the choices."""
     with pytest.raises(ValueError, match="kappa"):
         count_metric("f2", 5, 1, 1, 1)

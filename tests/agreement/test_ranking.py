@@ -58,7 +58,6 @@ def test_replicates_and_jackknife_equal_scikit_learn(n, levels, prevalence, weig
 
 @pytest.mark.parametrize("n", [20_000, 66_000])
 def test_large_samples(scores, n):
-    """Narrow and wide integers are both exact (twice all pairs pass 2**31 beyond 65,535 rows)."""
     truth, predictions = scores(n, 1, decimals=2, a=1.0)
     agreement = agree(truth, predictions, metrics=tuple(METRICS), resampling=Resampling(2, SEED))
     _assert_equal(agreement, truth, predictions, resample_weights(n, 2, SEED))
@@ -84,7 +83,6 @@ def test_clusters_and_missing_scores(scores, rng):
 
 
 def test_averages(scores):
-    """Averages are the mean and the prevalence-weighted mean, in resamples and jackknife."""
     truth, predictions = scores(200, 3, a=1.0)
     agreement = agree(truth, predictions, metrics=("auroc",), resampling=Resampling(70, SEED))
     cells = [agreement.estimate("a", name, "auroc") for name in truth]

@@ -40,7 +40,6 @@ def test_rows_are_their_own_units_by_default():
     ],
 )
 def test_wrong_labels_are_refused(clusters, strata, message):
-    """Clusters across strata, missing labels and wrong lengths raise."""
     with pytest.raises(ValueError, match=message):
         Resampling(clusters=clusters, strata=strata).units(2)
 
@@ -55,12 +54,10 @@ def test_wrong_labels_are_refused(clusters, strata, message):
     ],
 )
 def test_wrong_numbers_are_refused(fields, message):
-    """No replicates, a seed that does not fit, and weights of no use."""
     with pytest.raises(ValueError, match=message):
         Resampling(**fields).row_weights(2)
 
 
 def test_groups_are_refused_by_methods_that_draw_rows():
-    """A method that ignores clusters must not be handed any."""
     with pytest.raises(ValueError, match="single rows"):
         Resampling(clusters=PATIENT).drawn_rows(8)

@@ -63,7 +63,6 @@ def test_the_interval_is_bca_only_with_leave_one_out_values(labels):
 
 
 def test_a_row_has_the_limits_and_the_sample(labels):
-    """Value, interval at the level asked for, and what stands behind them."""
     truth, predictions = labels(80, 1, a=0.2)
     estimate = agree(truth, predictions, resampling=Resampling(50)).estimate(
         "a", "observation 0", "f1"
@@ -74,7 +73,6 @@ def test_a_row_has_the_limits_and_the_sample(labels):
 
 
 def test_difference_needs_the_same_resamples(labels):
-    """Estimates of other rows, seeds or no known resamples cannot be subtracted."""
     truth, predictions = labels(80, 1, a=0.2, b=0.2)
     first = agree(truth, predictions, resampling=Resampling(50)).estimate(
         "a", "observation 0", "f1"
@@ -101,20 +99,9 @@ def test_unequal_methods_are_told_apart(labels):
 
 
 def test_unknown_estimate_is_named(labels):
-    """A wrong key raises with the known names."""
     truth, predictions = labels(40, 1, a=0.2)
     with pytest.raises(KeyError, match="observation 0"):
         agree(truth, predictions, resampling=Resampling(5)).estimate("a", "Edema", "f1")
-
-
-def test_estimate_prints_itself(labels):
-    """The representation shows value, interval and sample."""
-    truth, predictions = labels(60, 1, a=0.2)
-    text = repr(
-        agree(truth, predictions, resampling=Resampling(99)).estimate("a", "observation 0", "f1")
-    )
-    assert text.startswith("Estimate(0.")
-    assert "n=60" in text
 
 
 def test_seeds_widen_the_interval():

@@ -19,7 +19,6 @@ collect_ignore = [] if find_spec("hypothesis") else ["test_distill.py"]
     ]
 )
 def device(request) -> torch.device:
-    """Device whose calls take the kernel path."""
     return torch.device(request.param)
 
 

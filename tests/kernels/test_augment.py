@@ -75,7 +75,6 @@ def test_draws_fill_their_ranges():
 
 
 def test_a_view_depends_on_its_number_alone():
-    """A stream cut into batches of any size is the same stream."""
     images, index = _images(), torch.tensor([0, 1, 1, 0, 1])
     augmentation = Augmentation(size=(5, 5))
     whole = augment_views(images, index, augmentation, seed=9, first=100)

@@ -64,7 +64,6 @@ def run_there(program: str) -> subprocess.CompletedProcess:
 
 
 def test_kernel_tests_for_a_gpu_are_found():
-    """Modules that need more than is there are not among them."""
     options = "['-m', 'gpu', '--collect-only', '-p', 'no:cacheprovider', 'tests/kernels']"
     done = run_there(f"import pytest; sys.exit(pytest.main({options}))")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -13,7 +13,7 @@ pytest.importorskip("triton")
 from benchmarks.kernels.offline import Specimen, compile_offline, compile_report
 from benchmarks.kernels.specimens import specimens
 from benchmarks.kernels.workloads import workloads
-from cxrstudy.kernels.compiler import jit, tl
+from cxrstudy.kernels.dispatch import jit, tl
 from cxrstudy.recorded import load_recorded
 from cxrstudy.studies.kernels import COMPILED, WORKLOADS
 

@@ -34,7 +34,6 @@ assert {path for _, path in paths} == {"reference"}, paths
 
 
 def test_everything_runs_without_triton():
-    """Every family imports and runs its reference, in a process without Triton."""
     command = [sys.executable, "-W", "ignore", "-c", WITHOUT_TRITON]
     done = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -77,7 +77,6 @@ def test_hard_teacher_has_nothing_to_soften():
 
 
 def test_unanswered_cells_are_left_out():
-    """A NaN cell changes neither the mean over the others nor any gradient."""
     logits, targets = _random(2)
     targets[1] = math.nan
     targets[3, 4, 1] = math.nan

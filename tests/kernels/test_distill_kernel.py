@@ -94,7 +94,6 @@ def test_logits_of_any_size(device, poisoned, shift):
 def test_what_the_kernel_does_not_cover_takes_the_reference(
     device, shape, logits_type, targets_type
 ):
-    """Float64 on either side, and other numbers of classes than three."""
     logits = torch.zeros(shape, dtype=logits_type, device=device)
     targets = torch.full(shape, 1 / shape[-1], dtype=targets_type, device=device)
     with watch_paths() as paths:

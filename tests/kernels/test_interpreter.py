@@ -15,7 +15,6 @@ FAMILIES = sorted(path.name for path in Path(__file__).parent.glob("test_*_kerne
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_kernel_under_the_interpreter(family):
-    """Every test of the family passes; Triton must be told before it is imported."""
     triton = pytest.importorskip("triton")
     if triton.__version__ < "3.7" and np.lib.NumpyVersion(np.__version__) >= "2.4.0":
         pytest.skip("Triton 3.6 reads a loop's bounds in a way that NumPy 2.4 no longer allows")

@@ -7,8 +7,7 @@ import pytest
 
 from cxrstudy.agreement import accelerators, counts
 from cxrstudy.agreement import ranking as engine
-from cxrstudy.agreement.counts import count_table
-from cxrstudy.agreement.metrics import COUNT_METRICS
+from cxrstudy.agreement.counts import COUNT_METRICS, count_table
 from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.agreement.visits import RANKING_METRICS, programs
 from cxrstudy.kernels import ranking, replicates
@@ -88,7 +87,6 @@ on_kernels = pytest.mark.usefixtures("device", "poisoned")
 @pytest.mark.parametrize("compare", [_compare_counts, _compare_rankings])
 @pytest.mark.parametrize("zero", [False, True])
 def test_undefined_values(compare, zero):
-    """So few studies that replicates without a positive occur."""
     assert np.isnan(compare(18, 2, 1, 70, highest=0.15, zero=zero)).any()
 
 
@@ -111,7 +109,6 @@ def test_one_study(compare):
     [(_compare_counts, replicates, 8 * 900), (_compare_rankings, ranking, 16 * 16)],
 )
 def test_chunks_do_not_show(monkeypatch, compare, module, chunk):
-    """Replicates that do not fit into one chunk continue the stream."""
     monkeypatch.setattr(module, "CHUNK_BYTES", chunk)
     compare(16, 1, 1, 24)
 
@@ -136,7 +133,6 @@ def test_sums_that_need_64_bits(monkeypatch):
 
 @pytest.mark.gpu
 def test_large_samples(poisoned):
-    """A hundred thousand replicates of the study, and rankings of many rows."""
     _compare_counts(500, 14, 3, 100_000)
     _compare_rankings(25_000, 2, 2, 300, decimals=3)
     _compare_rankings(70_000, 1, 1, 20, decimals=3)

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from cxrstudy.agreement.resampling import resampling_units
-from cxrstudy.kernels.compiler import jit, tl
-from cxrstudy.kernels.dispatch import KERNEL, watch_paths
+from cxrstudy.kernels.dispatch import KERNEL, jit, tl, watch_paths
 from cxrstudy.kernels.resample import MOST_BINS, multiplicities
 from cxrstudy.philox import as_key, fill_weights, philox4x32
 
@@ -93,7 +92,6 @@ def test_strata_keep_their_sizes(device, poisoned):
 @pytest.mark.parametrize("n", [90, MOST_BINS + 90])
 @pytest.mark.parametrize("by_unit", [False, True])
 def test_both_orders_in_memory(device, poisoned, n, by_unit):
-    """Units of one replicate beside each other as products take them, or replicates of one unit."""
     units = resampling_units(n, strata=np.arange(n) % 5 // 3)
     drawn = multiplicities(units, 16, 7, 2**33, device, by_unit)
     assert drawn.stride() == ((1, 16) if by_unit else (n, 1))

@@ -28,7 +28,6 @@ def label_texts(texts: list[str]) -> pd.DataFrame:
 
 @pytest.fixture
 def source(tmp_path):
-    """Five reports, one of them blank."""
     return _write(tmp_path / "reports.csv", REPORTS)
 
 
@@ -49,7 +48,6 @@ def test_the_written_table_is_a_label_table(source, tmp_path):
 
 
 def test_codes_are_whole_numbers_in_the_file(source, tmp_path):
-    """1, 0, -1 and nothing; never 1.0."""
     label_file(source, tmp_path / "labels.csv", label_texts)
     lines = (tmp_path / "labels.csv").read_text("utf-8").split("\n")
     assert lines[0] == ",".join(["id", *OBSERVATIONS])
@@ -60,14 +58,12 @@ def test_codes_are_whole_numbers_in_the_file(source, tmp_path):
 
 @pytest.mark.parametrize("chunk_rows", [1, 2, 5, 100])
 def test_pieces_do_not_change_the_labels(source, tmp_path, chunk_rows):
-    """The file is the same however the reports are cut into pieces."""
     label_file(source, tmp_path / "whole.csv", label_texts)
     label_file(source, tmp_path / "pieces.csv", label_texts, chunk_rows)
     assert (tmp_path / "pieces.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
 def test_a_wrong_row_leaves_no_file(tmp_path):
-    """The last row repeats an id: one error, and nothing is written, not even in part."""
     source = _write(tmp_path / "reports.csv", [*REPORTS, ("b", "edema")])
     with pytest.raises(ReportFileError, match="row 7, column 'id': id 'b' stands in .*row 3"):
         label_file(source, tmp_path / "labels.csv", label_texts, chunk_rows=1)
@@ -75,7 +71,6 @@ def test_a_wrong_row_leaves_no_file(tmp_path):
 
 
 def test_a_labeler_that_fails_leaves_the_older_file(source, tmp_path):
-    """The third piece fails: the destination is as it was, and no other file remains."""
     destination = tmp_path / "labels.csv"
     destination.write_text("older")
 
@@ -94,24 +89,17 @@ def test_a_labeler_that_fails_leaves_the_older_file(source, tmp_path):
     ("name", "words"),
     [
         ("reports.csv", "is the file of reports itself"),
+        ("link.csv", "is the file of reports itself"),
         ("folder.csv", "is a folder"),
         ("none/labels.csv", "no such folder"),
         ("labels.parquet", "written as CSV"),
     ],
 )
 def test_a_destination_that_cannot_be_is_refused_first(source, tmp_path, name, words):
-    """Before the reports are read."""
     (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "link.csv").symlink_to(source)
     with pytest.raises(ReportFileError, match=words):
         label_file(source, tmp_path / name, _never)
-
-
-def test_a_link_to_the_reports_is_the_reports(source, tmp_path):
-    """The same file under another name is not overwritten."""
-    link = tmp_path / "link.csv"
-    link.symlink_to(source)
-    with pytest.raises(ReportFileError, match="is the file of reports itself"):
-        label_file(source, link, _never)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +112,6 @@ def test_a_link_to_the_reports_is_the_reports(source, tmp_path):
     ],
 )
 def test_a_labeler_must_keep_its_contract(source, tmp_path, change, words):
-    """Rows, columns and codes are checked, so that no label moves to another report."""
     with pytest.raises(ValueError, match=words):
         label_file(source, tmp_path / "labels.csv", lambda texts: change(label_texts(texts)))
     assert not (tmp_path / "labels.csv").exists()
@@ -164,7 +151,6 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
 
 @pytest.fixture
 def command(monkeypatch):
-    """The command ``label`` with the stand-in in place of the rule labeler."""
     monkeypatch.setattr("cxrstudy.labeler.label_reports", label_texts, raising=False)
 
     def call(*arguments) -> None:
@@ -190,7 +176,6 @@ def test_the_command_reads_the_sections_that_describe_the_image(tmp_path, comman
 
 
 def test_the_command_says_in_one_line_what_to_mend(tmp_path, command, capsys):
-    """A wrong file is one line on stderr and exit code 1; a wrong section is a usage error."""
     source = _write(tmp_path / "reports.csv", [("a", "x"), ("", "y")])
     with pytest.raises(SystemExit) as caught:
         command(source, "--out", tmp_path / "labels.csv")

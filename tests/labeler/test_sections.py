@@ -63,7 +63,6 @@ NAMES = [(section, name) for section, names in HEADINGS.items() for name in name
 
 
 def _sections(text: str) -> dict[str, str]:
-    """Return the sections that are not empty."""
     return {name: part for name, part in split_sections(text).items() if part}
 
 

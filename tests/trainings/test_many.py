@@ -49,7 +49,6 @@ def trained_epochs(monkeypatch) -> list[int]:
 
 
 def assert_kept(kept: Kept, job: ImageJob) -> None:
-    """What is kept is what a training by itself gives."""
     rows, targets, watched = (torch.from_numpy(part) for part in job.data())
     with limited_threads(1):
         training = train(rows, targets, job.config, watched)
@@ -74,18 +73,16 @@ def test_what_is_kept_is_the_training(jobs, tmp_path, trained_epochs):
 
 
 def test_kept_trainings_are_used_again(jobs, tmp_path, trained_epochs):
-    """A second call trains nothing and says the same."""
     first = train_many(jobs, tmp_path, n_jobs=1)
     trained_epochs.clear()
     again = train_many(jobs[::-1], tmp_path, n_jobs=1)[::-1]
-    assert trained_epochs == []
+    assert trained_epochs == [] and train_many([], tmp_path, n_jobs=1) == []
     for before, after in zip(first, again, strict=True):
         np.testing.assert_array_equal(before.arrays["logits"], after.arrays["logits"])
         assert before.about == after.about
 
 
 def test_other_data_or_configuration_is_trained_anew(jobs, tmp_path, trained_epochs):
-    """Nothing that is kept is taken for a training on other data; unused rows do not count."""
     train_many(jobs[:1], tmp_path, n_jobs=1)
     targets = jobs[0].targets.copy()
     targets[0] = 1 - targets[0]
@@ -117,7 +114,6 @@ def die_in_the_second_write(folder: str) -> None:
 
 
 def test_a_killed_call_goes_on_where_it_was(jobs, tmp_path, trained_epochs):
-    """The first training is kept, the second is not half; nothing else is left in the end."""
     code = "import runpy, sys; runpy.run_path(sys.argv[1])['die_in_the_second_write'](sys.argv[2])"
     killed = subprocess.run([sys.executable, "-c", code, __file__, str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -135,13 +131,8 @@ def test_a_killed_call_goes_on_where_it_was(jobs, tmp_path, trained_epochs):
 
 
 def test_two_processes_give_the_same(jobs, tmp_path):
-    """Each on one thread, as here."""
     for each, kept in zip(jobs, train_many(jobs, tmp_path, n_jobs=2), strict=True):
         assert_kept(kept, each)
-
-
-def test_no_jobs_are_no_trouble(tmp_path):
-    assert train_many([], tmp_path, n_jobs=1) == []
 
 
 def test_weights_that_no_job_keeps_are_none(jobs, tmp_path):

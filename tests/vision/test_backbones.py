@@ -1,16 +1,24 @@
 """Backbones: where their weights come from, and that what they compute is known."""
 
+import pickle
 from urllib.error import URLError
 
 import pytest
 import torch
 import torchvision
 from safetensors.torch import load_file
+from torchxrayvision.models import DenseNet
 
 from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE, DataNotAvailableError, dataset
 from cxrstudy.vision import backbones
-from cxrstudy.vision.backbones import BackboneError, BackboneName, build_backbone
-from cxrstudy.vision.batch_norm import calibrate_batch_norm
+from cxrstudy.vision.backbones import (
+    BackboneError,
+    BackboneName,
+    GreyInput,
+    build_backbone,
+    calibrate_batch_norm,
+    chest_densenet,
+)
 
 WEIGHTS = "mobilenet_v2_imagenet_rot180.safetensors"
 PINNED_COLUMNS = [0, 1, 11, 12, 15, 28]
@@ -56,7 +64,6 @@ def test_dequantised_features_are_those_of_torchvisions_network(dequantised, ima
 
 
 def test_missing_weights_are_named(tmp_path, monkeypatch):
-    """Without mirror and network the error says which file."""
     monkeypatch.setenv(MIRROR_VARIABLE, str(tmp_path / "nowhere"))
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     with pytest.raises(DataNotAvailableError, match="mobilenet_v2"):
@@ -91,7 +98,6 @@ def test_random_features_are_calibrated_on_the_images(small, images):
 
 
 def test_other_images_calibrate_otherwise(small, images):
-    """The fingerprint, the key of cached features, sees it."""
     darker = build_backbone(small, images // 2)
     assert darker.fingerprint() != build_backbone(small, images).fingerprint()
 
@@ -147,11 +153,102 @@ def test_a_network_with_an_unknown_head_is_refused(images, small, monkeypatch):
 
 
 def test_weights_out_of_reach_are_named(small, monkeypatch):
-    """The download's own error is passed on, with what can be done."""
-
     def offline(*_, **__):
         raise URLError("no network")
 
     monkeypatch.setattr(torchvision.models.WeightsEnum, "get_state_dict", offline)
     with pytest.raises(DataNotAvailableError, match="https.*no network.*dequantised"):
         build_backbone(BackboneName(small.architecture, "imagenet"))
+
+
+def test_each_channel_has_its_own_scale():
+    """(100 - 50) / 10 and (100 - 20) / 40, from bytes as from floats."""
+    normalise = GreyInput((50.0, 20.0), (10.0, 40.0))
+    image = torch.full((1, 2, 3), 100, dtype=torch.uint8)
+    channels = normalise(image)
+    assert channels.shape == (1, 2, 2, 3) and channels.dtype == torch.float32
+    assert channels[0, :, 0, 0].tolist() == [5.0, 2.0]
+    assert torch.equal(channels, normalise(image.double()))
+
+
+def test_the_whole_range_of_bytes_becomes_minus_one_to_one():
+    channels = GreyInput((127.5,), (127.5,))(torch.tensor([[[0, 255]]], dtype=torch.uint8))
+    assert channels.flatten().tolist() == [-1.0, 1.0]
+
+
+def test_a_rotated_input_is_turned_by_180_degrees():
+    image = torch.tensor([[[1, 2, 3], [4, 5, 6]]], dtype=torch.uint8)
+    turned = GreyInput((0.0,), (1.0,), rotated=True)(image)
+    assert turned[0, 0].tolist() == [[6, 5, 4], [3, 2, 1]]
+    assert torch.equal(GreyInput((0.0,), (1.0,), rotated=True)(turned[:, 0]), image[:, None])
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+def test_channels_lie_last_in_memory(rotated):
+    images = torch.zeros(3, 5, 4, dtype=torch.uint8).transpose(1, 2)
+    channels = GreyInput((0.0,) * 3, (1.0,) * 3, rotated)(images)
+    assert channels.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_scale_is_no_weight():
+    normalise = GreyInput((1.0,), (2.0,))
+    assert not normalise.state_dict() and not list(normalise.parameters())
+    assert normalise.double().mean.dtype == torch.float64
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A DenseNet, and the file that its authors would publish of it."""
+    torch.manual_seed(0)
+    model = DenseNet(num_classes=18).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+    path = tmp_path_factory.mktemp("chest") / "model.pt"
+    torch.save(model, path)
+    return model, path
+
+
+def test_a_pickled_densenet_gives_its_features(published, monkeypatch):
+    """White is 1024 and black is -1024; the features are those of the model itself."""
+    model, path = published
+    monkeypatch.setattr(backbones, "chest_densenet", lambda: chest_densenet(path))
+    backbone = build_backbone(BackboneName("densenet121", "chest"))
+    grey = torch.arange(0, 256, 4, dtype=torch.uint8).repeat(2, 64, 1)
+    with torch.no_grad():
+        expected = model.features2((grey.float()[:, None] / 255 * 2 - 1) * 1024)
+        features = backbone(grey)
+    assert backbone.n_features == features.shape[1] == 1024
+    torch.testing.assert_close(features, expected, atol=1e-3, rtol=0.0)
+    norms = [m for m in backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms and not any(p.requires_grad for norm in norms for p in norm.parameters())
+
+
+class Intruder:
+    """Would run code of its choice when it is unpickled freely."""
+
+    def __reduce__(self):
+        return pytest.fail, ("the file ran code",)
+
+
+def test_a_file_with_another_class_is_refused(tmp_path):
+    torch.save(Intruder(), tmp_path / "model.pt")
+    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+        chest_densenet(tmp_path / "model.pt")
+
+
+def test_the_loader_admits_nothing_afterwards(published, tmp_path):
+    chest_densenet(published[1])
+    assert DenseNet not in torch.serialization.get_safe_globals()
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(published[1], weights_only=True)
+
+
+def test_chest_weights_out_of_reach_are_named(monkeypatch):
+    def offline(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(backbones.pooch, "retrieve", offline)
+    with pytest.raises(backbones.DataNotAvailableError, match="https.*no network"):
+        chest_densenet()

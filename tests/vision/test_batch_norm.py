@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cxrstudy.vision.batch_norm import calibrate_batch_norm, fold_batch_norm
+from cxrstudy.vision.backbones import calibrate_batch_norm, fold_batch_norm
 
 
 @pytest.fixture
@@ -44,7 +44,6 @@ def test_calibrated_channels_have_the_layers_own_mean_and_spread(model, batches)
 
 
 def test_every_batch_counts_once(batches):
-    """One layer: the mean of the batches' means and of their variances."""
     norm = nn.BatchNorm2d(3)
     calibrate_batch_norm(norm, batches)
     means = torch.stack([batch.mean((0, 2, 3)) for batch in batches]).mean(0)
@@ -54,7 +53,6 @@ def test_every_batch_counts_once(batches):
 
 
 def test_calibration_keeps_weights_and_momentum(model, batches):
-    """Only statistics change; a second calibration finds the same."""
     momentum = model[1].momentum
     weights = copy.deepcopy(list(model.parameters()))
     calibrate_batch_norm(model, batches)
@@ -76,6 +74,5 @@ def test_folding_leaves_the_function(model, batches):
 
 
 def test_normalisation_after_no_convolution_stays():
-    """There is nothing to fold it into."""
     folded = fold_batch_norm(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)))
     assert sum(isinstance(module, nn.BatchNorm2d) for module in folded.modules()) == 1

@@ -18,7 +18,6 @@ def images(draw_image_set):
 
 @pytest.fixture
 def computed(monkeypatch) -> list[int]:
-    """How many images each computation went through."""
     sizes, compute = [], features.compute_features
 
     def counting(backbone, pixels, device):
@@ -30,7 +29,6 @@ def computed(monkeypatch) -> list[int]:
 
 
 def test_features_are_the_backbones(images, small, tmp_path, monkeypatch):
-    """Batch by batch and in order, the last batch being smaller."""
     monkeypatch.setattr(features, "_BATCH", 4)
     pixels = torch.from_numpy(images.pixels.copy())
     backbone = build_backbone(small, pixels)
@@ -43,7 +41,6 @@ def test_features_are_the_backbones(images, small, tmp_path, monkeypatch):
 
 
 def test_a_second_call_computes_nothing(images, small, tmp_path, computed):
-    """The same array, mapped from the file and read-only; another name is no other set."""
     first = frozen_features(images, small, tmp_path / "new" / "cache", "cpu")
     again = frozen_features(
         replace(images, name="Other name", labels={}), small, tmp_path / "new" / "cache", "cpu"
@@ -54,7 +51,6 @@ def test_a_second_call_computes_nothing(images, small, tmp_path, computed):
 
 
 def test_pixels_images_and_weights_are_the_key(images, small, tmp_path, computed):
-    """One changed pixel, another order, other weights: each has features of its own."""
     pixels = images.pixels.copy()
     pixels[9, 31, 31] ^= 1
     sets = [
@@ -71,7 +67,6 @@ def test_pixels_images_and_weights_are_the_key(images, small, tmp_path, computed
 
 
 def test_an_interrupted_write_leaves_nothing(images, small, tmp_path, monkeypatch, computed):
-    """A file that is there is whole; the next call computes again."""
     save = np.save
 
     def stopping(path, array):

@@ -13,9 +13,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from cxrstudy.data.images import read_image, to_square
+from cxrstudy.data.images.folders import ImageFolderError
 from cxrstudy.observations import OBSERVATIONS
 from cxrstudy.vision.backbones import BackboneName, build_backbone
-from cxrstudy.vision.predict_folder import ImageFolderError, predict_folder
+from cxrstudy.vision.predict_folder import predict_folder
 from cxrstudy.vision.stored_classifier import StoredClassifier
 
 SIZE = 64
@@ -50,7 +51,6 @@ def _save_dicom(path, image: np.ndarray, kind: str = "MONOCHROME2") -> None:
 
 @pytest.fixture(scope="module")
 def classifier() -> StoredClassifier:
-    """Two random heads on a random backbone."""
     name = BackboneName("mnasnet0_5", "random")
     calibration = torch.from_numpy(np.stack([_chest(number) for number in range(8)]))
     backbone = build_backbone(name, calibration)
@@ -60,7 +60,6 @@ def classifier() -> StoredClassifier:
 
 @pytest.fixture
 def folder(tmp_path):
-    """An empty folder for images."""
     path = tmp_path / "images"
     path.mkdir()
     return path
@@ -123,7 +122,6 @@ def test_folders_below_and_files_without_an_ending(folder, predict):
 
 
 def test_what_cannot_be_read_is_named_and_left_out(folder, predict):
-    """One line for each file, and the rest is predicted."""
     Image.fromarray(_chest(0)).save(folder / "good.png")
     whole = (folder / "good.png").read_bytes()
     (folder / "empty.png").touch()
@@ -154,7 +152,6 @@ def test_what_cannot_be_read_is_named_and_left_out(folder, predict):
 
 
 def test_an_inverted_image_is_predicted_and_named(classifier, folder, predict):
-    """Its pixels are not changed unseen."""
     inverted = 255 - _chest(0)
     Image.fromarray(inverted).save(folder / "own.png")
     table, result = predict()
@@ -165,7 +162,6 @@ def test_an_inverted_image_is_predicted_and_named(classifier, folder, predict):
 
 
 def test_links_do_not_lead_out_of_the_folder(folder, predict, tmp_path):
-    """Files and folders outside are named and left alone; links within are followed."""
     outside = tmp_path / "outside"
     outside.mkdir()
     for path in (outside / "secret.png", folder / "own.png"):
@@ -187,7 +183,6 @@ def test_links_do_not_lead_out_of_the_folder(folder, predict, tmp_path):
 
 
 def test_a_pipe_is_not_waited_for(folder, predict):
-    """Reading it would never end."""
     os.mkfifo(folder / "pipe.png")
     Image.fromarray(_chest(0)).save(folder / "own.png")
     table, result = predict()
@@ -196,7 +191,6 @@ def test_a_pipe_is_not_waited_for(folder, predict):
 
 
 def test_a_name_that_is_not_unicode_can_be_written(folder, predict):
-    """Its bytes appear as numbers."""
     try:
         Image.fromarray(_chest(0)).save(os.fsencode(folder) + b"/\xff.png")
     except OSError:
@@ -206,7 +200,6 @@ def test_a_name_that_is_not_unicode_can_be_written(folder, predict):
 
 
 def test_batches_join_without_a_seam(classifier, folder, predict, monkeypatch):
-    """Images of several batches, the last one not full, each keep their own row."""
     monkeypatch.setattr("cxrstudy.vision.predict_folder._BATCH", 2)
     for number in range(5):
         Image.fromarray(_chest(number)).save(folder / f"{number}.png")
@@ -219,7 +212,6 @@ def test_batches_join_without_a_seam(classifier, folder, predict, monkeypatch):
 
 
 def test_what_cannot_work_is_refused_before_any_work(classifier, folder, tmp_path):
-    """Folder, table and its folder are looked at first; each message is one line."""
     file = tmp_path / "own.png"
     Image.fromarray(_chest(0)).save(file)
     (folder / "notes.txt").write_text("no image", "utf-8")
@@ -239,7 +231,6 @@ def test_what_cannot_work_is_refused_before_any_work(classifier, folder, tmp_pat
 
 
 def test_a_stopped_run_leaves_the_older_table(classifier, folder, tmp_path, monkeypatch):
-    """Nothing half-written lies under the name or beside it."""
     Image.fromarray(_chest(0)).save(folder / "own.png")
     table = tmp_path / "own.csv"
     table.write_text("older", "utf-8")

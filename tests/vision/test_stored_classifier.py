@@ -14,10 +14,14 @@ from torchxrayvision.models import DenseNet
 
 from cxrstudy.data.images import ImageSet
 from cxrstudy.studies.frozen_backbone.frozen_linear import fit_stored_classifier
-from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
-from cxrstudy.vision.chest_weights import PooledDenseNet
+from cxrstudy.vision.backbones import (
+    Backbone,
+    BackboneName,
+    GreyInput,
+    PooledDenseNet,
+    build_backbone,
+)
 from cxrstudy.vision.features import compute_features
-from cxrstudy.vision.grey_input import GreyInput
 from cxrstudy.vision.probes import fit_logistic
 from cxrstudy.vision.stored_classifier import (
     ClassifierFileError,
@@ -32,7 +36,6 @@ N_IMAGES, SIZE = 24, 64
 
 @pytest.fixture(scope="module")
 def image_set() -> ImageSet:
-    """Noise under the names of images."""
     pixels = np.random.default_rng(0).integers(0, 256, (N_IMAGES, SIZE, SIZE), np.uint8)
     images = pd.DataFrame(index=pd.Index([f"{n}.png" for n in range(N_IMAGES)], name="image"))
     return ImageSet("noise", "drawn", pixels, images, {}, pd.DataFrame())
@@ -40,7 +43,6 @@ def image_set() -> ImageSet:
 
 @pytest.fixture(scope="module")
 def targets(image_set) -> pd.DataFrame:
-    """Two observations, one of which some images say nothing about."""
     drawn = np.random.default_rng(1).integers(0, 2, (N_IMAGES, 2)).astype(np.float32)
     table = pd.DataFrame(drawn, image_set.images.index, ["Lung Opacity", "Pneumothorax"])
     table.iloc[:5, 1] = np.nan
@@ -49,32 +51,27 @@ def targets(image_set) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def features(image_set) -> np.ndarray:
-    """What the frozen backbone sees in them."""
     backbone = build_backbone(NAME, torch.from_numpy(image_set.pixels))
     return compute_features(backbone, image_set.pixels, "cpu")
 
 
 @pytest.fixture(scope="module")
 def classifier(features, targets, image_set) -> StoredClassifier:
-    """Heads on the random backbone."""
     return fit_stored_classifier(features, targets, NAME, image_set, 0.1)
 
 
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory):
-    """Where damaged files are written."""
     return tmp_path_factory.mktemp("damaged") / "own.safetensors"
 
 
 @pytest.fixture(scope="module")
 def whole(classifier, damaged) -> bytes:
-    """The bytes of the classifier's file."""
     return save_classifier(classifier, damaged.with_name("whole.safetensors")).read_bytes()
 
 
 @pytest.fixture
 def stored(classifier, tmp_path):
-    """The file of the classifier."""
     return save_classifier(classifier, tmp_path / "models" / "own.safetensors")
 
 
@@ -88,7 +85,6 @@ def test_probabilities_are_those_of_the_heads(classifier, features, targets, ima
 
 
 def test_what_it_was_fitted_on_is_told(classifier):
-    """Images, build, numbers and versions."""
     about = classifier.about
     assert (about["images"], about["build"], about["n_images"]) == ("noise", "drawn", N_IMAGES)
     assert about["n_positive"].keys() == {"Lung Opacity", "Pneumothorax"}
@@ -159,7 +155,6 @@ def test_a_chest_backbone_comes_back(image_set, tmp_path):
 
 
 def test_a_failed_save_leaves_the_older_file(classifier, stored, monkeypatch):
-    """Nothing half-written lies under the name or beside it."""
     before = stored.read_bytes()
 
     def fail(tensors, path, metadata):
@@ -191,7 +186,6 @@ class _Trap:
 
 
 def test_a_pickle_is_refused_unopened(tmp_path):
-    """Neither a plain pickle nor torch's zip of one is executed."""
     path, trace = tmp_path / "own.safetensors", tmp_path / "trace"
     path.write_bytes(pickle.dumps(_Trap(trace)))
     _refused(path, "not a safetensors file")
@@ -201,7 +195,6 @@ def test_a_pickle_is_refused_unopened(tmp_path):
 
 
 def test_no_file_and_other_files_are_refused(tmp_path):
-    """Each message names file and remedy."""
     path = tmp_path / "own.safetensors"
     _refused(path, "no such file")
     _refused(tmp_path, "no such file")
@@ -216,7 +209,6 @@ def test_no_file_and_other_files_are_refused(tmp_path):
 @settings(max_examples=30)
 @given(data=st.data())
 def test_a_file_that_was_cut_off_is_refused(data, whole, damaged):
-    """Wherever the cut lies."""
     damaged.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
     _refused(damaged, "not a safetensors file|no classifier")
 
@@ -224,7 +216,6 @@ def test_a_file_that_was_cut_off_is_refused(data, whole, damaged):
 @settings(max_examples=30)
 @given(data=st.data())
 def test_a_changed_byte_is_found(data, whole, damaged):
-    """Header or weights: what loads says exactly what was saved."""
     header = 8 + int.from_bytes(whole[:8], "little")
     end = data.draw(st.sampled_from([header, len(whole)]))
     place = data.draw(st.integers(0, end - 1))
@@ -252,7 +243,6 @@ def test_weights_of_another_architecture_are_refused(classifier, tmp_path):
     ],
 )
 def test_other_pixels_are_refused(classifier, pixels):
-    """The message says what fits."""
     with pytest.raises(ValueError, match=f"need uint8 of shape .n, {SIZE}, {SIZE}"):
         classifier.predict(pixels)
 
@@ -266,6 +256,5 @@ def test_other_pixels_are_refused(classifier, pixels):
     ],
 )
 def test_parts_that_do_not_fit_are_refused(classifier, change, reason):
-    """Heads have known names, and as many coefficients as the backbone has features."""
     with pytest.raises(ValueError, match=reason):
         replace(classifier, **change)

@@ -2,11 +2,10 @@
 
 ========== ===================================================================================
 image_set  `ImageSet`: pixels in one array, tables on the same index, folds by patient
-reading    `read_image`: PNG, JPEG and DICOM to grey, bright = dense; `to_square`
-inversion  `looks_inverted`: files whose air is bright are named, never changed in silence
+reading    `read_image`: PNG, JPEG and DICOM to grey, bright = dense; `to_square`;
+           `looks_inverted`: files whose air is bright are named, never changed in silence
 building   `build_pixels`: named images to one array in the cache; resumes after a kill
-nih_tables `nih_tables`: people and labels of any images of ChestX-ray14
-nih_block  `load_nih_block`: 9,998 images of the NIH's archive ``images_002``
+nih_block  `load_nih_block`: 9,998 images of the NIH's archive ``images_002``; `nih_tables`
 folders    `load_images`: the block, or a folder of NIH images that the user holds
 ========== ===================================================================================
 """
@@ -15,21 +14,11 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=[
-        "building",
-        "folders",
-        "image_set",
-        "inversion",
-        "nih_block",
-        "nih_tables",
-        "reading",
-    ],
     submod_attrs={
         "building": ["BuiltPixels", "NamedImage", "build_pixels"],
         "folders": ["load_images"],
         "image_set": ["ImageSet"],
-        "inversion": ["looks_inverted"],
         "nih_block": ["load_nih_block"],
-        "reading": ["ImageReadError", "read_image", "to_square"],
+        "reading": ["ImageReadError", "looks_inverted", "read_image", "to_square"],
     },
 )

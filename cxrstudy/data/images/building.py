@@ -17,8 +17,7 @@ import pandas as pd
 from filelock import FileLock
 from tqdm.std import tqdm
 
-from cxrstudy.data.images.inversion import looks_inverted
-from cxrstudy.data.images.reading import ImageReadError, decode_image, to_square
+from cxrstudy.data.images.reading import ImageReadError, decode_image, looks_inverted, to_square
 from cxrstudy.data.registry import cache_folder
 from cxrstudy.whole_files import written_whole
 

@@ -12,8 +12,7 @@ import pandas as pd
 
 from cxrstudy.data.images.building import NamedImage, build_pixels
 from cxrstudy.data.images.image_set import ImageSet
-from cxrstudy.data.images.nih_block import PREBUILT_SIZE, load_nih_block
-from cxrstudy.data.images.nih_tables import nih_tables
+from cxrstudy.data.images.nih_block import PREBUILT_SIZE, load_nih_block, nih_tables
 from cxrstudy.data.nih_experts import load_nih
 
 _NO_EXPERTS = {"CheXpert": "train.csv", "MIMIC-CXR-JPG": "mimic-cxr-2.0.0-metadata.csv.gz"}
@@ -21,7 +20,7 @@ _NO_EXPERTS = {"CheXpert": "train.csv", "MIMIC-CXR-JPG": "mimic-cxr-2.0.0-metada
 
 
 class ImageFolderError(ValueError):
-    """A folder whose images the studies cannot use; the message is one line with the remedy."""
+    """A folder of images, or a table of them, that cannot be used; one line with the remedy."""
 
 
 def load_images(folder: str | Path = "", size: int = PREBUILT_SIZE) -> ImageSet:

@@ -10,8 +10,7 @@ import pandas as pd
 
 from cxrstudy.data.images.building import EXCLUDED_COLUMNS, NamedImage, build_pixels
 from cxrstudy.data.images.image_set import ImageSet
-from cxrstudy.data.images.nih_tables import nih_tables
-from cxrstudy.data.nih_experts import load_nih
+from cxrstudy.data.nih_experts import load_google, load_nih, load_rsna
 from cxrstudy.data.registry import dataset
 
 BUILDS: tuple[str, ...] = ("auto", "prebuilt", "archive")
@@ -33,15 +32,9 @@ _NAME = "NIH block"
 def load_nih_block(size: int = PREBUILT_SIZE, build: str = "auto") -> ImageSet:
     """Load 9,998 images of 2,588 consecutive patients, not selected by label.
 
-    The first call decodes them into the cache, later ones open the array. Both builds hold the
-    same images, but their pixels differ, and so do results: state the set's ``build``.
-
-    One image, ``00002300_026.png``, is inverted in the NIH's release, and a few are turned; they
-    are left as they are.
-
-    References
-    ----------
-    Wang et al. 2017, ChestX-ray8. The images were provided by the NIH Clinical Center:
+    Both builds hold the same images, but their pixels differ, and so do results: state the set's
+    ``build``. ``00002300_026.png``, inverted in the NIH's release, and a few turned ones are left
+    as they are. Source: Wang et al. 2017, ChestX-ray8, images by the NIH Clinical Center,
     https://nihcc.app.box.com/v/ChestXray-NIHCC
     """
     if build not in BUILDS:
@@ -50,6 +43,20 @@ def load_nih_block(size: int = PREBUILT_SIZE, build: str = "auto") -> ImageSet:
         use_archive = not dataset(PREBUILT).is_at_hand() and dataset(ARCHIVE).is_at_hand()
         build = "archive" if use_archive else "prebuilt"
     return _from_archive(size) if build == "archive" else _prebuilt().resized(size)
+
+
+def nih_tables(images: pd.Index) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Look any images of ChestX-ray14 up in the tables of the NIH, RSNA and Google."""
+    nih = load_nih()
+    unknown = images.difference(nih.images.index)
+    if len(unknown):
+        raise KeyError(f"the NIH's table has no image {unknown[0]!r} ({len(unknown)} such images)")
+    google = pd.concat(load_google().values())
+    return nih.images.loc[images], {
+        "nlp": nih.labels.loc[images],
+        "rsna": load_rsna().labels.reindex(images),
+        "google": google.reindex(images),
+    }
 
 
 def block_images() -> pd.Index:

@@ -39,11 +39,8 @@ def read_image(path: str | Path) -> np.ndarray:
 
     The kind is found from the content, whatever the name ends in. A DICOM file's own rescaling and
     window are applied and MONOCHROME1 is inverted; 16 bits, and DICOM files without a window, are
-    scaled by their own range (`RANGE_PERCENTILES`). Colour is turned into luminance, transparency
-    laid over black.
-
-    A PNG or JPEG file cannot say whether its air is dark or bright. It is returned as it is;
-    `cxrstudy.data.images.inversion.looks_inverted` finds most of those that should not be used so.
+    scaled by their own range (`RANGE_PERCENTILES`). A PNG or JPEG file cannot say whether its air
+    is dark or bright: `looks_inverted` finds most of those that should not be used so.
     """
     try:
         content = Path(path).read_bytes()
@@ -68,6 +65,9 @@ def to_square(image: np.ndarray, size: int) -> np.ndarray:
     Shrinking averages over areas, enlarging interpolates linearly. The aspect ratio is not kept:
     the NIH squashed its images, of many shapes, to squares of 1024 pixels, so a model that learns
     on them should see images of other sources treated alike.
+
+    >>> to_square(np.array([[0, 0, 100, 100]] * 2, np.uint8), 2).tolist()
+    [[0, 100], [0, 100]]
     """
     if image.shape == (size, size):
         return image
@@ -171,3 +171,41 @@ def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
     if low == high:
         return np.zeros(values.shape, np.uint8)
     return np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+
+
+INVERTED_BELOW = -0.3
+"""Correlation with the usual image below which an image counts as inverted."""
+
+# Mean of the NIH block's images on a grid, in thirds of its standard deviation: bright abdomen and
+# mediastinum, dark lungs, dark air above the shoulders.
+_USUAL = np.array(
+    [
+        [-7, -6, -4, 0, 0, -4, -5, -6],
+        [-1, 0, -2, -1, 0, -2, 0, -1],
+        [1, 0, -3, -1, 0, -4, 0, 1],
+        [0, 0, -3, 0, 1, -3, 0, 0],
+        [-1, 0, -2, 2, 3, -1, 0, -1],
+        [-2, 1, 1, 4, 4, 2, 0, -2],
+        [-3, 2, 4, 5, 5, 4, 2, -3],
+        [-3, 3, 5, 6, 6, 5, 3, -3],
+    ]
+)
+
+
+def looks_inverted(image: np.ndarray) -> bool:
+    """Say whether a frontal chest image has bright air and dark bone.
+
+    Its coarse pattern is compared with the usual one. The threshold accuses rarely: of the 9,998
+    images of the NIH block 5 are named, one of them inverted and the others turned or half a chest;
+    of the same images inverted, 98.5 %. (A border brighter than the centre errs on 18 %.) What is
+    named should be looked at or left out, never changed unseen.
+    """
+    return usual_correlation(image) < INVERTED_BELOW
+
+
+def usual_correlation(image: np.ndarray) -> float:
+    """Correlate an image with the usual frontal chest image on a grid of 8 by 8."""
+    grid = to_square(image, len(_USUAL)).astype(float)
+    if grid.std() == 0:
+        return 0.0
+    return float(np.corrcoef(grid.ravel(), _USUAL.ravel())[0, 1])

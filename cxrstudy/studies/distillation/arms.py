@@ -9,15 +9,15 @@ import pandas as pd
 
 from cxrstudy.data.openi import load_reports, mesh_labels, not_indexed
 from cxrstudy.labeler.sections import join_sections
+from cxrstudy.studies.distillation.augment import augment_reports
 from cxrstudy.studies.distillation.teachers import (
     ConfusedFindings,
     RandomErrors,
     TeachTexts,
     deaf_to_negation,
 )
-from cxrstudy.text.findings import FINDINGS
-from cxrstudy.text.splits import split_by_text, text_hash_fraction
-from cxrstudy.text.students import StudentConfig, StudentJob, augment_reports
+from cxrstudy.text.reports import FINDINGS, split_by_text, text_hash_fraction
+from cxrstudy.text.students import StudentConfig, StudentJob
 from cxrstudy.trainings.job import Kept
 from cxrstudy.trainings.many import train_many
 

@@ -15,10 +15,9 @@ from cxrstudy.studies.distillation.arms import (
     DividedReports,
     TrainedArm,
 )
+from cxrstudy.studies.distillation.augment import shares_sentence
 from cxrstudy.studies.distillation.teachers import TeachTexts
-from cxrstudy.text.findings import ABSENT, FINDINGS
-from cxrstudy.text.splits import text_hash_fraction
-from cxrstudy.text.students import shares_sentence
+from cxrstudy.text.reports import ABSENT, FINDINGS, text_hash_fraction
 
 _ARMS = {
     DISTILLED: "DeBERTa, distilled",

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.labeler import Role, RuleLabeler, default_lexicon
-from cxrstudy.text.findings import ABSENT, FINDINGS, classes_from_codes, one_hot
-from cxrstudy.text.splits import text_hash_fraction
+from cxrstudy.text.reports import ABSENT, FINDINGS, classes_from_codes, one_hot, text_hash_fraction
 from cxrstudy.text.teachers.rules import ABLATIONS, RuleTeacher, rule_variants
 
 TeachTexts = Callable[[Sequence[str]], np.ndarray]

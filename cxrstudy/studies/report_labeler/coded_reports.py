@@ -13,7 +13,7 @@ from cxrstudy.labeler import label_reports
 from cxrstudy.labeler.files import read_reports
 from cxrstudy.labeler.sections import join_sections, split_sections
 from cxrstudy.observations import NEGATIVE, POSITIVE
-from cxrstudy.text.splits import development_half, text_hash_fraction
+from cxrstudy.text.reports import development_half, text_hash_fraction
 
 PARTS: tuple[str, ...] = ("held out", "development", "all")
 """Halves of OpenI's texts; the rules were developed on one of them."""

@@ -6,7 +6,6 @@ whichever teacher they come from.
 =============== ==============================================================================
 config          `StudentConfig`: everything that decides a training but the data
 model           `ReportClassifier`: word pieces, BERT or DeBERTa encoder, pooling, heads
-augment         sentences and spliced reports as further training samples
 train           `train_student` and `predict`
 job             `StudentJob` for `cxrstudy.trainings`
 =============== ==============================================================================
@@ -17,7 +16,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "augment": ["augment_reports", "shares_sentence", "split_sentences"],
         "config": ["StudentConfig"],
         "job": ["StudentJob"],
         "model": ["SIZES", "ReportClassifier", "build_classifier"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cxrstudy.text.splits import text_hash_fraction
+from cxrstudy.text.reports import text_hash_fraction
 from cxrstudy.text.students.config import StudentConfig
 from cxrstudy.text.students.train import check_training_data, predict, train_student
 from cxrstudy.trainings.job import Trained
@@ -34,7 +34,7 @@ class StudentJob:
             if text_hash_fraction(text) in held_out:
                 raise ValueError(
                     f"training report {row} is also held out: split with "
-                    "cxrstudy.text.splits.split_by_text"
+                    "cxrstudy.text.reports.split_by_text"
                 )
 
     @property

@@ -19,7 +19,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from cxrstudy.text.findings import CLASSES
+from cxrstudy.text.reports import CLASSES
 from cxrstudy.text.students.config import Pooling, StudentConfig
 
 

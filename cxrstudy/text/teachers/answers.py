@@ -15,7 +15,7 @@ import yaml
 from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from cxrstudy.observations import DEFINITIONS
-from cxrstudy.text.findings import CLASSES, FINDINGS
+from cxrstudy.text.reports import CLASSES, FINDINGS
 
 WORDS = tuple(name.capitalize() for name in CLASSES)  # of an answer, in the order of the classes
 

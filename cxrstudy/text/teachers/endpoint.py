@@ -20,7 +20,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionTokenLogprob
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from cxrstudy.text.findings import FINDINGS, one_hot
+from cxrstudy.text.reports import FINDINGS, one_hot
 from cxrstudy.text.teachers.answers import (
     ANSWER_SCHEMA,
     WORDS,
@@ -46,14 +46,9 @@ class EndpointTeacher:
     """A language model behind an OpenAI-compatible address labels reports.
 
     This is the first stage of DeBERTa-RAD (Wong and Tanaka 2025): one prompt, 13 findings, three
-    words, at temperature 0. Where the server reports the probabilities of tokens the labels are
-    soft; see `word_probabilities`. The API key comes from the environment variable
-    ``OPENAI_API_KEY`` and is kept nowhere else.
-
-    Whatever a server answered is kept in the cache, also an answer that is malformed or a refusal:
-    at temperature 0 the same question brings the same answer. A report whose request failed is not
-    kept, and is asked again. A reply is found by all that was asked and not by the address, so
-    another model of the same name needs another folder.
+    words, at temperature 0; soft where the server reports the probabilities of tokens. Whatever a
+    server answered is kept in the cache, a refusal too, by all that was asked but the address, so
+    another model of the same name needs another folder. A failed request is asked again.
 
     .. warning::
        This sends the text of reports to another party. The terms of credentialed data sets
@@ -98,9 +93,8 @@ class EndpointTeacher:
     def label(self, texts: Sequence[str]) -> TeacherLabels:
         """Ask for the labels of reports, each distinct text once.
 
-        A run that is stopped keeps the replies that it has. Where a request failed for good, the
-        answer is malformed or the model refused, the row holds NaN and the log says which. A key
-        that is not accepted (401) or an unknown address or model (404) ends the run at once.
+        A run that is stopped keeps its replies. Where a request failed, the row holds NaN and the
+        log says why. A wrong key (401), address or model (404) ends the run at once.
         """
         check_texts(texts)
         distinct = list(dict.fromkeys(texts))

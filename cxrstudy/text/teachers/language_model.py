@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from cxrstudy.text.findings import CLASSES, FINDINGS
+from cxrstudy.text.reports import CLASSES, FINDINGS
 from cxrstudy.text.teachers.answers import (
     WORDS,
     Reply,
@@ -24,14 +24,10 @@ from cxrstudy.text.teachers.answers import (
 class LanguageModelTeacher:
     """A causal language model in a folder chooses among the three words; its labels are soft.
 
-    Nothing is generated. For each finding the answer is begun, ``{"Edema": "``, and the three
-    words are compared as its continuations: the log-probabilities of a word's tokens are summed,
-    and the three sums become probabilities that add up to 1. Each finding is asked by itself, so
-    an answer does not depend on those before it, and none can be malformed.
-
-    The tokens that all reports share (the instruction) are computed once, those that all findings
-    of a report share once for each report; a text is scored once in the life of the teacher.
-    Weights must be safetensors, nothing is downloaded, and code that comes with a model is not run.
+    For each finding the answer is begun, ``{"Edema": "``, and the three words are compared as its
+    continuations, by the sum of their tokens' log-probabilities. Each finding is asked by itself;
+    no answer depends on another or is malformed. Tokens that all reports share are computed once.
+    Weights must be safetensors, nothing is downloaded, and a model's own code is not run.
     """
 
     def __init__(self, folder: str | Path, batch_size: int = 13) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.labeler import Role, RuleLabeler, default_lexicon
-from cxrstudy.text.findings import classes_from_codes, one_hot
+from cxrstudy.text.reports import classes_from_codes, one_hot
 
 LabelTexts = Callable[[Sequence[str]], pd.DataFrame]  # n texts to codes, shape (n, 14)
 

@@ -2,7 +2,6 @@
 
 =============== ==============================================================================
 config          `TrainingConfig`: everything that decides a training but the data
-classifier      a backbone with a head
 loop            `train`, its schedule and its random views
 checkpoint      the state of an unfinished run
 job             `ImageJob` for `cxrstudy.trainings`; `predict_with` a training that was kept

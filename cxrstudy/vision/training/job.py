@@ -8,9 +8,8 @@ import torch
 
 from cxrstudy.trainings.job import Kept, Trained
 from cxrstudy.vision.backbones import BackboneName
-from cxrstudy.vision.training.classifier import build_classifier
 from cxrstudy.vision.training.config import TrainingConfig
-from cxrstudy.vision.training.loop import predict_logits, train
+from cxrstudy.vision.training.loop import build_classifier, predict_logits, train
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The one training loop of every image study."""
+"""A backbone with a head, and the one training loop of every image study."""
 
 import math
 import time
@@ -7,18 +7,60 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from cxrstudy.kernels.augment import Augmentation, augment_views
 from cxrstudy.kernels.bce import masked_bce
 from cxrstudy.trainings.job import own_randomness
-from cxrstudy.vision.precision import full_precision
+from cxrstudy.vision.backbones import Backbone, build_backbone, full_precision
 from cxrstudy.vision.training.checkpoint import Checkpoint, Progress
-from cxrstudy.vision.training.classifier import ImageClassifier, build_classifier
-from cxrstudy.vision.training.config import TrainingConfig
+from cxrstudy.vision.training.config import Head, TrainingConfig
 
+_HIDDEN_UNITS = 256
 _PREDICTION_BATCH = 256
+
+
+class ImageClassifier(nn.Module):
+    """From images, (n, size, size), or without a backbone from features, (n, n_features)."""
+
+    def __init__(self, backbone: Backbone | None, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return logits, (n, n_targets)."""
+        return self.head(inputs if self.backbone is None else self.backbone(inputs))
+
+
+def build_classifier(config: TrainingConfig, inputs: Tensor, prevalence: Tensor) -> ImageClassifier:
+    """Build a classifier of inputs like these, with gradients where `config.trainable` says.
+
+    The head starts at the share of positives, (n_targets,), which spares the first epoch.
+    """
+    backbone, n_features = None, inputs.shape[-1]
+    if inputs.ndim == 3:
+        backbone = build_backbone(config.backbone, calibration=inputs[: 8 * config.batch_size])
+        n_features = backbone.n_features
+        _freeze(backbone, config.trainable)
+    return ImageClassifier(backbone, _build_head(config.head, n_features, prevalence))
+
+
+def _freeze(backbone: Backbone, trainable: str) -> None:
+    """Leave gradients to all, the last third, or none of the backbone's tensors."""
+    tensors = list(backbone.parameters())
+    learning = {"all": len(tensors), "last third": len(tensors) // 3, "head": 0}[trainable]
+    for tensor in tensors[: len(tensors) - learning]:
+        tensor.requires_grad_(False)
+
+
+def _build_head(kind: Head, n_features: int, prevalence: Tensor) -> nn.Module:
+    last = nn.Linear(n_features if kind == "linear" else _HIDDEN_UNITS, len(prevalence))
+    with torch.no_grad():
+        last.bias.copy_(torch.logit(prevalence.clamp(1e-3, 1 - 1e-3)))
+    if kind == "linear":
+        return last
+    return nn.Sequential(nn.Linear(n_features, _HIDDEN_UNITS), nn.ReLU(), last)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +88,8 @@ def train(
     equal arguments give equal weights; on a GPU it computes in bfloat16, and several GPUs share
     each batch (`accelerate launch`).
 
-    The checkpoint keeps the state after every epoch. A run that was stopped at any moment goes on
-    from there and ends with the same weights (on a CPU). The caller removes the file once the
-    result is safe.
+    A run that was stopped goes on from its checkpoint and ends with the same weights (on a CPU);
+    the caller removes the file once the result is safe.
     """
     _check(inputs, targets)
     start = time.perf_counter()

@@ -122,7 +122,6 @@ def test_inverted_images_stay_if_they_are_meant_to(sources, chest, encode):
 
 
 def test_a_set_without_any_usable_image_is_an_error(cache):
-    """An empty array would fail far from its cause."""
     with pytest.raises(ImageReadError, match="no image can be used; the first one: x.png: "):
         build_pixels([NamedImage("x", "x.png", _reading(b"no"))], "own", 8, 1)
     with pytest.raises(ImageReadError, match="no image is listed"):

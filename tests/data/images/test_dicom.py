@@ -45,12 +45,14 @@ def test_without_a_window_the_own_range_is_used():
 
 
 def test_a_window_is_applied():
+    """Below and above the window lie black and white, its centre is mid-grey."""
     image = _decode(_dataset(WindowCenter=2048, WindowWidth=1024)).ravel()
     assert image[1535] == 0 and image[2561] == 255 and abs(int(image[2048]) - 128) <= 1
     assert 0 < image[1600] < image[2000] < image[2500] < 255
 
 
 def test_a_window_wider_than_the_values_leaves_them_within():
+    """The window and not the values decides what is black and white."""
     image = _decode(_dataset(RAMP // 4 + 1024, WindowCenter=2048, WindowWidth=4096))
     assert abs(int(image[0, 0]) - 64) <= 1 and abs(int(image[-1, -1]) - 128) <= 1
 
@@ -63,12 +65,14 @@ def test_a_window_counts_in_rescaled_values():
 
 
 def test_a_sigmoid_window_is_applied():
+    """Its centre is mid-grey, and far values come near black and white."""
     window = {"WindowCenter": 2048, "WindowWidth": 500, "VOILUTFunction": "SIGMOID"}
     image = _decode(_dataset(**window)).ravel()
     assert image[0] == 0 and image[-1] == 255 and abs(int(image[2048]) - 128) <= 1
 
 
 def test_a_look_up_table_comes_before_a_window():
+    """The table's own depth is the range of its output."""
     table = Dataset()
     table.LUTDescriptor = [4096, 0, 16]
     table.LUTData = (65_535 - np.arange(4096) * 16).astype(np.uint16).tobytes()
@@ -118,12 +122,16 @@ def test_what_is_no_single_grey_image_is_refused(fields, reason):
     assert "\n" not in str(caught.value)
 
 
-def test_what_no_decoder_reads_is_refused_with_a_remedy():
-    """Lossless JPEG needs a decoder that may not be here; damaged data fails with any."""
+def test_a_file_without_pixels_is_refused():
     data = _dataset()
     del data.PixelData
     with pytest.raises(ImageReadError, match="without an image"):
         _decode(data)
+
+
+def test_a_compression_without_a_decoder_names_what_to_install():
+    """Lossless JPEG needs a decoder that may not be here; damaged data fails with any."""
+    data = _dataset()
     data.PixelData = encapsulate([b"\xff\xd8\xff\xd9"])
     data["PixelData"].VR = "OB"
     data.file_meta.TransferSyntaxUID = JPEGLosslessSV1

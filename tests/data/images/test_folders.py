@@ -10,6 +10,7 @@ pytestmark = pytest.mark.usefixtures("mirror", "cache")
 
 @pytest.fixture
 def write(tmp_path, chest, encode):
+
     def write(path: str, number: int):
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -24,6 +25,7 @@ def read_by_experts(block) -> list[str]:
 
 
 def test_nih_images_are_read_in_place(tmp_path, write, read_by_experts, block):
+    """From any folders, in the order of the NIH's table, with its labels; other files are not."""
     for number, image in enumerate(reversed(read_by_experts)):
         write(f"images_00{number + 1}/images/{image}", number)
     write("images_001/other.png", 9)
@@ -35,7 +37,6 @@ def test_nih_images_are_read_in_place(tmp_path, write, read_by_experts, block):
 
 
 def test_a_changed_file_is_read_again(tmp_path, write, read_by_experts):
-    """The cache knows files by name and size."""
     for number, image in enumerate(read_by_experts):
         write(image, number)
     before = load_images(tmp_path, 16)

@@ -22,19 +22,15 @@ def table(mirror) -> pd.DataFrame:
 
 
 def test_the_block_has_the_stated_size(block):
+    """9,998 images of 2,588 patients, none of them unusable, in a mapped array."""
     assert block.pixels.shape == (9998, 128, 128) and block.pixels.dtype == np.uint8
-    # Nothing was left out as a copy; the near-duplicate pair differs.
-    assert len({hashlib.sha256(image).digest() for image in block.pixels}) == 9998
     assert isinstance(block.pixels, np.memmap)
     assert block.images["patient"].nunique() == 2588
     assert block.build == "prebuilt, 128 px JPEG" and block.name == "NIH block"
     assert block.excluded["image"].tolist() == ["00001989_004.png", "00002658_002.png"]
-    names = block_images()
-    assert (len(names), names[0], names[-1]) == (9998, "00001336_000.png", "00003923_013.png")
 
 
 def test_names_and_people_agree_with_the_table(block, table):
-    """The loaders of the NIH's own table say what the table beside the images says."""
     assert block.images.index.equals(table.index.rename("image"))
     columns = ["Patient ID", "View Position", "Patient Sex", "Patient Age"]
     for ours, theirs in zip(["patient", "view", "sex", "age"], columns, strict=True):
@@ -42,6 +38,7 @@ def test_names_and_people_agree_with_the_table(block, table):
 
 
 def test_labels_agree_with_the_table(block, table):
+    """Every label of all three sources, and blank in the same places."""
     found = read_findings(table["Finding Labels"])
     assert (block.labels["nlp"] == found).all(axis=None)
     rsna = block.labels["rsna"]
@@ -64,11 +61,22 @@ def test_the_counts_of_each_source(block):
     assert google["Airspace opacity"].count() == 237 and google["Airspace opacity"].sum() == 105
 
 
+def test_no_two_images_have_the_same_pixels(block):
+    digests = {hashlib.sha256(image).digest() for image in block.pixels}
+    assert len(digests) == len(block)
+
+
 def test_other_sizes_come_from_the_prebuilt_pixels(block):
+    """A smaller block is the averaged one, and says so."""
     small = load_nih_block(size=16, build="prebuilt")
     means = block.pixels[:50].reshape(50, 16, 8, 16, 8).mean((2, 4))
     assert np.abs(small.pixels[:50] - means).max() <= 1
     assert small.build == "prebuilt, 128 px JPEG; averaged down to 16 px"
+
+
+def test_an_unknown_build_is_refused():
+    with pytest.raises(ValueError, match="choose one of auto, prebuilt, archive"):
+        load_nih_block(build="prebuild")
 
 
 def test_without_mirror_and_archive_the_command_is_named(tmp_path, monkeypatch):
@@ -76,8 +84,6 @@ def test_without_mirror_and_archive_the_command_is_named(tmp_path, monkeypatch):
     monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
     with pytest.raises(DataNotAvailableError, match="Run `cxrstudy data fetch nih_images_002`"):
         load_nih_block()
-    with pytest.raises(ValueError, match="choose one of auto, prebuilt, archive"):
-        load_nih_block(build="prebuild")
 
 
 def _archive(path, members: dict[str, bytes]) -> None:
@@ -92,6 +98,7 @@ def _archive(path, members: dict[str, bytes]) -> None:
 
 
 def test_an_archive_gives_the_wanted_images(tmp_path):
+    """In its own order; others are passed over, and missing ones fail when they are read."""
     _archive(tmp_path / "a.tar.gz", {f"images/{name}.png": name.encode() for name in "cab"})
     images = list(_read_all(tmp_path / "a.tar.gz", ["a.png", "c.png", "x.png"]))
     assert images == [
@@ -108,6 +115,7 @@ def _read_all(path, wanted):
 
 
 def test_the_archive_builds_the_same_block(mirror, cache, tmp_path, chest, encode, monkeypatch):
+    """From the NIH's files come pixels of any size, with the same tables and another build."""
     names = block_images()[:3]
     monkeypatch.setattr(nih_block, "block_images", lambda: names)
     _archive(
@@ -129,3 +137,10 @@ def test_the_archive_builds_the_same_block(mirror, cache, tmp_path, chest, encod
         names[2]: f"{names[2]}: not in images_002.tar.gz",
     }
     assert set(built.labels) == {"nlp", "rsna", "google"}
+
+
+def test_the_archive_begins_where_the_first_one_ends():
+    """10,000 rows of the NIH's table, from the first to the last image of the archive."""
+    names = block_images()
+    assert len(names) == 9998
+    assert (names[0], names[-1]) == ("00001336_000.png", "00003923_013.png")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cxrstudy.studies.distillation.teachers import ConfusedFindings, RandomErrors, variant_table
-from cxrstudy.text.findings import ABSENT, FINDINGS, PRESENT, UNCERTAIN_CLASS, one_hot
+from cxrstudy.text.reports import ABSENT, FINDINGS, PRESENT, UNCERTAIN_CLASS, one_hot
 
 N = 400
 

@@ -21,7 +21,6 @@ TOY_CONFIG = StudentConfig(
 
 
 def toy_report(classes: tuple[int, ...], opening: str) -> str:
-    """Say of each finding which class it has."""
     said = [PHRASES[k].format(name) for name, k in zip(FINDINGS, classes, strict=True)]
     return f"{opening}. " + ". ".join(said) + "."
 

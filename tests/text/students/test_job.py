@@ -33,7 +33,6 @@ def test_what_is_kept_is_the_student(job, tmp_path):
 
 
 def test_every_part_of_a_job_is_its_data(job, tmp_path):
-    """Another text, target or held-out report is another training."""
     targets = job.targets.copy()
     targets[0, 0] = [0.25, 0.5, 0.25]
     changed = [

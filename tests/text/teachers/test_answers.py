@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxrstudy.observations import OBSERVATIONS
-from cxrstudy.text.findings import CLASSES, FINDINGS
+from cxrstudy.text.reports import CLASSES, FINDINGS
 from cxrstudy.text.teachers.answers import ANSWER_SCHEMA, WORDS, MalformedAnswerError, parse_answer
 
 ANSWER = {finding: WORDS[k % 3] for k, finding in enumerate(FINDINGS)}
@@ -86,7 +86,6 @@ def test_malformed_answers(content, reason):
 
 
 def test_the_reason_quotes_nothing_of_the_answer():
-    """An answer may hold words of the report."""
     for content in [
         json.dumps({**ANSWER, "Edema": "secret"}),
         json.dumps({**ANSWER, "secret": "Absent"}),

@@ -16,7 +16,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from cxrstudy.text.findings import FINDINGS
+from cxrstudy.text.reports import FINDINGS
 from cxrstudy.text.teachers import teacher_at
 from cxrstudy.text.teachers.answers import WORDS, instruction, messages
 from cxrstudy.text.teachers.language_model import LanguageModelTeacher
@@ -127,7 +127,6 @@ def teacher(tmp_path_factory):
 
 
 def test_a_label_depends_on_its_report_alone(teacher):
-    """Not on the other reports, nor on the number of continuations in a batch."""
     together = teacher.label(REPORTS)
     alone = teacher.label(REPORTS[1:2])
     np.testing.assert_allclose(together.probabilities[1], alone.probabilities[0], atol=1e-6)
@@ -135,7 +134,6 @@ def test_a_label_depends_on_its_report_alone(teacher):
 
 
 def test_a_text_is_scored_once(teacher, monkeypatch):
-    """In one call or in several."""
     first = teacher.label(["a", "b", "a"]).probabilities
     monkeypatch.setattr(teacher, "_reply", None)
     np.testing.assert_array_equal(teacher.label(["b", "a"]).probabilities, first[1:])

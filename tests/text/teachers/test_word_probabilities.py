@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from openai.types.chat import ChatCompletionTokenLogprob
 
-from cxrstudy.text.findings import FINDINGS, one_hot
+from cxrstudy.text.reports import FINDINGS, one_hot
 from cxrstudy.text.teachers.answers import WORDS, parse_answer
 from cxrstudy.text.teachers.endpoint import word_probabilities
 

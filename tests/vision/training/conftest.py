@@ -27,7 +27,6 @@ def draw_features(n: int = 40, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 @pytest.fixture
 def features() -> tuple[Tensor, Tensor]:
-    """Inputs of shape (40, 6) and targets of shape (40, 3)."""
     return draw_features()
 
 

@@ -15,7 +15,6 @@ DATA = torch.ones(3, 4), torch.eye(3), torch.zeros(0, 4)
 
 
 def file_at(path, **changes) -> Checkpoint:
-    """The file of a run with some configuration."""
     return Checkpoint(path, TrainingConfig(**changes), *DATA)
 
 
@@ -30,7 +29,6 @@ def build(seed: int = 0, dtype: torch.dtype = torch.float32):
 
 
 def step(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None:
-    """Take one step on an input of its own."""
     inputs = torch.randn(5, 3, 3, 3, generator=torch.Generator().manual_seed(seed))
     optimizer.zero_grad()
     model(inputs.to(memory_format=torch.channels_last)).square().sum().backward()
@@ -39,7 +37,6 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None:
 
 @pytest.fixture
 def trained():
-    """A model and its optimizer after three steps."""
     model, optimizer = build()
     for seed in range(3):
         step(model, optimizer, seed)
@@ -80,7 +77,6 @@ def test_the_next_steps_are_the_same(trained, tmp_path):
 
 
 def test_nothing_kept_changes_nothing(trained, tmp_path):
-    """Without a file the run starts where it is."""
     model, optimizer = trained
     before = copy.deepcopy(model.state_dict())
     assert file_at(tmp_path / "none").load(model, optimizer).losses == []
@@ -88,8 +84,6 @@ def test_nothing_kept_changes_nothing(trained, tmp_path):
 
 
 def test_a_file_that_would_run_code_is_refused(trained, tmp_path):
-    """Only tensors and plain values are unpickled."""
-
     class Harmful:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "harm"),)
@@ -102,7 +96,6 @@ def test_a_file_that_would_run_code_is_refused(trained, tmp_path):
 
 
 def test_a_failed_write_leaves_the_previous_checkpoint(trained, tmp_path, monkeypatch):
-    """A full disk half-way costs one epoch, and leaves nothing."""
     path = tmp_path / "run.checkpoint"
     file_at(path).save(PROGRESS, *trained)
     before = path.read_bytes()
@@ -121,7 +114,6 @@ def test_a_failed_write_leaves_the_previous_checkpoint(trained, tmp_path, monkey
 
 @pytest.mark.parametrize("content", [b"", b"half of a file", None])
 def test_a_damaged_file_is_named(content, trained, tmp_path):
-    """Empty, foreign or cut off: one error says which file and what to do."""
     path = tmp_path / "run.checkpoint"
     file_at(path).save(PROGRESS, *trained)
     path.write_bytes(path.read_bytes()[:-10] if content is None else content)
@@ -141,7 +133,6 @@ def test_moments_are_laid_out_as_their_weights(trained, tmp_path):
 
 
 def test_a_file_of_another_run_is_refused(trained, tmp_path):
-    """Another seed or length is another run; so are other inputs, targets and watched inputs."""
     path = tmp_path / "run.checkpoint"
     file_at(path).save(PROGRESS, *trained)
     inputs, targets, watched = DATA

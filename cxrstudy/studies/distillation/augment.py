@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from cxrstudy.text.splits import text_hash_fraction
+from cxrstudy.text.reports import text_hash_fraction
 
 _MENTIONED = (1, 2)  # present, uncertain
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxrstudy.text.splits import development_half, split_by_text, text_hash_fraction
+from cxrstudy.observations import OBSERVATIONS
+from cxrstudy.text.reports import (
+    FINDINGS,
+    classes_from_codes,
+    development_half,
+    one_hot,
+    split_by_text,
+    text_hash_fraction,
+)
 
 THREE = {"train": 0.7, "tune": 0.1, "test": 0.2}
 TEXTS = [f"Report number {n}." for n in range(4000)]
@@ -74,3 +82,20 @@ def test_the_development_half_is_the_lower_half():
     assert marked.dtype == bool
     assert marked.tolist() == (halves == "development").tolist()
     assert development_half([]).shape == (0,)
+
+
+def test_findings_are_the_observations_without_no_finding():
+    assert len(FINDINGS) == 13 and set(OBSERVATIONS) - set(FINDINGS) == {"No Finding"}
+
+
+def test_denied_and_unmentioned_are_absent():
+    labels = pd.DataFrame(np.nan, index=[0], columns=list(OBSERVATIONS))
+    labels.loc[0, ["Edema", "Pneumonia", "Fracture"]] = [1, -1, 0]
+    classes = classes_from_codes(labels)
+    found = {name: int(c) for name, c in zip(FINDINGS, classes[0], strict=True) if c}
+    assert found == {"Edema": 1, "Pneumonia": 2}
+
+
+def test_probabilities_keep_their_classes():
+    classes = np.random.default_rng(0).integers(3, size=(50, len(FINDINGS)))
+    np.testing.assert_array_equal(one_hot(classes).argmax(axis=-1), classes)

@@ -1,4 +1,4 @@
-"""Divide reports by a hash of their text, so that the same text is always in the same part.
+"""Reports as data: their 13 findings in three classes, and parts by a hash of their text.
 
 Many reports share one text ("Lungs are clear."). A split by report would put copies of a text on
 both sides, and a model that remembers texts would look as if it understood them.
@@ -10,11 +10,32 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from cxrstudy.observations import OBSERVATIONS, POSITIVE, UNCERTAIN
+
+# "No Finding" follows from the others.
+FINDINGS: tuple[str, ...] = tuple(name for name in OBSERVATIONS if name != "No Finding")
+CLASSES = ("absent", "present", "uncertain")  # absent: denied, or not mentioned
+ABSENT, PRESENT, UNCERTAIN_CLASS = range(3)
+
+
+def classes_from_codes(labels: pd.DataFrame) -> np.ndarray:
+    """Turn codes into positions in `CLASSES`, (n_reports, 13); 0 and NaN both become absent."""
+    codes = labels[list(FINDINGS)].to_numpy()
+    return np.where(codes == POSITIVE, PRESENT, np.where(codes == UNCERTAIN, UNCERTAIN_CLASS, 0))
+
+
+def one_hot(classes: np.ndarray) -> np.ndarray:
+    """Write classes, (n_reports, 13), as float32 probabilities 0 and 1, (n_reports, 13, 3)."""
+    return np.eye(len(CLASSES), dtype=np.float32)[classes]
+
 
 def text_hash_fraction(text: str, salt: str = "") -> float:
     """Map a text to a number in [0, 1] that depends on nothing else, nor on case and white space.
 
     It is the first eight bytes of the sha256; another salt gives an independent number.
+
+    >>> text_hash_fraction("Lungs are clear.") == text_hash_fraction("lungs  are CLEAR.")
+    True
     """
     plain = salt + " ".join(text.lower().split())
     # Text from other programs may hold half of a surrogate pair, which plain UTF-8 refuses.
