@@ -11,8 +11,8 @@ from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.contrasts import Contrast
 from cxrstudy.experiments.cross_fitting import N_HALVES, Arm, epochs_in_words
 from cxrstudy.experiments.image_labels import REPORTS, training_labels
+from cxrstudy.experiments.label_scores import LabelScores
 from cxrstudy.experiments.penalties import INVERSE_PENALTIES
-from cxrstudy.experiments.scoring import LabelScores
 from cxrstudy.vision.backbones import BackboneName
 from cxrstudy.vision.probes import cross_fit, cross_fit_nested
 from cxrstudy.vision.training import TrainingConfig
@@ -217,7 +217,7 @@ def recorded_arms(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         AUROC against experts within view, of all comparisons but that of inputs.
     """
-    return table[(table["measure"] == "AUROC, experts") & (table["comparison"] != "heads")]
+    return table[(table["measure"] == "auroc_expert") & (table["comparison"] != "heads")]
 
 
 def contrasts(

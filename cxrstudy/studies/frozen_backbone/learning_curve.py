@@ -8,8 +8,8 @@ import pandas as pd
 from cxrstudy.agreement.result import LIMITS
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
+from cxrstudy.experiments.label_scores import LabelScores
 from cxrstudy.experiments.penalties import FIXED_INVERSE_PENALTY
-from cxrstudy.experiments.scoring import LabelScores
 from cxrstudy.vision.probes import cross_fit
 
 N_FOLDS = 5

@@ -5,7 +5,7 @@ import pytest
 
 from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.cross_fitting import N_HALVES, CrossFitted, final_scores, logged_epochs
-from cxrstudy.experiments.scoring import LabelScores
+from cxrstudy.experiments.opacity_scores import opacity_scores
 from cxrstudy.studies.epoch_sweep.memorisation import Memorisation
 from cxrstudy.studies.epoch_sweep.sweep import (
     arm_name,
@@ -69,12 +69,12 @@ def test_lengths_and_rates_differ(settings):
 
 def test_only_the_lengths_of_the_claim_decide_it(trained, images):
     """Twenty epochs are compared and shown, but the claim is about sixty and more."""
-    scores = LabelScores(images, final_scores(trained), resampling=Resampling(60))
+    scores = opacity_scores(images, final_scores(trained), resampling=Resampling(60))
     compared = contrasts(scores, 2, 20, "images", seeds=2)
     assert [contrast.decides for contrast in compared] == [False, False]
     assert compared[0].name == "against experts: 2 epochs minus 20 epochs"
     difference = scores.difference("2 epochs", "20 epochs")
-    assert compared[0].row("Average") == difference.row()
+    assert compared[0].estimate().row() == difference.row()
     assert all(contrast.decides for contrast in contrasts(scores, 3, 60, "images", seeds=2))
 
 
@@ -91,7 +91,7 @@ def test_the_curve_scores_each_logged_epoch(trained, images):
     assert table["epoch"].unique().tolist() == logged_epochs(20)
     assert (table["images seen"] == table["epoch"] * N_IMAGES / 2).all()
     halves = images.folds(N_HALVES)
-    scores = LabelScores(images, final_scores(trained), folds=halves, resampling=Resampling(100))
+    scores = opacity_scores(images, final_scores(trained), folds=halves, resampling=Resampling(100))
     last = table.query("epoch == 20").set_index("labels")["estimate"]
     assert last["RSNA's experts"] == pytest.approx(scores.score("20 epochs", "expert").value)
     assert last["report labels"] == pytest.approx(scores.score("20 epochs", "report").value)
@@ -99,27 +99,25 @@ def test_the_curve_scores_each_logged_epoch(trained, images):
 
 def test_the_summary_holds_scores_and_memorisation(trained, images):
     """Seven measures of each arm, as their own tables give them."""
-    scores = LabelScores(images, final_scores(trained), resampling=Resampling(100))
+    scores = opacity_scores(images, final_scores(trained), resampling=Resampling(100))
     memorisation = Memorisation(trained, images, resampling=Resampling(100))
     arms = [fitted.arm for fitted in trained.values()]
     table = summary_table(scores, memorisation, arms)
     assert table.groupby("arm").size().to_dict() == {"2 epochs": 7, "20 epochs": 7}
     value = table.set_index(["arm", "measure"])["estimate"]
-    assert value["2 epochs", "experts minus report labels"] == pytest.approx(
-        scores.gap("2 epochs").value
-    )
+    assert value["2 epochs", "gap"] == pytest.approx(scores.gap("2 epochs").value)
     assert value["20 epochs", "wrong labels repeated, difference"] == pytest.approx(
         memorisation.memorised("20 epochs").value
     )
     curves = recorded_curves(table)
     assert curves.groupby("measure")["epochs"].apply(list).to_dict() == {
-        "AUROC, experts": [2, 20],
-        "AUROC, report labels": [2, 20],
+        "auroc_expert": [2, 20],
+        "auroc_report": [2, 20],
         "wrong labels repeated, in training": [2, 20],
         "wrong labels repeated, held out": [2, 20],
     }
-    last = value["20 epochs", "AUROC, experts"]
-    assert f"AUROC, experts: {value['2 epochs', 'AUROC, experts']:.2f} after 2 epochs, " in (
+    last = value["20 epochs", "auroc_expert"]
+    assert f"auroc_expert: {value['2 epochs', 'auroc_expert']:.2f} after 2 epochs, " in (
         recorded_in_words(curves)
     )
     assert f"{last:.2f} after 20" in recorded_in_words(curves)

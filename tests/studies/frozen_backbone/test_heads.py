@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 
 from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
+from cxrstudy.experiments.opacity_scores import opacity_scores
 from cxrstudy.experiments.penalties import INVERSE_PENALTIES
-from cxrstudy.experiments.scoring import LabelScores
 from cxrstudy.studies.frozen_backbone import heads as frozen
 from cxrstudy.vision.backbones import BackboneName
 from cxrstudy.vision.training import TrainingConfig
@@ -87,7 +87,7 @@ def test_claims_are_decided_by_their_run_lengths(drawn):
         "fine-tuned, 3 epochs", "fine-tuned, 15 epochs", "last third fine-tuned, 3 epochs",
     ]  # fmt: skip
     predictions = dict.fromkeys([*names, "fine-tuned, 3 epochs", "main"], features[:, 0])
-    scores = LabelScores(image_set, predictions, resampling=Resampling(60))
+    scores = opacity_scores(image_set, predictions, resampling=Resampling(60))
     words = {"heads": "images", "fine-tuning": "images"}
     for lengths, decides in (([1, 5, 20], False), ([1, 5, 60], True)):
         found = frozen.contrasts(
@@ -95,13 +95,13 @@ def test_claims_are_decided_by_their_run_lengths(drawn):
             tuned_epochs=3, data=words, seeds={"heads": 1, "fine-tuning": 1},
         )  # fmt: skip
         assert [contrast.decides for contrast in found] == [True, decides, True]
-        assert found[0].row("Average")["estimate"] == 0
+        assert found[0].estimate().value == 0
 
 
 def test_share_of_the_final_score_ends_at_one(drawn):
     image_set, features = drawn
     predictions = {"1": features[:, 1], "9": features[:, 0]}
-    scores = LabelScores(image_set, predictions, resampling=Resampling(60))
+    scores = opacity_scores(image_set, predictions, resampling=Resampling(60))
     shares = frozen.convergence_table(scores, [1, 9])
     assert shares["estimate"].iloc[-1] == pytest.approx(1)
     first, last = (scores.score(name, "expert").value for name in predictions)
@@ -111,7 +111,7 @@ def test_share_of_the_final_score_ends_at_one(drawn):
 def test_the_summary_keeps_every_comparison(drawn):
     """What is shown of a recorded run are experts' scores of arms, not of inputs."""
     image_set, features = drawn
-    scores = LabelScores(image_set, {"one": features[:, 0]}, resampling=Resampling(60))
+    scores = opacity_scores(image_set, {"one": features[:, 0]}, resampling=Resampling(60))
     table = frozen.summary_table({"heads": scores, "fine-tuning": scores})
     assert table.groupby("comparison").size().to_dict() == {"fine-tuning": 4, "heads": 4}
     shown = frozen.recorded_arms(table)

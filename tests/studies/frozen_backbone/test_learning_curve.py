@@ -5,7 +5,7 @@ import pytest
 
 from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
-from cxrstudy.experiments.scoring import LabelScores
+from cxrstudy.experiments.opacity_scores import opacity_scores
 from cxrstudy.studies.frozen_backbone.learning_curve import (
     N_FOLDS,
     REPORTS_OF_READ,
@@ -36,6 +36,6 @@ def test_the_curve_grows_and_stops_at_what_a_source_has(drawn):
     assert sizes[REPORTS] == [40, 80, int(240 * share)]
     assert sizes[EXPERTS] == sizes[REPORTS_OF_READ] == [40, 80, int(read * share)]
     table = learning_curve_table(
-        LabelScores(image_set, learned, resampling=Resampling(60)), list(learned)
+        opacity_scores(image_set, learned, resampling=Resampling(60)), list(learned)
     )
     assert table.groupby("labels")["training images"].apply(list).to_dict() == sizes
