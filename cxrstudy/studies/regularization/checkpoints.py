@@ -180,3 +180,10 @@ def summary_table(scores: LabelScores, gains: pd.DataFrame, compass: pd.DataFram
 def recorded_gains(table: pd.DataFrame) -> pd.DataFrame:
     """Select from `summary_table` what each use of expert labels gains."""
     return table[table["measure"].isin(["gain_over_plain", "gain_over_random"])]
+
+
+def gains_in_words(gains: pd.DataFrame, *names: str) -> str:
+    """List gains by a table's columns, row and measure, for who does not see the figure."""
+    labels = gains[list(names or ("row", "measure"))].agg(", ".join, axis=1)
+    pairs = zip(labels, gains["estimate"], strict=True)
+    return "; ".join(f"{label}: {estimate:+.2f}" for label, estimate in pairs) + "."

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cxrstudy.studies.epoch_sweep.memorisation import Memorisation, most_positive
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.cross_fitting import N_HALVES, Arm, CrossFitted
-from cxrstudy.studies.epoch_sweep.memorisation import Memorisation, most_positive
 from cxrstudy.vision.training import TrainingConfig
 
 REPORT = np.array([1, 1, 1, 1, 0, 0, 0, 0])

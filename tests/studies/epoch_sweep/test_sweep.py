@@ -2,10 +2,6 @@
 
 import numpy as np
 import pytest
-
-from cxrstudy.agreement import Resampling
-from cxrstudy.experiments.cross_fitting import N_HALVES, CrossFitted, final_scores, logged_epochs
-from cxrstudy.experiments.opacity_scores import opacity_scores
 from cxrstudy.studies.epoch_sweep.memorisation import Memorisation
 from cxrstudy.studies.epoch_sweep.sweep import (
     arm_name,
@@ -17,6 +13,10 @@ from cxrstudy.studies.epoch_sweep.sweep import (
     sweep_arms,
     training_table,
 )
+
+from cxrstudy.agreement import Resampling
+from cxrstudy.experiments.cross_fitting import N_HALVES, CrossFitted, final_scores, logged_epochs
+from cxrstudy.experiments.opacity_scores import opacity_scores
 from cxrstudy.vision.training import TrainingConfig
 
 N_IMAGES = 300

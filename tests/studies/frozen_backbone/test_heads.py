@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from cxrstudy.experiments.penalties import INVERSE_PENALTIES
 from sklearn.linear_model import LogisticRegression
 
 from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
 from cxrstudy.experiments.opacity_scores import opacity_scores
-from cxrstudy.experiments.penalties import INVERSE_PENALTIES
 from cxrstudy.studies.frozen_backbone import heads as frozen
 from cxrstudy.vision.backbones import BackboneName
 from cxrstudy.vision.training import TrainingConfig

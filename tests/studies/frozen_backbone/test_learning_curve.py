@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
-
-from cxrstudy.agreement import Resampling
-from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
-from cxrstudy.experiments.opacity_scores import opacity_scores
 from cxrstudy.studies.frozen_backbone.learning_curve import (
     N_FOLDS,
     REPORTS_OF_READ,
     learning_curve_heads,
     learning_curve_table,
 )
+
+from cxrstudy.agreement import Resampling
+from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
+from cxrstudy.experiments.opacity_scores import opacity_scores
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-
 from cxrstudy.studies.frozen_backbone.metadata import metadata_features
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from cxrstudy.studies.frozen_backbone.reliability import reliability
 
 from cxrstudy.agreement import Resampling
-from cxrstudy.studies.frozen_backbone.reliability import reliability
 
 
 def test_two_bins_by_hand():

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pandas as pd
+from cxrstudy.studies.frozen_backbone.saliency import occlusion_saliency
 
 from cxrstudy.studies.frozen_backbone.gallery import disagreements
-from cxrstudy.studies.frozen_backbone.saliency import occlusion_saliency
 
 
 def test_only_the_bright_corner_matters():

@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from cxrstudy.studies.regularization.validation_draws import draw_table, draw_validation
 from sklearn.metrics import roc_auc_score
 
 from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.image_labels import EXPERTS, training_labels
 from cxrstudy.experiments.opacity_scores import opacity_scores
 from cxrstudy.studies.regularization import arms as regularization
-from cxrstudy.studies.regularization.validation_draws import draw_table, draw_validation
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
-
-from cxrstudy.agreement import Resampling
-from cxrstudy.experiments.cross_fitting import Arm, CrossFitted
 from cxrstudy.studies.regularization.checkpoint_choice import (
     CHOOSERS,
     choose_checkpoints,
@@ -13,6 +9,10 @@ from cxrstudy.studies.regularization.checkpoint_choice import (
     spread_table,
     tuned_thresholds,
 )
+from sklearn.metrics import roc_auc_score
+
+from cxrstudy.agreement import Resampling
+from cxrstudy.experiments.cross_fitting import Arm, CrossFitted
 from cxrstudy.vision.training import TrainingConfig
 
 
