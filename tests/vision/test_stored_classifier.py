@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from cxrstudy.studies.frozen_backbone.frozen_linear import fit_stored_classifier
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torchxrayvision.models import DenseNet
 
 from cxrstudy.data.images import ImageSet
+from cxrstudy.studies.frozen_backbone.gallery import fit_stored_classifier
 from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
 from cxrstudy.vision.chest_weights import PooledDenseNet
 from cxrstudy.vision.features import compute_features
