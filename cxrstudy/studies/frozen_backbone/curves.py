@@ -119,25 +119,14 @@ def learning_curve_heads(
     """Fit heads on few to many images of each kind of label, out of fold.
 
     Experts read images that were drawn by report label. A third kind, the report labels of
-    these images, tells what the label is worth from what the drawing is worth.
-
-    Parameters
-    ----------
-    image_set : ImageSet
-    features : ndarray, shape (n_images, n_features)
-    sizes : sequence of int
-        Training images, on average over the folds; those above what a source has are left out,
-        and all that it has are added.
-    draws : int
-        Random orders of the patients; a larger size of one order contains the smaller ones.
-    seed : int
-        Of the orders.
+    these images, tells what the label is worth from what the drawing is worth. Sizes are training
+    images, on average over the folds; those above what a source has are left out, and all that it
+    has are added. Each draw orders the patients; its larger sizes contain the smaller ones.
 
     Returns
     -------
     dict of str to ndarray of float64, shape (draws, n_images)
-        Logits of the images that experts read, by kind of label and size, such as
-        ``"report, 500"``.
+        Logits of the images that experts read, by kind of label and size: ``"report, 500"``.
     """
     labels = training_labels(image_set)
     labels[REPORTS_OF_READ] = labels[REPORTS].where(labels[EXPERTS].notna())

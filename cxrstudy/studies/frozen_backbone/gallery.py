@@ -11,20 +11,12 @@ from numpy.typing import ArrayLike
 
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.cross_fitting import FIXED_INVERSE_PENALTY
-from cxrstudy.experiments.image_labels import (
-    LUNG_OPACITY,
-    lung_opacity_labels,
-    text_mined_targets,
-)
+from cxrstudy.experiments.image_labels import LUNG_OPACITY, lung_opacity_labels, text_mined_targets
 from cxrstudy.paths import in_project
 from cxrstudy.vision.backbones import BackboneName, build_backbone
 from cxrstudy.vision.features import CALIBRATION_IMAGES, compute_features
 from cxrstudy.vision.probes import fit_logistic
-from cxrstudy.vision.stored_classifier import (
-    StoredClassifier,
-    default_checkpoint,
-    save_classifier,
-)
+from cxrstudy.vision.stored_classifier import StoredClassifier, default_checkpoint, save_classifier
 
 _REPORTED_PACKAGES = ("cxrstudy", "torch", "torchvision")
 _COMPARED_IMAGES = 8
@@ -42,20 +34,9 @@ _CASES: tuple[tuple[int, int, bool], ...] = (
 def store_classifier(
     features: ArrayLike, name: BackboneName, image_set: ImageSet, kept: str | Path
 ) -> StoredClassifier:
-    """Fit heads to the text-mined labels of all images, and keep them where predict looks.
+    """Fit heads to the text-mined labels of all images, and keep them in the folder's ``models``.
 
-    Parameters
-    ----------
-    features : array of float32, shape (n_images, n_features)
-        From `frozen_features` of the same set and backbone.
-    name : BackboneName
-    image_set : ImageSet
-    kept : path
-        The file goes to its folder ``models``.
-
-    Returns
-    -------
-    StoredClassifier
+    Features are those of `frozen_features` for the same images and backbone.
     """
     targets = text_mined_targets(image_set.labels["nlp"])
     classifier = fit_stored_classifier(features, targets, name, image_set)

@@ -89,16 +89,8 @@ def cross_fitted_heads(
 ) -> dict[str, np.ndarray]:
     """Fit linear heads of each kind of input on report labels and on experts, out of fold.
 
-    Parameters
-    ----------
-    image_set : ImageSet
-    inputs : mapping of str to ndarray, shape (n_images, n_features)
-        Features by name; `NO_IMAGE`, the description by `metadata_features`, is added.
-
-    Returns
-    -------
-    dict of str to ndarray of float64, shape (n_images,)
-        Logits by `method_name`.
+    Inputs are features, (n_images, n_features), by name; `NO_IMAGE`, what `metadata_features` says
+    of the images, is added. Logits of every image are returned by `method_name`.
     """
     labels = training_labels(image_set)
     folds = image_set.folds(HEAD_FOLDS)
@@ -202,23 +194,11 @@ def contrasts(
 ) -> list[Contrast]:
     """State the differences that decide the study's claims.
 
-    Parameters
-    ----------
-    heads, weighted, stepwise, tuned : LabelScores
-        Of heads fitted to convergence, of `main` among them with inverse-sampling weights, of
-        heads trained step by step, and of frozen against fine-tuned networks.
-    main : str
-        The head on the backbone's features that learned report labels.
-    head_epochs : sequence of int
-        Run lengths of the heads; the last two are compared. The claim is about 5 and 60.
-    tuned_epochs : int
-        Run length of the fine-tuned network.
-    data, seeds : mapping
-        Images in words, and trainings of each arm, for ``"heads"`` and ``"fine_tuning"``.
-
-    Returns
-    -------
-    list of Contrast
+    Scores are of heads fitted to convergence; of `main` among them, which learned report labels
+    from the backbone's features, with inverse-sampling weights; of heads trained step by step, of
+    which the last two run lengths are compared (the claim is about 5 and 60); and of frozen
+    against fine-tuned networks. Data in words and numbers of trainings are given for ``"heads"``
+    and ``"fine_tuning"``.
     """
     fine_tuned = fine_tuned_name(tuned_epochs)
     few, many = (head_name(n) for n in head_epochs[-2:])

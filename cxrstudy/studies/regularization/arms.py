@@ -103,14 +103,8 @@ def compare_arms(
 ) -> dict[str, np.ndarray]:
     """Fit every arm for every draw and score the images it may use and those left for testing.
 
-    Parameters
-    ----------
-    image_set : ImageSet
-    features : ndarray, shape (n_images, n_features)
-        Of a frozen backbone.
-    draws : Draws
-    steps : int
-        Of the direct optimisation.
+    Features of a frozen backbone have shape (n_images, n_features); `steps` are those of the
+    direct optimisation.
 
     Returns
     -------
