@@ -17,7 +17,6 @@ import torch
 
 from cxrstudy.agreement.counts import count_table, replicate_counts
 from cxrstudy.agreement.metrics import COUNT_METRICS
-from cxrstudy.agreement.philox import as_key, resample_weights
 from cxrstudy.agreement.ranking import replicate_rankings
 from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.agreement.visits import RANKING_METRICS, programs
@@ -33,6 +32,7 @@ from cxrstudy.kernels.distill import distillation_loss, distillation_loss_refere
 from cxrstudy.kernels.ranking import ranked_replicates
 from cxrstudy.kernels.replicates import counted_replicates
 from cxrstudy.kernels.resample import multiplicities
+from cxrstudy.philox import as_key, resample_weights
 
 SEED = 2**40 + 1
 

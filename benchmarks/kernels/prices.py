@@ -10,13 +10,13 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from cxrstudy.agreement.counts import CountTable, count_table, replicate_counts
 from cxrstudy.agreement.metrics import COUNT_METRICS
-from cxrstudy.agreement.philox import as_key
 from cxrstudy.agreement.ranking import replicate_rankings
 from cxrstudy.agreement.resampling import ResamplingUnits, resampling_units
 from cxrstudy.agreement.visits import programs
 from cxrstudy.kernels.augment import Augmentation, augment_views
 from cxrstudy.kernels.bce import masked_bce
 from cxrstudy.kernels.distill import distillation_loss
+from cxrstudy.philox import as_key
 from cxrstudy.studies.kernels import loss_inputs
 from cxrstudy.trainings.job import limited_threads
 

@@ -12,7 +12,6 @@ from benchmarks.kernels.prices import count_inputs, score_inputs
 from cxrstudy.agreement import accelerators
 from cxrstudy.agreement.counts import replicate_counts
 from cxrstudy.agreement.metrics import COUNT_METRICS
-from cxrstudy.agreement.philox import as_key
 from cxrstudy.agreement.ranking import replicate_rankings
 from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.agreement.visits import programs
@@ -26,6 +25,7 @@ from cxrstudy.kernels.bce import masked_bce, masked_bce_reference
 from cxrstudy.kernels.distill import distillation_loss, distillation_loss_reference
 from cxrstudy.kernels.ranking import ranked_replicates
 from cxrstudy.kernels.replicates import counted_replicates
+from cxrstudy.philox import as_key
 from cxrstudy.studies.kernels import loss_inputs
 
 KERNEL_WAY, COMPILED_WAY = "kernel", "torch.compile"

@@ -7,14 +7,14 @@ result              `Estimate` and `Agreement`: value, interval, p-value, paired
 metrics             F1, precision, recall, specificity, kappa, MCC, Youden, accuracy from counts
 ranking             AUROC and average precision with ties
 intervals           percentile and BCa intervals, p-values by inversion
-philox              the counter-based stream behind every resample
 =================== ==========================================================================
 """
+
+from cxrstudy.philox import resample_weights
 
 from .compare import agree
 from .intervals import bca_interval, bootstrap_p_value, percentile_interval
 from .metrics import COUNT_METRICS, count_metric
-from .philox import resample_weights
 from .resampling import DEFAULT_RESAMPLING, Resampling
 from .result import MACRO_AVERAGE, WEIGHTED_AVERAGE, Agreement, Estimate
 from .visits import RANKING_METRICS

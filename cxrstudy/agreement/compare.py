@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from cxrstudy.philox import as_key
+
 from .counts import count_table, replicate_counts, sample_counts
 from .inputs import Cells, check_binary, read_cells
 from .metrics import COUNT_METRICS
-from .philox import as_key
 from .ranking import replicate_rankings
 from .ranking_jackknife import sample_rankings
 from .resampling import DEFAULT_RESAMPLING, Resampling, ResamplingUnits

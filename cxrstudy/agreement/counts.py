@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
+from cxrstudy.philox import draw_weights
+
 from .accelerators import accelerated
 from .metrics import COUNT_METRICS, count_metric, fill_averages
-from .philox import draw_weights
 
 # Held at one time: tables of a cell, and multiplicities of all units.
 _TABLES = 1024

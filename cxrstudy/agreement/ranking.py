@@ -8,10 +8,10 @@ no sort, ties are exact and counts stay whole numbers.
 import numpy as np
 
 from cxrstudy.compiled import numba
+from cxrstudy.philox import draw_weights
 
 from .accelerators import accelerated
 from .metrics import fill_averages
-from .philox import draw_weights
 from .visits import KIND_BITS, KIND_MASK, NEGATIVE, PART, POSITIVE, Programs
 
 BLOCK = 64

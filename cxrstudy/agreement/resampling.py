@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .philox import as_key, fill_weights
+from cxrstudy.philox import as_key, fill_weights
 
 
 @dataclass(frozen=True, eq=False)

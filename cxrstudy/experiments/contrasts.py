@@ -24,9 +24,7 @@ class Contrast:
     terms: tuple[Term, ...]  # of `combine`; above 0 if it goes the claim's way
     data: str  # which images, in words
     seeds: int | None = None  # independent trainings, where there are any
-    # Whether the run has what the claim is about, such as its run lengths. If not, the difference
-    # is shown and the claim is left alone.
-    decides: bool = True
+    decides: bool = True  # whether the run has what the claim is about, such as its run lengths
     alternatives: Sequence[LabelScores] = ()  # the same methods under another weighting
 
     def estimate(self, place: str = WITHIN_VIEW) -> Estimate:
@@ -50,7 +48,7 @@ def record_contrasts(record: Callable, results: str, contrasts: Sequence[Contras
     Parameters
     ----------
     record : callable
-        How a measurement of a claim is recorded: `cxrstudy.claims.record`.
+        `cxrstudy.claims.record`, which modules of experiments do not know.
     results : str
         The study's result folder.
     contrasts : sequence of Contrast
@@ -58,8 +56,7 @@ def record_contrasts(record: Callable, results: str, contrasts: Sequence[Contras
     Returns
     -------
     DataFrame
-        Tidy: columns difference, place (``"Average"``, which is within view, or ``"pooled"``),
-        estimate, low, high, n.
+        Columns difference, place (``"Average"`` for within view, ``"pooled"``) and the estimate's.
     """
     for contrast in contrasts:
         if contrast.decides:

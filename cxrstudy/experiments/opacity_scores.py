@@ -53,23 +53,17 @@ def opacity_scores(
     experts : {"rsna", "google"}
         Whose images; both sources are judged on them alone.
     folds : ndarray, shape (n_images,), optional
-        Which of several models scored an image. Two models may have two scales, so that an
-        image's score is then its rank among the images of its fold.
+        Which of several models scored an image. Models may have different scales, so that a score
+        becomes a rank among the images of its fold.
     weighted : bool
-        Weight each image by the number of NIH images that it stands for; RSNA drew its images
-        by text-mined label.
+        Weight each image by the number of NIH images that it stands for, see
+        `rsna_sampling_weights`.
     resampling : Resampling
-        Of seeds and of patients, who are known from the images.
 
     Returns
     -------
     LabelScores
         Its places are the two views and ``"pooled"``; the average is over the views.
-
-    Raises
-    ------
-    ValueError
-        If Google's images are to be weighted.
     """
     if weighted and experts != "rsna":
         raise ValueError(f"only RSNA drew by text-mined label; {experts!r} has no weights")

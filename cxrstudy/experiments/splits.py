@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement.philox import as_key, philox4x32
 from cxrstudy.compiled import numba
+from cxrstudy.philox import as_key, philox4x32
 
 LANES = 64
 """Splits side by side; a compile-time constant, without which loops run at a tenth."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cxrstudy.agreement.philox import as_key
 from cxrstudy.compiled import numba
 from cxrstudy.experiments.splits import SortedCells, check_sizes, shuffle
+from cxrstudy.philox import as_key
 
 RULES: tuple[str, ...] = ("tuned for Youden", "tuned for F1", "at 0.5", "at the prevalence")
 """How a threshold is set: the first two are searched on the validation part."""

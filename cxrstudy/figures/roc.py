@@ -19,7 +19,7 @@ def roc_with_raters(
     Parameters
     ----------
     curves, points : DataFrame
-        As `cxrstudy.agreement.roc.mean_roc` and ``operating_points`` return.
+        As `cxrstudy.experiments.roc.mean_roc` and ``rater_points`` return.
     groups : mapping of str to str
         Each rater's group, which sets marker, colour and legend.
     curve_label : str

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch.nn.functional import affine_grid, grid_sample
 
-from cxrstudy.agreement.philox import as_key, philox4x32
 from cxrstudy.kernels.compiler import cdiv, jit, tl
 from cxrstudy.kernels.dispatch import on_device_of, takes_kernel
+from cxrstudy.philox import as_key, philox4x32
 
 BLOCK = 1024
 DRAW_BLOCK = 128

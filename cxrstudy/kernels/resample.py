@@ -1,7 +1,7 @@
 """How often each unit is drawn in each bootstrap replicate, on the CPU engine's random stream.
 
 Draw ``j`` of replicate ``r`` is word ``j % 4`` of Philox at counter ``r * ceil(n / 4) + j // 4``,
-see `cxrstudy.agreement.philox`. Triton's ``randint4x`` spreads an int64 counter over the cipher's
+see `cxrstudy.philox`. Triton's ``randint4x`` spreads an int64 counter over the cipher's
 words in the same way, so a replicate has the same units on any device.
 """
 
@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from cxrstudy.agreement.philox import WORDS, as_key, fill_weights
 from cxrstudy.agreement.resampling import ResamplingUnits
 from cxrstudy.kernels.compiler import cdiv, jit, next_power_of_2, tl
 from cxrstudy.kernels.dispatch import kernel_device, on_device_of, takes_kernel
+from cxrstudy.philox import WORDS, as_key, fill_weights
 
 STEP = 128
 """Counters per iteration: 512 draws."""

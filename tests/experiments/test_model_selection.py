@@ -7,7 +7,6 @@ from scipy.stats import spearmanr
 from sklearn.metrics import f1_score, roc_auc_score
 
 from cxrstudy.agreement import Resampling, resample_weights
-from cxrstudy.agreement.philox import as_key
 from cxrstudy.experiments.model_selection import (
     OUTCOMES,
     choose_by_criteria,
@@ -19,6 +18,7 @@ from cxrstudy.experiments.model_selection import (
 )
 from cxrstudy.experiments.splits import score_splits, shuffle, sort_cells
 from cxrstudy.experiments.thresholds import RULES, threshold_scores
+from cxrstudy.philox import as_key
 
 SIZES = [30, 80]
 SEED = 5

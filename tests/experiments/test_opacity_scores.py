@@ -161,8 +161,8 @@ def test_the_predicted_gap_by_hand(scores, labels):
     expected["Average"] = (expected["AP"] + expected["PA"]) / 2
     expected["pooled"] = predicted(labels, scores.score("single", "expert", "pooled").value)
     for where, value in expected.items():
-        found = scores.predicted_gap("single", where)
-        excess = scores.excess("single", where)
+        found = scores.quantity("gap_predicted", "single", where)
+        excess = scores.quantity("excess", "single", where)
         assert found.value == pytest.approx(value), where
         assert excess.value == pytest.approx(scores.gap("single", where).value - value), where
 
@@ -170,24 +170,6 @@ def test_the_predicted_gap_by_hand(scores, labels):
 def test_only_rsnas_draw_can_be_weighted(images, predictions):
     with pytest.raises(ValueError, match="only RSNA drew"):
         opacity_scores(images, predictions, "google", weighted=True)
-
-
-def test_labels_that_err_at_random_show_no_excess(draw_image_set):
-    """A quarter of these report labels is wrong, whatever the image shows."""
-    images = draw_image_set(6000, size=1)
-    rng = np.random.default_rng(2)
-    labels = images.labels | {"nlp": images.labels["nlp"] * 0}
-    opaque = images.labels["rsna"]["Lung Opacity"].fillna(0)
-    labels["nlp"]["Pneumonia"] = np.where(rng.random(6000) < 0.25, 1 - opaque, opaque)
-    images = replace(images, labels=labels)
-    scores = opacity_scores(
-        images,
-        {"brightness": opaque.to_numpy() + rng.normal(0, 1, 6000)},
-        resampling=Resampling(N_BOOTSTRAP),
-    )
-    low, high = scores.excess("brightness").interval()
-    assert -0.03 < low < 0 < high
-    assert scores.gap("brightness").interval()[1] < -0.05
 
 
 @pytest.fixture
@@ -223,7 +205,7 @@ def test_weighted_scores_are_scikit_learns(images, labels, predictions, drawn_by
             for turn in (0, 1)
         )
         expected = 0.5 + (ppv + npv - 1) * (auroc - 0.5) - auroc
-        assert scores.predicted_gap("single", where).value == pytest.approx(expected)
+        assert scores.quantity("gap_predicted", "single", where).value == pytest.approx(expected)
 
 
 def test_patients_are_drawn_as_a_whole(images, labels, predictions):
@@ -275,9 +257,7 @@ def test_a_view_with_few_events_has_no_score(images, predictions):
     rsna[positive[9:]] = 0
     few = replace(images, labels=images.labels | {"rsna": rsna.to_frame()})
     scores = opacity_scores(few, predictions, resampling=Resampling(N_BOOTSTRAP))
-    with pytest.raises(
-        ValueError, match="PA has too few events to enter an average.*'expert_positive': 9"
-    ):
+    with pytest.raises(ValueError, match="too few events to enter the average"):
         scores.score("single", "expert")
     assert np.isfinite(scores.score("single", "expert", "pooled").value)
 

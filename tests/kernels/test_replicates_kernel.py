@@ -9,11 +9,11 @@ from cxrstudy.agreement import accelerators, counts
 from cxrstudy.agreement import ranking as engine
 from cxrstudy.agreement.counts import count_table
 from cxrstudy.agreement.metrics import COUNT_METRICS
-from cxrstudy.agreement.philox import as_key
 from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.agreement.visits import RANKING_METRICS, programs
 from cxrstudy.kernels import ranking, replicates
 from cxrstudy.kernels.dispatch import KERNEL, watch_paths
+from cxrstudy.philox import as_key
 
 SEED = as_key(2**40 + 1)
 ALL_METRICS = np.arange(len(COUNT_METRICS))

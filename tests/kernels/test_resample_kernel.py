@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from cxrstudy.agreement.philox import as_key, fill_weights, philox4x32
 from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.kernels.compiler import jit, tl
 from cxrstudy.kernels.dispatch import KERNEL, watch_paths
 from cxrstudy.kernels.resample import MOST_BINS, multiplicities
+from cxrstudy.philox import as_key, fill_weights, philox4x32
 
 N_COUNTERS = 10
 FULL = np.uint64(0xFFFFFFFF)

@@ -9,7 +9,6 @@ from scipy.special import expit
 from cxrstudy.agreement import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.agreement.intervals import percentile_interval
 from cxrstudy.agreement.result import LIMITS
-from cxrstudy.agreement.roc import mean_roc
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.cross_fitting import (
     FIXED_INVERSE_PENALTY,
@@ -24,6 +23,7 @@ from cxrstudy.experiments.image_labels import (
     training_labels,
 )
 from cxrstudy.experiments.opacity_scores import opacity_scores, rsna_sampling_weights
+from cxrstudy.experiments.roc import mean_roc
 from cxrstudy.vision.probes import cross_fit
 
 # Folds of patients.

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxrstudy.agreement import resample_weights
-from cxrstudy.agreement.philox import philox4x32
+from cxrstudy.philox import philox4x32
 
 FULL = 0xFFFFFFFF
 # Random123 1.14, tests/kat_vectors, philox4x32 with 10 rounds: counter, key, output.

@@ -6,7 +6,12 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from cxrstudy.agreement import Resampling, resample_weights
-from cxrstudy.agreement.roc import mean_roc, mean_sensitivity, sensitivity_beyond_raters
+from cxrstudy.experiments.roc import (
+    mean_roc,
+    mean_sensitivity,
+    rater_points,
+    sensitivity_beyond_raters,
+)
 
 
 def _reference(positive, scores, weights, rate):
@@ -69,3 +74,15 @@ def test_mean_roc_rises_within_its_band(scores):
     assert curve["estimate"].iloc[-1] == 1.0
     assert (curve["low"] <= curve["estimate"]).all()
     assert (curve["estimate"] <= curve["high"]).all()
+
+
+def test_a_raters_point_is_two_rates_of_a_two_by_two_table():
+    """One false alarm of four negatives, two hits of three positives; limits on either side."""
+    truth, answers = (
+        pd.DataFrame({"Edema": values})
+        for values in ([1.0, 1, 1, 0, 0, 0, 0], [1.0, 1, 0, 1, 0, 0, 0])
+    )
+    (point,) = rater_points(truth, {"a": answers}, resampling=Resampling(200)).itertuples()
+    assert (point.false_positive_rate, point.sensitivity) == pytest.approx((1 / 4, 2 / 3))
+    assert point.false_positive_rate_low <= 1 / 4 <= point.false_positive_rate_high
+    assert point.sensitivity_low <= 2 / 3 <= point.sensitivity_high

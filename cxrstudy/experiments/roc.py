@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from cxrstudy.agreement.compare import agree
+from cxrstudy.agreement.intervals import bca_interval
+from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
+from cxrstudy.agreement.result import Agreement, Estimate
 from cxrstudy.compiled import numba
-
-from .compare import agree
-from .intervals import bca_interval
-from .resampling import DEFAULT_RESAMPLING, Resampling
-from .result import Agreement, Estimate
 
 _TOLERANCE = 1e-9
 
@@ -114,7 +113,7 @@ def mean_roc(
     return pd.concat(parts, ignore_index=True)
 
 
-def operating_points(
+def rater_points(
     truth: pd.DataFrame,
     raters: Mapping[str, pd.DataFrame],
     *,

@@ -1,1 +1,0 @@
-"""Study 03: models against report labels and against experts."""
