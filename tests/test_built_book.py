@@ -253,12 +253,12 @@ def test_the_frozen_head_scores_as_was_verified():
     if not (results / "heads.csv").exists():
         assert not REQUIRED or not os.environ.get("CXRSTUDY_MIRROR"), "study 06 did not run"
         pytest.skip("needs study 06, whose data are not here")
-    head = "input == 'ImageNet features (128 px)' and `learned from` == 'report labels'"
+    head = "method == 'ImageNet features (128 px)' and learned_from == 'report'"
     pooled, within = (
         pd.read_csv(results / f"{name}.csv").query(head) for name in ("heads_pooled", "heads")
     )
     auroc = pooled.set_index("quantity")["estimate"]
-    assert auroc["experts"] == pytest.approx(0.786, abs=0.02)
-    assert auroc["report labels"] == pytest.approx(0.659, abs=0.02)
-    gap = within.query("images == 'within view' and quantity == 'gap'").iloc[0]
-    assert gap["n"] == 2179 and gap["low"] > 0
+    assert auroc["expert"] == pytest.approx(0.786, abs=0.02)
+    assert auroc["report"] == pytest.approx(0.659, abs=0.02)
+    gap = within.query("quantity == 'gap'").iloc[0]
+    assert gap["n"] == 2179 and gap["high"] < 0

@@ -1,4 +1,4 @@
-"""Train on each half of the patients and predict the other half."""
+"""Arms of image studies, trained on each half of the patients while the other half is predicted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +12,16 @@ from cxrstudy.trainings.job import Kept
 from cxrstudy.trainings.many import train_many
 from cxrstudy.vision.training import ImageJob, TrainingConfig
 
+# Each image is in training for one half of the models and held out for the other half.
 N_HALVES = 2
-"""Each image is in training for one half of the models and held out for the other half."""
+
+# Penalties of linear heads on standardised features, as scikit-learn's C. The candidates are
+# chosen among by inner folds, never on a test fold.
+INVERSE_PENALTIES: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2)
+# Where many heads share one: what inner folds choose for report labels of the whole block.
+FIXED_INVERSE_PENALTY = 1e-4
+# Holds hardly anything back.
+WEAK_INVERSE_PENALTY = 1e-2
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,71 @@ class CrossFitted:
     # Mean training loss of the models that trained on the first and on the second half:
     # float32, (seeds, 2, epochs).
     losses: np.ndarray
-    # The trainings by seed and half; `predict_with` gives their logits of other images.
-    kept: Sequence[Sequence[Kept]] = ()
+
+
+def sweep_arms(
+    config: TrainingConfig,
+    epochs: Sequence[int],
+    seeds: int,
+    noise_rates: Sequence[float] = (),
+    noise_epochs: Sequence[int] = (),
+    noise_seeds: int = 1,
+) -> list[Arm]:
+    """List the arms of an epoch sweep: every run length, and some of them with flipped labels.
+
+    Each length is a run of its own with its own schedule, not a moment of a longer one.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Its epochs are replaced.
+    epochs : sequence of int
+        Run lengths.
+    seeds : int
+        Trainings of each.
+    noise_rates : sequence of float
+        Shares of flipped labels.
+    noise_epochs : sequence of int
+        Run lengths that are repeated with flipped labels.
+    noise_seeds : int
+        Trainings of each of those.
+
+    Returns
+    -------
+    list of Arm
+
+    Raises
+    ------
+    ValueError
+        If a run length or a share of flipped labels is named twice.
+
+    Examples
+    --------
+    >>> arms = sweep_arms(TrainingConfig(), [1, 60], 3, noise_rates=[0.4], noise_epochs=[60])
+    >>> [arm.name for arm in arms]
+    ['1 epoch', '60 epochs', '60 epochs, 40% of labels flipped']
+    """
+    for name, values in {"epochs": epochs, "noise_rates": noise_rates}.items():
+        if len(set(values)) < len(values) or not all(values):
+            raise ValueError(f"{name} must be different numbers above 0, got {[*values]}")
+    clean = [Arm(arm_name(n), replace(config, epochs=n), 0.0, seeds) for n in epochs]
+    noisy = [
+        Arm(arm_name(n, rate), replace(config, epochs=n), rate, noise_seeds)
+        for rate in noise_rates
+        for n in noise_epochs
+    ]
+    return clean + noisy
+
+
+def arm_name(epochs: int, label_noise: float = 0.0) -> str:
+    """Name an arm by its run length and its label noise."""
+    flipped = f", {label_noise:.0%} of labels flipped" if label_noise else ""
+    return epochs_in_words(epochs) + flipped
+
+
+def epochs_in_words(epochs: int) -> str:
+    """Write "1 epoch" or "60 epochs"."""
+    return f"{epochs} epoch" + "s" * (epochs != 1)
 
 
 def cross_fit_arms(
@@ -109,7 +180,7 @@ def _assemble(
         for training, watched, kept in zip(halves, halves[::-1], pair, strict=True):
             held_out[seed][:, watched] = kept.arrays["logits"][:, :, column]
             in_training[seed, training] = kept.arrays["training_logits"][:, column]
-    return CrossFitted(arm, held_out, in_training, losses, trained)
+    return CrossFitted(arm, held_out, in_training, losses)
 
 
 def final_scores(trained: Mapping[str, CrossFitted]) -> dict[str, np.ndarray]:
@@ -127,22 +198,9 @@ def final_scores(trained: Mapping[str, CrossFitted]) -> dict[str, np.ndarray]:
 
 
 def logged_epochs(epochs: int, n_points: int = 12) -> list[int]:
-    """Choose moments of a run, evenly on a logarithmic scale, first and last among them.
+    """Choose at most so many moments of a run, evenly on a logarithmic scale, both ends included.
 
-    Parameters
-    ----------
-    epochs : int
-        Length of the run.
-    n_points : int
-        At most so many; moments that fall on the same epoch are one.
-
-    Returns
-    -------
-    list of int
+    >>> logged_epochs(60)
+    [1, 2, 3, 4, 6, 9, 14, 20, 29, 41, 60]
     """
     return sorted({round(value) for value in np.geomspace(1, epochs, n_points)})
-
-
-def epochs_in_words(epochs: int) -> str:
-    """Write "1 epoch" or "60 epochs"."""
-    return f"{epochs} epoch" + "s" * (epochs != 1)

@@ -27,12 +27,11 @@ NIH_TERMS: Mapping[str, tuple[str, ...]] = {
     "Pleural Other": ("Pleural_Thickening",),
 }
 
-# Expert source to the term that stands for Lung Opacity, and to its name in words.
+# Expert source to the term that stands for Lung Opacity.
 EXPERT_TERMS: Mapping[str, str] = {"rsna": "Lung Opacity", "google": "Airspace opacity"}
-EXPERTS_IN_WORDS: Mapping[str, str] = {"rsna": "RSNA", "google": "Google"}
 
-# Whose labels a head learns.
-REPORTS, EXPERTS = "report labels", "RSNA's experts"
+# Whose labels a head learns: the reports', or those of RSNA's experts.
+REPORTS, EXPERTS = "report", "expert"
 
 
 def study_images(image_set: ImageSet, n_images: int, size: int) -> ImageSet:
@@ -78,20 +77,10 @@ def read_by_experts(image_set: ImageSet) -> pd.Series:
 
 
 def text_mined_targets(labels: pd.DataFrame, minimum_positives: int = 50) -> pd.DataFrame:
-    """Turn text-mined labels into training targets.
+    """Turn the NIH's fifteen columns into training targets of float32, one for each observation.
 
-    Parameters
-    ----------
-    labels : DataFrame of float
-        The NIH's fifteen columns.
-    minimum_positives : int
-        Observations with fewer positives or negatives are left out: a head that saw ten cases
-        says nothing.
-
-    Returns
-    -------
-    DataFrame of float32
-        A column for each observation with enough of both; same index.
+    Those with fewer positives or negatives than `minimum_positives` are left out: a head that saw
+    ten cases says nothing.
     """
     targets = pd.DataFrame(
         {name: labels[list(terms)].max(axis=1) for name, terms in NIH_TERMS.items()}
@@ -129,7 +118,7 @@ def lung_opacity_labels(image_set: ImageSet, experts: str) -> pd.DataFrame:
 
 
 def training_labels(image_set: ImageSet) -> pd.DataFrame:
-    """Lay out what a head can learn, `REPORTS` and `EXPERTS`; NaN where the source says nothing."""
+    """Lay out what a head can learn: `REPORTS` and `EXPERTS`, NaN where a source says nothing."""
     experts = lung_opacity_labels(image_set, "rsna")["expert"]
     return pd.DataFrame(
         {REPORTS: report_labels(image_set), EXPERTS: experts.reindex(image_set.images.index)}
@@ -146,26 +135,26 @@ def label_counts(image_set: ImageSet) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns experts, view, images, patients, both positive, experts only, report only, both
-        negative and report label wrong (share).
+        Columns experts (rsna, google), view, images, patients, both_positive, experts_only,
+        report_only, both_negative and report_label_wrong (share).
     """
     rows = []
-    for experts, name in EXPERTS_IN_WORDS.items():
+    for experts in EXPERT_TERMS:
         labels = lung_opacity_labels(image_set, experts)
         for view in ("AP", "PA", "all"):
             part = labels if view == "all" else labels[labels["view"] == view]
             expert, report = part["expert"] == 1, part["report"] == 1
             rows.append(
                 {
-                    "experts": name,
+                    "experts": experts,
                     "view": view,
                     "images": len(part),
                     "patients": part["patient"].nunique(),
-                    "both positive": int((expert & report).sum()),
-                    "experts only": int((expert & ~report).sum()),
-                    "report only": int((~expert & report).sum()),
-                    "both negative": int((~expert & ~report).sum()),
-                    "report label wrong": (expert != report).mean(),
+                    "both_positive": int((expert & report).sum()),
+                    "experts_only": int((expert & ~report).sum()),
+                    "report_only": int((~expert & report).sum()),
+                    "both_negative": int((~expert & ~report).sum()),
+                    "report_label_wrong": (expert != report).mean(),
                 }
             )
     return pd.DataFrame(rows)

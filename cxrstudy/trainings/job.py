@@ -46,15 +46,15 @@ class Job(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """A finished training as its safetensors file holds it."""
+    """A finished training as its safetensors file holds it.
+
+    Final weights lie there too, in half precision, if the job kept them: `safetensors` reads those
+    whose names begin with ``weight.``.
+    """
 
     path: Path
     arrays: dict[str, np.ndarray]  # as the job named them
     about: dict[str, Any]  # what the job said, and its configuration as "config"
-
-    def weights(self) -> dict[str, torch.Tensor]:
-        """Read the final weights, in half precision; empty if the job kept none."""
-        return _read_tensors(self.path, _WEIGHT, "pt")
 
 
 def keep(path: Path, config: Any, trained: Trained) -> None:
@@ -72,13 +72,9 @@ def read_kept(path: Path) -> Kept:
     """Read everything but the weights."""
     with safe_open(path, "numpy") as file:
         about = json.loads(file.metadata()["about"])
-    return Kept(path, _read_tensors(path, _ARRAY, "numpy"), about)
-
-
-def _read_tensors(path: Path, prefix: str, framework: str) -> dict:
-    with safe_open(path, framework) as file:
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+        names = [name for name in file.keys() if name.startswith(_ARRAY)]  # noqa: SIM118
+        arrays = {name.removeprefix(_ARRAY): file.get_tensor(name) for name in names}
+    return Kept(path, arrays, about)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import eigh
 from scipy.optimize import OptimizeResult, minimize
 from scipy.sparse.linalg import LinearOperator, cg
 from sklearn.exceptions import ConvergenceWarning
@@ -216,8 +217,10 @@ class _Design:
             variance = variance.mean().expand_as(variance)
         self.scale = torch.where(variance > 0, variance, 1.0).sqrt()
         self.features = table / self.scale
-        spectrum, self.basis = torch.linalg.eigh(self.features.T @ self.features / len(table))
-        self.spectrum = spectrum.clamp(min=0.0)
+        covariance = self.features.T @ self.features / len(table)
+        # SciPy's solver also converges where most features are constant; torch's may not.
+        spectrum, basis = (table.new_tensor(part) for part in eigh(covariance.cpu().numpy()))
+        self.spectrum, self.basis = spectrum.clamp(min=0.0), basis
 
     def solve(
         self, targets: NDArray, weights: NDArray, inverse_penalties: NDArray, tolerance: float

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torchxrayvision.models import DenseNet
 
 from cxrstudy.data.images import ImageSet
-from cxrstudy.studies.frozen_backbone.frozen_linear import fit_stored_classifier
+from cxrstudy.studies.frozen_backbone.gallery import fit_stored_classifier
 from cxrstudy.vision.backbones import (
     Backbone,
     BackboneName,

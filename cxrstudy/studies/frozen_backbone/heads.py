@@ -1,7 +1,6 @@
 """Study 06: heads on frozen features, against fine-tuning and against looking at no image."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,57 +8,80 @@ import pandas as pd
 from cxrstudy.agreement.result import LIMITS
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.contrasts import Contrast
-from cxrstudy.experiments.cross_fitting import N_HALVES, Arm, epochs_in_words
-from cxrstudy.experiments.image_labels import REPORTS, training_labels
+from cxrstudy.experiments.cross_fitting import (
+    INVERSE_PENALTIES,
+    N_HALVES,
+    Arm,
+    epochs_in_words,
+)
+from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
 from cxrstudy.experiments.label_scores import LabelScores
-from cxrstudy.experiments.penalties import INVERSE_PENALTIES
+from cxrstudy.experiments.opacity_scores import OPACITY_WORDS, WITHIN_VIEW
 from cxrstudy.vision.backbones import BackboneName
 from cxrstudy.vision.probes import cross_fit, cross_fit_nested
 from cxrstudy.vision.training import TrainingConfig
 
+# Folds of patients for heads, and those within a half that choose its penalty.
 HEAD_FOLDS, INNER_FOLDS = 5, 5
-"""Folds of patients for heads, and those within a half that choose its penalty."""
-
+# Run lengths that the paper's claim of rapid convergence names.
 CLAIMED_HEAD_EPOCHS = (5, 60)
-"""Run lengths that the paper's claim of rapid convergence names."""
 
+# Names of `half_fitted_head` among fine-tuned networks, and among heads trained step by step.
 FROZEN, CONVERGED = "frozen", "linear head, fitted to convergence"
-"""Names of `half_fitted_head` among fine-tuned networks, and among heads trained step by step."""
 
-FEATURES_IN_WORDS: Mapping[str, str] = {
-    "dequantised": "ImageNet features",
-    "imagenet": "ImageNet features",
-    "random": "random features",
-    "chest": "chest X-ray features",
+WORDS: Mapping[str, str] = {
+    **OPACITY_WORDS,
+    "rsna": "RSNA",
+    "google": "Google",
+    "report_of_read": "report labels of the images that RSNA's experts read",
+    "stepwise": "stepwise heads",
+    "fine_tuning": "fine-tuning",
 }
-"""Weights of a backbone to what its features are called."""
+"""Keys of the study's tables to what the page says for them."""
+
+NO_IMAGE = "view, sex and age"
+_FEATURES = {"random": "random features", "chest": "chest X-ray features"}
 
 
 def feature_name(name: BackboneName, size: int) -> str:
-    """Name features by the weights that made them and the edge of the images in pixels."""
-    return f"{FEATURES_IN_WORDS[name.weights]} ({size} px)"
+    """Name features by the weights that made them and the edge of the images in pixels.
+
+    >>> feature_name(BackboneName("resnet18", "random"), 64)
+    'random features (64 px)'
+    """
+    return f"{_FEATURES.get(name.weights, 'ImageNet features')} ({size} px)"
 
 
-def method_name(inputs: str, labels: str) -> str:
+def metadata_features(images: pd.DataFrame) -> np.ndarray:
+    """Describe images by view, sex and age alone: seven columns, for a model without the image.
+
+    Such a model is the floor of every image model: sicker patients are imaged at the bedside, so
+    the view alone predicts what a report says. Columns are AP, female, decades of age and their
+    square by ten, and the last three once more for AP images alone. A missing age counts as the
+    median.
+
+    >>> table = pd.DataFrame({"view": ["AP", "PA"], "sex": ["M", "F"], "age": [50.0, 20.0]})
+    >>> metadata_features(table)
+    array([[1. , 0. , 5. , 2.5, 0. , 5. , 2.5],
+           [0. , 1. , 2. , 0.4, 0. , 0. , 0. ]])
+    """
+    ap = (images["view"] == "AP").to_numpy(float)
+    female = (images["sex"] == "F").to_numpy(float)
+    decades = (images["age"].fillna(images["age"].median()) / 10).to_numpy(float)
+    plain = np.column_stack([female, decades, decades**2 / 10])
+    return np.column_stack([ap, plain, plain * ap[:, None]])
+
+
+def method_name(inputs: str, labels: str = REPORTS) -> str:
     """Name a head by what it sees and whose labels it learns."""
     return f"{inputs}, {labels}"
 
 
 def split_names(table: pd.DataFrame) -> pd.DataFrame:
-    """Divide the names that `method_name` made into two columns.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With a column method.
-
-    Returns
-    -------
-    DataFrame
-        With the columns input and learned from in its place.
-    """
-    parts = table["method"].str.rsplit(", ", n=1, expand=True)
-    return table.assign(**{"input": parts[0], "learned from": parts[1]}).drop(columns="method")
+    """Move whose labels a method learned to a column learned_from; most learn report labels."""
+    pattern = rf"^(?P<method>.+?)(?:, (?P<learned_from>{REPORTS}|{EXPERTS}))?$"
+    parts = table["method"].str.extract(pattern)
+    return table.assign(method=parts["method"], learned_from=parts["learned_from"].fillna(REPORTS))
 
 
 def cross_fitted_heads(
@@ -67,20 +89,13 @@ def cross_fitted_heads(
 ) -> dict[str, np.ndarray]:
     """Fit linear heads of each kind of input on report labels and on experts, out of fold.
 
-    Parameters
-    ----------
-    image_set : ImageSet
-    inputs : mapping of str to ndarray, shape (n_images, n_features)
-        Features, or the description that `metadata_features` gives.
-
-    Returns
-    -------
-    dict of str to ndarray of float64, shape (n_images,)
-        Logits by `method_name`.
+    Inputs are features, (n_images, n_features), by name; `NO_IMAGE`, what `metadata_features` says
+    of the images, is added. Logits of every image are returned by `method_name`.
     """
     labels = training_labels(image_set)
     folds = image_set.folds(HEAD_FOLDS)
     found = {}
+    inputs = {**inputs, NO_IMAGE: metadata_features(image_set.images)}
     for name, features in inputs.items():
         fitted = cross_fit(features, labels.to_numpy(), folds, INVERSE_PENALTIES)
         for column, source in enumerate(labels):
@@ -91,41 +106,41 @@ def cross_fitted_heads(
 def half_fitted_head(image_set: ImageSet, features: np.ndarray) -> np.ndarray:
     """Fit a linear head on report labels as networks are trained: on each half of the patients.
 
-    Parameters
-    ----------
-    image_set : ImageSet
-    features : ndarray, shape (n_images, n_features)
-
-    Returns
-    -------
-    ndarray of float64, shape (n_images,)
-        Logits by the head that was fitted, and whose penalty was chosen, on the other half.
+    Each image's logit comes from the head that was fitted, and whose penalty was chosen, on the
+    other half.
     """
     labels = training_labels(image_set)[[REPORTS]].to_numpy()
     halves, inner = image_set.folds(N_HALVES), image_set.folds(INNER_FOLDS, "inner")
     return cross_fit_nested(features, labels, halves, inner, INVERSE_PENALTIES).logits[:, 0]
 
 
-def fine_tuning_arms(config: TrainingConfig, epochs: Sequence[int], seeds: int) -> list[Arm]:
+def head_arms(backbone: BackboneName, epochs: Sequence[int], seeds: int) -> list[Arm]:
+    """List heads on frozen features that are trained step by step, linear and with two layers.
+
+    Each run length has its own schedule.
+    """
+    configs = {
+        head_name(n, kind): TrainingConfig(backbone, head=head, epochs=n, trainable="head")
+        for kind, head in (("linear", "linear"), ("two-layer", "mlp"))
+        for n in epochs
+    }
+    return [Arm(name, config, seeds=seeds) for name, config in configs.items()]
+
+
+def head_name(epochs: int, kind: str = "linear") -> str:
+    """Name a head that is trained step by step, by its run length."""
+    return f"{kind} head, {epochs_in_words(epochs)}"
+
+
+def fine_tuning_arms(backbone: BackboneName, epochs: Sequence[int], seeds: int) -> list[Arm]:
     """List the arms that learn more than a head.
 
-    Parameters
-    ----------
-    config : TrainingConfig
-        Its epochs and what is trainable are replaced.
-    epochs : sequence of int
-        Run lengths of full fine-tuning; the first is also that of the partly frozen network.
-    seeds : int
-
-    Returns
-    -------
-    list of Arm
+    Full fine-tuning for each run length, and the last third of the network for the first.
     """
     full = [
-        Arm(fine_tuned_name(n), replace(config, epochs=n, trainable="all"), seeds=seeds)
-        for n in epochs
+        Arm(fine_tuned_name(n), TrainingConfig(backbone, epochs=n), seeds=seeds) for n in epochs
     ]
-    part = replace(config, epochs=epochs[0], trainable="last third")
+    part = TrainingConfig(backbone, epochs=epochs[0], trainable="last third")
     return [*full, Arm(f"last third {fine_tuned_name(epochs[0])}", part, seeds=seeds)]
 
 
@@ -134,94 +149,40 @@ def fine_tuned_name(epochs: int) -> str:
     return f"fine-tuned, {epochs_in_words(epochs)}"
 
 
-def head_name(epochs: int, kind: str = "linear") -> str:
-    """Name a head that is trained step by step, by its run length."""
-    return f"{kind} head, {epochs_in_words(epochs)}"
+def summary_table(comparisons: Mapping[str, LabelScores]) -> pd.DataFrame:
+    """Put the scores of all comparisons, each on its own images, into one table, to be recorded.
 
-
-def head_arms(config: TrainingConfig, epochs: Sequence[int], seeds: int) -> list[Arm]:
-    """List heads on frozen features that are trained step by step, for few and many epochs.
-
-    Parameters
-    ----------
-    config : TrainingConfig
-    epochs : sequence of int
-        Run lengths, each with its own schedule.
-    seeds : int
-
-    Returns
-    -------
-    list of Arm
-        A linear head and one with a hidden layer for each length.
+    Columns are comparison, method, learned_from, seeds, measure, estimate, low, high and n.
     """
-    return [
-        Arm(head_name(n, kind), replace(config, head=head, epochs=n, trainable="head"), seeds=seeds)
-        for kind, head in (("linear", "linear"), ("two-layer", "mlp"))
-        for n in epochs
-    ]
-
-
-def convergence_table(scores: LabelScores, epochs: Sequence[int]) -> pd.DataFrame:
-    """Say after some epochs of one head's run how much of its final score is there.
-
-    Parameters
-    ----------
-    scores : LabelScores
-        Of the run's predictions, named by epoch.
-    epochs : sequence of int
-        The last is the end of the run.
-
-    Returns
-    -------
-    DataFrame
-        Tidy: columns epoch, quantity, estimate (its AUROC's distance from chance against experts,
-        as a share of the last one's), low, high, n.
-    """
-    last = str(epochs[-1])
-    rows = [
-        {"epoch": epoch, "quantity": "share of the final distance"}
-        | scores.share_above_chance(str(epoch), last).row()
-        for epoch in epochs
-    ]
-    return pd.DataFrame(rows, columns=["epoch", "quantity", *LIMITS, "n"])
-
-
-def summary_table(parts: Mapping[str, LabelScores]) -> pd.DataFrame:
-    """Put the scores of all comparisons into one tidy table, to be recorded.
-
-    Parameters
-    ----------
-    parts : mapping of str to LabelScores
-        By comparison; each has its own images.
-
-    Returns
-    -------
-    DataFrame
-        Columns comparison, method, seeds, measure, estimate, low, high, n.
-    """
-    tables = [scores.summary().assign(comparison=name) for name, scores in parts.items()]
-    columns = ["comparison", "method", "seeds", "measure", "estimate", "low", "high", "n"]
-    return pd.concat(tables)[columns].reset_index(drop=True)
+    tables = [scores.summary().assign(comparison=name) for name, scores in comparisons.items()]
+    columns = ["comparison", "method", "learned_from", "seeds", "measure", *LIMITS, "n"]
+    return split_names(pd.concat(tables))[columns].reset_index(drop=True)
 
 
 def recorded_arms(table: pd.DataFrame) -> pd.DataFrame:
-    """Select what answers the study's question: frozen, fine-tuned and briefly trained, by experts.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `summary_table`.
-
-    Returns
-    -------
-    DataFrame
-        AUROC against experts within view, of all comparisons but that of inputs.
-    """
+    """Select from `summary_table` what answers the question: all comparisons but that of inputs."""
     return table[(table["measure"] == "auroc_expert") & (table["comparison"] != "heads")]
+
+
+def judged_table(
+    scores: LabelScores, methods: Sequence[str] | None = None, place: str = WITHIN_VIEW
+) -> pd.DataFrame:
+    """Tabulate scores against experts and reports in words: columns head and judge for a figure."""
+    table = split_names(scores.table(methods, [place], ["expert", "report"]))
+    learned_from, judges = (table[key].map(WORDS) for key in ("learned_from", "quantity"))
+    return table.assign(head=table["method"] + ", " + learned_from, judge="judged by " + judges)
+
+
+def estimates_in_words(table: pd.DataFrame, *names: str) -> str:
+    """List the estimates of a table by some of its columns, for who does not see the figure."""
+    labels = table[list(names or ["method"])].astype(str).agg(", ".join, axis=1)
+    estimates = zip(labels, table["estimate"], strict=True)
+    return "; ".join(f"{label}: {estimate:.2f}" for label, estimate in estimates) + "."
 
 
 def contrasts(
     heads: LabelScores,
+    weighted: LabelScores,
     stepwise: LabelScores,
     tuned: LabelScores,
     *,
@@ -230,31 +191,14 @@ def contrasts(
     tuned_epochs: int,
     data: Mapping[str, str],
     seeds: Mapping[str, int],
-    weighted: LabelScores,
 ) -> list[Contrast]:
     """State the differences that decide the study's claims.
 
-    Parameters
-    ----------
-    heads, stepwise, tuned : LabelScores
-        Of heads fitted to convergence, of heads trained step by step, and of frozen against
-        fine-tuned networks.
-    main : str
-        The head on the backbone's features that learned report labels.
-    head_epochs : sequence of int
-        Run lengths of the heads; the last two are compared. The claim is about 5 and 60.
-    tuned_epochs : int
-        Run length of the fine-tuned network.
-    data : mapping of str to str
-        Images in words, for ``"heads"`` and ``"fine-tuning"``.
-    seeds : mapping of str to int
-        Trainings of each.
-    weighted : LabelScores
-        Of `main`, with inverse-sampling weights.
-
-    Returns
-    -------
-    list of Contrast
+    Scores are of heads fitted to convergence; of `main` among them, which learned report labels
+    from the backbone's features, with inverse-sampling weights; of heads trained step by step, of
+    which the last two run lengths are compared (the claim is about 5 and 60); and of frozen
+    against fine-tuned networks. Data in words and numbers of trainings are given for ``"heads"``
+    and ``"fine_tuning"``.
     """
     fine_tuned = fine_tuned_name(tuned_epochs)
     few, many = (head_name(n) for n in head_epochs[-2:])
@@ -264,8 +208,8 @@ def contrasts(
             f"against experts: frozen minus {fine_tuned}",
             tuned,
             ((1, FROZEN, "expert"), (-1, fine_tuned, "expert")),
-            f"{data['fine-tuning']}, {fine_tuned}; RSNA's experts",
-            seeds["fine-tuning"],
+            f"{data['fine_tuning']}, {fine_tuned}; RSNA's experts",
+            seeds["fine_tuning"],
         ),
         Contrast(
             "nlp_expert_gap.rapid_convergence",

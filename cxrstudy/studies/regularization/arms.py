@@ -1,6 +1,7 @@
 """Study 07: what a few expert images are good for, and what holding back is good for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -8,36 +9,93 @@ import pandas as pd
 from cxrstudy.agreement.result import LIMITS
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.contrasts import Contrast
-from cxrstudy.experiments.cross_fitting import N_HALVES
-from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
-from cxrstudy.experiments.label_scores import LabelScores
-from cxrstudy.experiments.penalties import (
+from cxrstudy.experiments.cross_fitting import (
     FIXED_INVERSE_PENALTY,
     INVERSE_PENALTIES,
+    N_HALVES,
     WEAK_INVERSE_PENALTY,
 )
+from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
+from cxrstudy.experiments.label_scores import LabelScores
 from cxrstudy.studies.regularization.metric_optimisation import column_aurocs, optimise_auroc
-from cxrstudy.studies.regularization.validation_draws import Draws
 from cxrstudy.vision.probes import fit_logistic
 
-PLAIN, SMOOTHED, DECAYED = "plain", "label smoothing", "weight decay"
-TUNED, TUNED_DECAYED = "plain, then metric optimised", "weight decay, then metric optimised"
-SCRATCH = "metric optimised from scratch"
-PICKED, ENSEMBLE = "picked on validation", "ensemble chosen on validation"
-ADDED = "trained on validation as well"
-ARMS: tuple[str, ...] = (
-    PLAIN, SMOOTHED, DECAYED, PICKED, ENSEMBLE, TUNED, TUNED_DECAYED, SCRATCH, ADDED,
-)  # fmt: skip
+PLAIN, SMOOTHED, DECAYED = "plain", "label_smoothing", "weight_decay"
+PICKED, ENSEMBLE = "picked", "ensemble"
+TUNED, TUNED_DECAYED, SCRATCH = "plain_tuned", "weight_decay_tuned", "tuned_from_scratch"
+ADDED = "validation_added"
+
+ARMS: Mapping[str, str] = {
+    PLAIN: "plain",
+    SMOOTHED: "label smoothing",
+    DECAYED: "weight decay",
+    PICKED: "picked on validation",
+    ENSEMBLE: "ensemble chosen on validation",
+    TUNED: "plain, then metric optimised",
+    TUNED_DECAYED: "weight decay, then metric optimised",
+    SCRATCH: "metric optimised from scratch",
+    ADDED: "trained on validation as well",
+}
 """Ways to get a classifier out of report labels and a few images that experts labeled."""
 
-ARM, CHOOSER = "arm", "chooser of checkpoints"
-"""Kinds of rows of `summary_table`."""
-
+# Expert images that the paper's claims are about: CheXpert's validation set.
 CLAIMED_VALIDATION = 200
-"""Expert images that the paper's claims are about: CheXpert's validation set."""
 
 _CANDIDATE_SMOOTHING: tuple[float, ...] = (0.0, 0.1, 0.3)
 _EXPERT_WEIGHT = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Repeated draws of expert images from one half of the patients; the rest is for testing."""
+
+    half: np.ndarray  # int64, (n_draws,): the half of each draw; models train on the other one
+    validation: np.ndarray  # int64, (n_draws, n_validation): rows of the drawn images
+    # Images of the half that experts read and whose patient was not drawn: bool, (n_draws, n).
+    test: np.ndarray
+
+
+def draw_validation(image_set: ImageSet, n_validation: int, n_draws: int, seed: int = 0) -> Draws:
+    """Draw validation images, patient by patient, of those that experts read.
+
+    `n_draws` times from each half of the patients, `n_validation` images each.
+    """
+    read = training_labels(image_set)[EXPERTS].notna().to_numpy()
+    halves = image_set.folds(N_HALVES)
+    patients = image_set.images["patient"].to_numpy()
+    half_of, validation, test = [], [], []
+    for half in range(N_HALVES):
+        rows = np.flatnonzero(read & (halves == half))
+        if len(rows) < 2 * n_validation:
+            raise ValueError(
+                f"half {half} has {len(rows)} images that experts read: n_validation can be "
+                f"{len(rows) // 2} at most"
+            )
+        codes, names = pd.factorize(patients[rows])
+        for draw in range(n_draws):
+            rank = np.random.default_rng([seed, half, draw]).permutation(len(names))[codes]
+            chosen = rows[np.argsort(rank, kind="stable")][:n_validation]
+            half_of.append(half)
+            validation.append(chosen)
+            tested = np.isin(np.arange(len(read)), rows)
+            test.append(tested & ~np.isin(patients, patients[chosen]))
+    return Draws(np.array(half_of), np.array(validation), np.array(test))
+
+
+def draw_table(draws: Draws, image_set: ImageSet) -> pd.DataFrame:
+    """Tabulate what a draw from either half holds, on average."""
+    expert = training_labels(image_set)[EXPERTS].fillna(0).to_numpy()
+    table = pd.DataFrame(
+        {
+            "half": draws.half + 1,
+            "draws": 1,
+            "positive": expert[draws.validation].sum(axis=1),
+            "test_images": draws.test.sum(axis=1),
+            "test_positive": draws.test @ expert,
+        }
+    )
+    means = table.groupby("half", as_index=False).mean()
+    return means.assign(draws=np.bincount(draws.half))
 
 
 def compare_arms(
@@ -45,14 +103,8 @@ def compare_arms(
 ) -> dict[str, np.ndarray]:
     """Fit every arm for every draw and score the images it may use and those left for testing.
 
-    Parameters
-    ----------
-    image_set : ImageSet
-    features : ndarray, shape (n_images, n_features)
-        Of a frozen backbone.
-    draws : Draws
-    steps : int
-        Of the direct optimisation.
+    Features of a frozen backbone have shape (n_images, n_features); `steps` are those of the
+    direct optimisation.
 
     Returns
     -------
@@ -76,56 +128,31 @@ def compare_arms(
 
 
 def on_test_images(arms: Mapping[str, np.ndarray], draws: Draws) -> dict[str, np.ndarray]:
-    """Hide the scores of the images that an arm could use.
-
-    Parameters
-    ----------
-    arms : mapping of str to ndarray, shape (n_draws, n_images)
-    draws : Draws
-
-    Returns
-    -------
-    dict of str to ndarray of float64, shape (n_draws, n_images)
-        NaN outside a draw's test images.
-    """
+    """Hide the scores of `compare_arms` that are of images an arm could use, as NaN."""
     return {arm: np.where(draws.test, scores, np.nan) for arm, scores in arms.items()}
 
 
-def _heads_of_half(
-    features: np.ndarray,
-    labels: pd.DataFrame,
-    training: np.ndarray,
-    validation: np.ndarray,
-    steps: int,
-) -> dict[str, np.ndarray]:
+def _heads_of_half(features, labels, training, validation, steps) -> dict[str, np.ndarray]:
     """Fit one head of each arm for each draw of a half; shape (n_draws, n_features) each."""
     n_draws = len(validation)
     report, expert = (labels[source].to_numpy() for source in (REPORTS, EXPERTS))
     grid = [(c, s) for c in INVERSE_PENALTIES for s in _CANDIDATE_SMOOTHING]
     candidates = _fit(features, np.where(training, report, np.nan), grid)
-    plain = candidates[grid.index((WEAK_INVERSE_PENALTY, 0.0))]
     every = {
-        PLAIN: plain,
+        PLAIN: candidates[grid.index((WEAK_INVERSE_PENALTY, 0.0))],
         SMOOTHED: candidates[grid.index((WEAK_INVERSE_PENALTY, 0.1))],
         DECAYED: candidates[grid.index((FIXED_INVERSE_PENALTY, 0.0))],
     }
     found = {arm: np.repeat(head[None], n_draws, axis=0) for arm, head in every.items()}
-    aurocs = np.array(
-        [column_aurocs(features[rows] @ candidates.T, expert[rows]) for rows in validation]
-    )
-    found[PICKED] = candidates[aurocs.argmax(axis=1)]
-    found[ENSEMBLE] = np.array(
-        [candidates[_greedy_ensemble(features[rows] @ candidates.T, expert[rows])].mean(axis=0)
-         for rows in validation]
-    )  # fmt: skip
+    scores = [features[rows] @ candidates.T for rows in validation]
+    judged = [expert[rows] for rows in validation]
+    best = [column_aurocs(*pair).argmax() for pair in zip(scores, judged, strict=True)]
+    found[PICKED] = candidates[best]
+    chosen = [_greedy_ensemble(*pair) for pair in zip(scores, judged, strict=True)]
+    found[ENSEMBLE] = np.array([candidates[members].mean(axis=0) for members in chosen])
     starts = {TUNED: found[PLAIN], TUNED_DECAYED: found[DECAYED], SCRATCH: 0 * found[PLAIN]}
-    moved = optimise_auroc(
-        features,
-        expert,
-        np.tile(validation, (len(starts), 1)),
-        np.concatenate([*starts.values()]),
-        steps,
-    )
+    subsets = np.tile(validation, (len(starts), 1))
+    moved = optimise_auroc(features, expert, subsets, np.concatenate([*starts.values()]), steps)
     found |= dict(zip(starts, np.split(moved, len(starts)), strict=True))
     found[ADDED] = _with_experts(features, report, expert, training, validation)
     return found
@@ -142,9 +169,7 @@ def _with_experts(features, report, expert, training, validation) -> np.ndarray:
     return fit_logistic(features, targets, penalties, weights).coefficients
 
 
-def _fit(
-    features: np.ndarray, targets: np.ndarray, grid: Sequence[tuple[float, float]]
-) -> np.ndarray:
+def _fit(features: np.ndarray, targets: np.ndarray, grid: Sequence[tuple]) -> np.ndarray:
     """Fit one head for each penalty and smoothing in one solve; shape (n_grid, n_features)."""
     smoothed = [targets * (1 - smoothing) + smoothing / 2 for _, smoothing in grid]
     penalties = [penalty for penalty, _ in grid]
@@ -161,8 +186,6 @@ def _standardised(features: np.ndarray, training: np.ndarray) -> np.ndarray:
 def _greedy_ensemble(scores: np.ndarray, positive: np.ndarray, size: int = 10) -> list[int]:
     """Add the candidate that helps most, again and again, with replacement.
 
-    References
-    ----------
     Caruana et al. 2004. Ensemble selection from libraries of models. ICML.
     """
     chosen: list[int] = []
@@ -175,23 +198,12 @@ def _greedy_ensemble(scores: np.ndarray, positive: np.ndarray, size: int = 10) -
 
 
 def gain_table(scores: LabelScores) -> pd.DataFrame:
-    """Tabulate what each arm gains over the plain head, within view.
-
-    Parameters
-    ----------
-    scores : LabelScores
-        Of what `compare_arms` returned.
-
-    Returns
-    -------
-    DataFrame
-        Tidy: columns arm, judge (experts or report labels), estimate, low, high, n.
-    """
+    """Tabulate what each arm gains over the plain head within view, by judge (expert, report)."""
     rows = [
-        {"arm": arm, "judge": words} | scores.difference(arm, PLAIN, source).row()
+        {"arm": arm, "judge": source} | scores.difference(arm, PLAIN, source).row()
         for arm in ARMS
         if arm != PLAIN
-        for source, words in (("expert", "experts"), ("report", "report labels"))
+        for source in ("expert", "report")
     ]
     return pd.DataFrame(rows, columns=["arm", "judge", *LIMITS, "n"])
 
@@ -199,101 +211,32 @@ def gain_table(scores: LabelScores) -> pd.DataFrame:
 def promise_table(
     arms: Mapping[str, np.ndarray], image_set: ImageSet, draws: Draws
 ) -> pd.DataFrame:
-    """Compare each arm's score on the images it could use with its score on the test images.
+    """Compare each arm's AUROC on the images it could use with that on the test images.
 
-    Parameters
-    ----------
-    arms : mapping of str to ndarray, shape (n_draws, n_images)
-        Scores of the drawn and of the test images.
-    image_set : ImageSet
-    draws : Draws
-
-    Returns
-    -------
-    DataFrame
-        Columns arm, on validation and on the test (AUROC, means over draws), optimism (their
-        difference), its lowest and highest value over single draws.
+    Both are means over draws, and so is their difference, the optimism; lowest and highest are
+    those of single draws.
     """
     expert = training_labels(image_set)[EXPERTS].to_numpy()
     rows = []
     for arm, by_draw in arms.items():
-        pairs = np.array(
-            [
-                [column_aurocs(scores[part][:, None], expert[part])[0] for part in (drawn, tested)]
-                for scores, drawn, tested in zip(by_draw, draws.validation, draws.test, strict=True)
-            ]
-        )
-        optimism = pairs[:, 0] - pairs[:, 1]
-        validated, tested = pairs.mean(axis=0)
+        pairs = [
+            [column_aurocs(scores[part][:, None], expert[part])[0] for part in (drawn, tested)]
+            for scores, drawn, tested in zip(by_draw, draws.validation, draws.test, strict=True)
+        ]
+        validated, tested = np.transpose(pairs)
+        optimism = validated - tested
         rows.append(
-            {"arm": arm, "on validation": validated, "on the test": tested,
+            {"arm": arm, "on_validation": validated.mean(), "on_the_test": tested.mean(),
              "optimism": optimism.mean(), "lowest": optimism.min(), "highest": optimism.max()}
         )  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def summary_table(scores: LabelScores, gains: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFrame:
-    """Put arms and choosers into one tidy table, to be recorded.
-
-    Parameters
-    ----------
-    scores : LabelScores
-    gains : DataFrame
-        From `gain_table`.
-    choices : DataFrame
-        From `choose_checkpoints`, with a column judged on.
-
-    Returns
-    -------
-    DataFrame
-        Columns kind (arm, or chooser of checkpoints), row, measure, estimate, low, high, n.
-    """
-    auroc = scores.summary().rename(columns={"method": "row"})
-    against = gains.query("judge == 'experts'")
-    against = against.assign(row=against["arm"], measure="gain over plain, experts")
-    kept = choices[
-        choices["outcome"].isin(["regret", "gain over a random choice", "rank correlation"])
-    ]
-    chosen = kept.assign(
-        row="chosen by " + kept["chosen by"] + ", " + kept["judged on"],
-        measure=kept["outcome"],
-    )
-    arms = pd.concat([auroc, against]).assign(kind=ARM)
-    columns = ["kind", "row", "measure", "estimate", "low", "high", "n"]
-    return pd.concat([arms, chosen.assign(kind=CHOOSER)])[columns].reset_index(drop=True)
-
-
-def recorded_gains(table: pd.DataFrame) -> pd.DataFrame:
-    """Select what answers the study's question: what each use of expert labels gains.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `summary_table`.
-
-    Returns
-    -------
-    DataFrame
-        Gains of arms over the plain head, and of choosers over a random checkpoint.
-    """
-    return table[table["measure"].isin(["gain over plain, experts", "gain over a random choice"])]
-
-
 def contrasts(scores: LabelScores, n_validation: int, data: str) -> list[Contrast]:
-    """State the differences that decide the study's claims.
+    """State the differences that decide the study's claims, on the images left for testing.
 
-    Parameters
-    ----------
-    scores : LabelScores
-        Of what `compare_arms` returned, on the images left for testing.
-    n_validation : int
-        Expert images that could be used. The claims are about 200.
-    data : str
-        Which images, in words.
-
-    Returns
-    -------
-    list of Contrast
+    The claims are about 200 expert images that could be used; `data` says in words which images
+    were judged.
     """
     pairs = {
         "nlp_expert_gap.label_smoothing": (SMOOTHED, TUNED),
@@ -302,7 +245,7 @@ def contrasts(scores: LabelScores, n_validation: int, data: str) -> list[Contras
     return [
         Contrast(
             claim,
-            f"against experts: {held_back} minus {optimised}",
+            f"against experts: {ARMS[held_back]} minus {ARMS[optimised]}",
             scores,
             ((1, held_back, "expert"), (-1, optimised, "expert")),
             f"{data}, {n_validation} to optimise on; RSNA's experts",

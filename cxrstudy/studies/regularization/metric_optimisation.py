@@ -14,37 +14,13 @@ def optimise_auroc(
     steps: int = 300,
     learning_rate: float = 1e-3,
 ) -> np.ndarray:
-    """Move linear heads so that positives of a subset score above its negatives.
+    """Move linear heads, (s, d), so that positives of a subset score above its negatives.
 
     AUROC counts pairs in the right order; its usual surrogate puts the logistic function in
-    place of the count. All subsets are optimised together, each with a head of its own, by Adam
-    on all pairs, without a penalty: this is what "optimising the metric" does when nothing
-    holds it back.
+    place of the count. All subsets, (s, m) rows of features (n, d) on a common scale, are
+    optimised together, each with a head of its own, by Adam on all pairs, without a penalty: this
+    is what "optimising the metric" does when nothing holds it back.
 
-    Parameters
-    ----------
-    features : ndarray of float32, shape (n, d)
-        On a common scale.
-    labels : ndarray of float, shape (n,)
-        1 and 0 on every row of a subset.
-    subsets : ndarray of int64, shape (s, m)
-        Rows of each subset.
-    start : ndarray of float, shape (s, d)
-        Heads to start from; an intercept changes no order.
-    steps : int
-    learning_rate : float
-
-    Returns
-    -------
-    ndarray of float32, shape (s, d)
-
-    Raises
-    ------
-    ValueError
-        If a subset has no positive or no negative.
-
-    References
-    ----------
     Yuan et al. 2021. Large-scale robust deep AUC maximization. ICCV (the aim, with another
     surrogate); Gao and Zhou 2015. On the consistency of AUC pairwise optimization. IJCAI.
     """
@@ -58,6 +34,7 @@ def optimise_auroc(
     inputs = torch.from_numpy(np.asarray(features)[rows].astype(np.float32))
     n_first, n_last = (int(part.sum(axis=1).max()) for part in (chosen, ~chosen))
     pairs = positive[:, :n_first, None] & ~positive[:, None, -n_last:]
+    # An intercept would change no order.
     weights = torch.tensor(np.asarray(start, np.float32), requires_grad=True)
     optimizer = torch.optim.Adam([weights], lr=learning_rate)
     for _ in range(steps):
@@ -71,19 +48,12 @@ def optimise_auroc(
 
 
 def column_aurocs(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
-    """Return the AUROC of every column, by ranks; ties count half.
+    """Return the AUROC of every column of scores, (n, k), by ranks; ties count half.
 
     For choices among many candidates; what is reported comes from `cxrstudy.agreement`.
 
-    Parameters
-    ----------
-    scores : ndarray, shape (n, k)
-    positive : ndarray, shape (n,)
-        1 and 0.
-
-    Returns
-    -------
-    ndarray of float64, shape (k,)
+    >>> column_aurocs(np.array([[1, 4], [2, 3], [3, 3], [4, 1]]), np.array([0, 0, 1, 1]))
+    array([1.   , 0.125])
     """
     ranks = pd.DataFrame(scores).rank().to_numpy()
     n_positive = positive.sum()

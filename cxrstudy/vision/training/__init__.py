@@ -4,7 +4,7 @@
 config          `TrainingConfig`: everything that decides a training but the data
 loop            `train`, its schedule and its random views
 checkpoint      the state of an unfinished run
-job             `ImageJob` for `cxrstudy.trainings`; `predict_with` a training that was kept
+job             `ImageJob` for `cxrstudy.trainings`
 =============== ==============================================================================
 """
 
@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "config": ["TrainingConfig"],
-        "job": ["ImageJob", "predict_with"],
+        "job": ["ImageJob"],
         "loop": ["Training", "predict_logits", "train"],
     },
 )

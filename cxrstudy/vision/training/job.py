@@ -1,4 +1,4 @@
-"""Image trainings as jobs, and predictions by one that was kept."""
+"""Image trainings as jobs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cxrstudy.trainings.job import Kept, Trained
-from cxrstudy.vision.backbones import BackboneName
+from cxrstudy.trainings.job import Trained
 from cxrstudy.vision.training.config import TrainingConfig
-from cxrstudy.vision.training.loop import build_classifier, predict_logits, train
+from cxrstudy.vision.training.loop import predict_logits, train
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +44,3 @@ class ImageJob:
             "losses": done.losses.numpy(),
         }
         return Trained(arrays, {"seconds": done.seconds}, done.model.state_dict())
-
-
-def predict_with(kept: Kept, inputs: np.ndarray) -> np.ndarray:
-    """Return logits of new inputs, (n, n_targets), by the final weights of a kept training.
-
-    The weights are kept in half precision: logits differ from the training's own by some 0.003,
-    and by more where the network began with random weights.
-    """
-    described = kept.about["config"]
-    config = TrainingConfig(**described | {"backbone": BackboneName(**described["backbone"])})
-    tensors = torch.from_numpy(np.array(inputs))
-    any_prevalence = torch.full((kept.arrays["logits"].shape[-1],), 0.5)
-    model = build_classifier(config, tensors, any_prevalence)
-    model.load_state_dict(kept.weights())
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return predict_logits(model.to(device).eval(), tensors).numpy()

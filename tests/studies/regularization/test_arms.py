@@ -9,7 +9,8 @@ from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.image_labels import EXPERTS, training_labels
 from cxrstudy.experiments.opacity_scores import opacity_scores
 from cxrstudy.studies.regularization import arms as regularization
-from cxrstudy.studies.regularization.validation_draws import draw_table, draw_validation
+from cxrstudy.studies.regularization import checkpoints
+from cxrstudy.studies.regularization.arms import draw_table, draw_validation
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_no_patient_is_drawn_and_tested(drawn):
     assert not np.array_equal(draws.validation[0], draws.validation[1])
     table = draw_table(draws, image_set)
     assert table["draws"].tolist() == [2, 2]
-    assert table["test images"].tolist() == [draws.test[:2].sum() / 2, draws.test[2:].sum() / 2]
+    assert table["test_images"].tolist() == [draws.test[:2].sum() / 2, draws.test[2:].sum() / 2]
 
 
 def test_too_few_expert_images_are_an_error(drawn):
@@ -45,7 +46,7 @@ def test_arms_that_see_the_images_fit_them_and_others_do_not_change(drawn):
     """The picked head is the best of the candidates there; the plain one is the same each draw."""
     image_set, features, draws = drawn
     arms = regularization.compare_arms(image_set, features, draws, steps=20)
-    assert tuple(arms) == regularization.ARMS
+    assert list(arms) == list(regularization.ARMS)
     expert = training_labels(image_set)[EXPERTS].to_numpy()
     for number, rows in enumerate(draws.validation):
         scores = {arm: values[number, rows] for arm, values in arms.items()}
@@ -73,7 +74,7 @@ def test_only_test_images_are_judged(drawn):
     gains = regularization.gain_table(scores)
     assert set(gains["arm"]) == set(regularization.ARMS) - {regularization.PLAIN}
     promise = regularization.promise_table(arms, image_set, draws)
-    difference = promise["on validation"] - promise["on the test"]
+    difference = promise["on_validation"] - promise["on_the_test"]
     np.testing.assert_allclose(promise["optimism"], difference)
     assert (promise["lowest"] <= promise["optimism"]).all()
     assert gains["n"].iloc[0] == round(draws.test.sum(axis=1).mean())
@@ -104,14 +105,18 @@ def test_the_summary_keeps_every_arm(drawn):
         image_set, regularization.on_test_images(arms, draws), resampling=Resampling(60)
     )
     gains = regularization.gain_table(scores)
-    choices = pd.DataFrame(
-        [("training loss", "half 1", "regret", 0.1, 0.0, 0.2, 50)],
-        columns=["chosen by", "judged on", "outcome", "estimate", "low", "high", "n"],
+    compass = pd.DataFrame(
+        [
+            ("training_loss", 1, "regret", 0.1, 0.0, 0.2, 50),
+            ("training_loss", 1, "optimism", *[0] * 4),
+        ],
+        columns=["chosen_by", "half", "outcome", "estimate", "low", "high", "n"],
     )
-    table = regularization.summary_table(scores, gains, choices)
+    table = checkpoints.summary_table(scores, gains, compass)
     assert set(regularization.ARMS) < set(table["row"])
-    choosers = table[table["kind"] == regularization.CHOOSER]
-    assert choosers["row"].tolist() == ["chosen by training loss, half 1"]
+    choosers = table[table["kind"] == "chooser"]
+    assert choosers[["row", "measure"]].to_numpy().tolist() == [["training_loss_1", "regret"]]
     assert not table.duplicated(["row", "measure"]).any()
-    recorded = regularization.recorded_gains(table)
-    assert recorded["row"].tolist() == list(regularization.ARMS[1:])
+    assert {*table["row"], *table["measure"]} - {"regret"} <= set(checkpoints.WORDS)
+    recorded = checkpoints.recorded_gains(table)
+    assert recorded["row"].tolist() == list(regularization.ARMS)[1:]

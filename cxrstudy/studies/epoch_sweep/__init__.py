@@ -1,1 +1,0 @@
-"""Study 05: the same classifier trained for few and for many epochs."""
