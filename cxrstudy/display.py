@@ -231,41 +231,6 @@ def in_words(table: pd.DataFrame, words: Mapping[str, str] | None) -> pd.DataFra
     return table.assign(**texts.map(lambda cell: words.get(cell, cell)))
 
 
-def show_table(table, name, caption, results, *arguments, **options) -> None:
-    """Show a table as `Page.table` does."""
-    Page(results).table(table, name, caption, *arguments, **options)
-
-
-def show_estimates(table, name, caption, results, **options) -> None:
-    """Show estimates as `Page.estimates` does."""
-    Page(results).estimates(table, name, caption, **options)
-
-
-def show_quotes(table, name, caption, results) -> None:
-    """Show quotes as `Page.quotes` does."""
-    Page(results).quotes(table, name, caption)
-
-
-def show_figure(axes, data, name, caption, alt, results) -> None:
-    """Show a figure as `Page.figure` does."""
-    Page(results).figure(axes, data, name, caption, alt)
-
-
-def show_note(name, text) -> None:
-    """Show a sentence as `Page.note` does."""
-    Page("").note(name, text)
-
-
-def show_recorded(study, name, caption, results, **options) -> None:
-    """Show a recorded run as `Page.recorded` does."""
-    Page(results).recorded(study, name, caption, **options)
-
-
-def show_recorded_figure(study, select, draw, *, results, **options) -> None:
-    """Draw a recorded run as `Page.recorded_figure` does."""
-    Page(results).recorded_figure(study, select, draw, **options)
-
-
 def _side_by_side(
     table: pd.DataFrame, rows: str | list[str], columns: str | list[str], decimals: int
 ) -> pd.DataFrame:
