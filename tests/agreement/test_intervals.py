@@ -59,10 +59,7 @@ def test_stratified_bca_equals_scipy_with_two_samples(rng):
     jackknife = [ratio(np.delete(first, i), second) for i in range(15)]
     jackknife += [ratio(first, np.delete(second, i)) for i in range(25)]
     found = bca_interval(
-        ratio(first, second),
-        reference.bootstrap_distribution,
-        jackknife,
-        stratum_sizes=(15, 25),
+        ratio(first, second), reference.bootstrap_distribution, jackknife, stratum_sizes=(15, 25)
     )
     np.testing.assert_allclose(found, reference.confidence_interval, rtol=0, atol=1e-10)
 

@@ -86,10 +86,7 @@ def test_averages(scores):
     truth, predictions = scores(200, 3, a=1.0)
     agreement = agree(truth, predictions, metrics=("auroc",), resampling=Resampling(70, SEED))
     cells = [agreement.estimate("a", name, "auroc") for name in truth]
-    weights = {
-        "replicates": resample_weights(200, 70, SEED),
-        "jackknife": 1 - np.eye(200),
-    }
+    weights = {"replicates": resample_weights(200, 70, SEED), "jackknife": 1 - np.eye(200)}
     for attribute, weight in weights.items():
         values = np.array([getattr(cell, attribute) for cell in cells])
         positives = (weight @ truth.to_numpy()).T

@@ -33,11 +33,7 @@ def test_rows_are_their_own_units_by_default():
 
 @pytest.mark.parametrize(
     ("clusters", "strata", "message"),
-    [
-        ([1, 1], [0, 1], "spans two strata"),
-        ([1, None], None, "missing"),
-        ([1], None, "entries"),
-    ],
+    [([1, 1], [0, 1], "spans two strata"), ([1, None], None, "missing"), ([1], None, "entries")],
 )
 def test_wrong_labels_are_refused(clusters, strata, message):
     with pytest.raises(ValueError, match=message):

@@ -4,10 +4,7 @@ import pytest
 import torch
 
 from cxrstudy.kernels.dispatch import KERNEL, REFERENCE, watch_paths
-from cxrstudy.kernels.distill import (
-    distillation_loss,
-    distillation_loss_reference,
-)
+from cxrstudy.kernels.distill import distillation_loss, distillation_loss_reference
 
 SHAPES = [(1, 1, 3), (1, 13, 3), (37, 13, 3), (1023, 1, 3), (3, 7, 256, 3)]
 SETTINGS = [(0.0, 1.0), (0.4, 2.5), (1.0, 0.5)]
@@ -39,11 +36,7 @@ def _compare(device, logits, targets, weights, alpha, temperature, upstream=1.0)
     settings = (alpha, temperature, moved)
     with watch_paths() as paths:
         value, gradient = _run(
-            distillation_loss,
-            logits.to(device),
-            targets.to(device),
-            *settings,
-            upstream=upstream,
+            distillation_loss, logits.to(device), targets.to(device), *settings, upstream=upstream
         )
     assert paths == [("distill", KERNEL)]
     exact = (alpha, temperature, None if weights is None else weights.double())

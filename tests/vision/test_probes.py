@@ -200,10 +200,7 @@ def _set(index, value):
     [
         ({"features": _set((7, 2), np.inf)}, "features contains infinity"),
         ({"targets": _set((3, 1), 1.5)}, "targets row 3, column 1 is 1.5"),
-        (
-            {"targets": _set((slice(None), 1), 0.0)},
-            "problem 1 of 2 trains on 40 rows of one class",
-        ),
+        ({"targets": _set((slice(None), 1), 0.0)}, "problem 1 of 2 trains on 40 rows of one class"),
         ({"targets": _set((slice(None), 0), np.nan)}, "problem 0 of 2 trains on 0 rows"),
         ({"targets": np.zeros((39, 2))}, "39 rows of targets do not fit 40 of features"),
         ({"inverse_penalties": [1.0, 0.0]}, "finite numbers above 0"),

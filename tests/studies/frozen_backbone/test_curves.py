@@ -7,12 +7,7 @@ from sklearn.metrics import roc_curve
 
 from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.cross_fitting import Arm, CrossFitted
-from cxrstudy.experiments.image_labels import (
-    EXPERTS,
-    REPORTS,
-    lung_opacity_labels,
-    training_labels,
-)
+from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, lung_opacity_labels, training_labels
 from cxrstudy.experiments.opacity_scores import opacity_scores
 from cxrstudy.studies.frozen_backbone.curves import (
     N_FOLDS,
