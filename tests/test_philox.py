@@ -39,7 +39,6 @@ def _reference(counter, key):
 
 @pytest.mark.parametrize(("counter", "key", "expected"), VECTORS)
 def test_known_vectors(counter, key, expected):
-    """The cipher reproduces Random123's known answers."""
     assert tuple(map(int, _encrypt(*map(np.uint64, (*counter, *key))))) == expected
 
 
@@ -76,6 +75,5 @@ def test_multiplicities_are_multinomial():
 
 
 def test_seed_outside_64_bits_is_refused():
-    """A seed that the key cannot hold raises."""
     with pytest.raises(ValueError, match="seed"):
         resample_weights(5, 1, seed=2**64)

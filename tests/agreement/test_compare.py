@@ -40,7 +40,6 @@ def _assert_replicates_equal(agreement, truth, predictions, weights, metrics=tup
 )
 @pytest.mark.filterwarnings("ignore")
 def test_replicates_equal_scikit_learn(n, constant, weighted, seed):
-    """Each replicate is scikit-learn's value on the same resample, constants and weights too."""
     rng = np.random.default_rng(seed)
     truth = pd.DataFrame(rng.integers(0, 2, (n, 2)), columns=["u", "v"])
     table = truth.where(rng.random((n, 2)) < 0.7, 1 - truth)
@@ -48,19 +47,16 @@ def test_replicates_equal_scikit_learn(n, constant, weighted, seed):
         table["v"] = constant
         truth["v"] = truth["v"] if seed % 2 else constant
     sampling = rng.uniform(0.5, 4, n) if weighted else None
-    agreement = agree(
-        truth, {"m": table}, metrics=tuple(SCIKIT_LEARN), min_events=0,
-        resampling=Resampling(4, SEED, weights=sampling),
-    )  # fmt: skip
+    metrics, resampling = tuple(SCIKIT_LEARN), Resampling(4, SEED, weights=sampling)
+    agreement = agree(truth, {"m": table}, metrics=metrics, min_events=0, resampling=resampling)
     weights = resample_weights(n, 4, SEED) * (1.0 if sampling is None else sampling)
     _assert_replicates_equal(agreement, truth, {"m": table}, weights)
 
 
 def test_replicates_equal_scikit_learn_at_60000_rows(labels):
     truth, predictions = labels(60_000, 2, a=0.1)
-    agreement = agree(
-        truth, predictions, metrics=tuple(SCIKIT_LEARN), resampling=Resampling(2, SEED)
-    )
+    resampling = Resampling(2, SEED)
+    agreement = agree(truth, predictions, metrics=tuple(SCIKIT_LEARN), resampling=resampling)
     _assert_replicates_equal(agreement, truth, predictions, resample_weights(60_000, 2, SEED))
 
 
@@ -106,9 +102,8 @@ def test_averages_and_contrasts(labels):
         np.testing.assert_allclose(found.replicates, expected["a"], atol=1e-12)
         assert found.value == pytest.approx(f1_score(truth, predictions["a"], average=average))
         difference = agreement.estimate("a - b", observation, "f1").replicates
-        np.testing.assert_allclose(
-            difference, np.subtract(expected["a"], expected["b"]), atol=1e-12
-        )
+        by_hand = np.subtract(expected["a"], expected["b"])
+        np.testing.assert_allclose(difference, by_hand, atol=1e-12)
 
 
 def test_jackknife_is_exact(labels):
@@ -193,10 +188,8 @@ def test_averages_over_named_observations(labels):
     agreement = agree(
         truth, predictions, averages_over=["observation 2"], resampling=Resampling(20)
     )
-    single = agreement.estimate("a", "observation 2", "f1")
-    np.testing.assert_array_equal(
-        agreement.estimate("a", "Average", "f1").replicates, single.replicates
-    )
+    single, average = (agreement.estimate("a", o, "f1") for o in ("observation 2", "Average"))
+    np.testing.assert_array_equal(average.replicates, single.replicates)
 
 
 def test_undefined_policies(rng):
@@ -228,7 +221,6 @@ def test_wrong_arguments_are_refused(labels, change, message):
 
 
 def test_misaligned_and_uncertain_tables_are_refused(labels):
-    """Rows in another order and unresolved -1 labels raise."""
     truth, predictions = labels(30, 1, a=0.1)
     with pytest.raises(ValueError, match="index or columns"):
         agree(truth, {"a": predictions["a"].iloc[::-1]})

@@ -40,17 +40,14 @@ def _assert_equal(agreement, truth, predictions, weights, attribute="replicates"
     seed=st.integers(0, 10**6),
 )
 def test_replicates_and_jackknife_equal_scikit_learn(n, levels, prevalence, weighted, seed):
-    """Replicates and leave-one-out values are scikit-learn's: ties, one class, weights."""
     rng = np.random.default_rng(seed)
     truth = pd.DataFrame({"u": (rng.random(n) < prevalence).astype(float)})
     scores = {
         "m": pd.DataFrame({"u": rng.integers(0, levels, n) + 0.5 * truth["u"] * (levels > 2)})
     }
     sampling = rng.uniform(0.5, 4, n) if weighted else None
-    agreement = agree(
-        truth, scores, metrics=tuple(METRICS), min_events=0,
-        resampling=Resampling(3, SEED, weights=sampling),
-    )  # fmt: skip
+    resampling = Resampling(3, SEED, weights=sampling)
+    agreement = agree(truth, scores, metrics=tuple(METRICS), min_events=0, resampling=resampling)
     base = np.ones(n) if sampling is None else sampling
     _assert_equal(agreement, truth, scores, resample_weights(n, 3, SEED) * base)
     _assert_equal(agreement, truth, scores, (1 - np.eye(n))[:5] * base, "jackknife")
@@ -68,12 +65,8 @@ def test_clusters_and_missing_scores(scores, rng):
     truth, predictions = scores(150, 1, a=1.0)
     patients = rng.integers(0, 40, 150)
     predictions["a"].iloc[:20] = np.nan
-    agreement = agree(
-        truth,
-        predictions,
-        metrics=tuple(METRICS),
-        resampling=Resampling(4, SEED, clusters=patients),
-    )
+    resampling = Resampling(4, SEED, clusters=patients)
+    agreement = agree(truth, predictions, metrics=tuple(METRICS), resampling=resampling)
     codes, names = pd.factorize(patients)
     known = np.arange(150) >= 20
     kept = truth[known], {"a": predictions["a"][known]}
@@ -102,13 +95,7 @@ def test_averages(scores):
 def test_paired_difference_spreads_as_delong_says(scores):
     """The bootstrap's standard error of a paired difference is DeLong's within 8 %."""
     truth, predictions = scores(400, 1, a=1.0, b=0.7)
-    agreement = agree(
-        truth,
-        predictions,
-        metrics=("auroc",),
-        contrasts=[("a", "b")],
-        resampling=Resampling(10_000),
-    )
+    agreement = agree(truth, predictions, metrics=("auroc",), contrasts=[("a", "b")])
     positive = truth.iloc[:, 0].to_numpy() == 1
     values = [table.iloc[:, 0].to_numpy() for table in predictions.values()]
     gaps = [v[positive][:, None] - v[~positive][None] for v in values]

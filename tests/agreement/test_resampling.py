@@ -10,7 +10,6 @@ SITE = [1, 1, 2, 2, 2, 2, 1, 1]
 
 
 def test_clusters_within_strata():
-    """Every resample draws whole patients, as many per site as the site has."""
     resampling = Resampling(50, seed=3, clusters=PATIENT, strata=SITE)
     units = resampling.units(8)
     assert units.stratum_sizes == (3, 2)

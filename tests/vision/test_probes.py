@@ -258,7 +258,6 @@ def test_cross_fit_equals_a_pipeline_for_each_fold():
 
 
 def test_cross_fit_chooses_penalties_within_the_training_folds():
-    """Choice and logits equal nested loops over scikit-learn fits."""
     features, targets, folds = _cross_fit_case()
     result = cross_fit(features, targets, folds, PENALTIES[::-1], tolerance=TIGHT)
     for f, fold in enumerate("abcd"):
