@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from cxrstudy.agreement import Resampling, agree, resample_weights
+from cxrstudy.agreement import Resampling, agree
 
 SEED = 7
 METRICS = {"auroc": roc_auc_score, "average_precision": average_precision_score}
@@ -49,7 +49,7 @@ def test_replicates_and_jackknife_equal_scikit_learn(n, levels, prevalence, weig
     resampling = Resampling(3, SEED, weights=sampling)
     agreement = agree(truth, scores, metrics=tuple(METRICS), min_events=0, resampling=resampling)
     base = np.ones(n) if sampling is None else sampling
-    _assert_equal(agreement, truth, scores, resample_weights(n, 3, SEED) * base)
+    _assert_equal(agreement, truth, scores, Resampling(3, SEED).drawn(n) * base)
     _assert_equal(agreement, truth, scores, (1 - np.eye(n))[:5] * base, "jackknife")
 
 
@@ -57,7 +57,7 @@ def test_replicates_and_jackknife_equal_scikit_learn(n, levels, prevalence, weig
 def test_large_samples(scores, n):
     truth, predictions = scores(n, 1, decimals=2, a=1.0)
     agreement = agree(truth, predictions, metrics=tuple(METRICS), resampling=Resampling(2, SEED))
-    _assert_equal(agreement, truth, predictions, resample_weights(n, 2, SEED))
+    _assert_equal(agreement, truth, predictions, Resampling(2, SEED).drawn(n))
 
 
 def test_clusters_and_missing_scores(scores, rng):
@@ -70,7 +70,7 @@ def test_clusters_and_missing_scores(scores, rng):
     codes, names = pd.factorize(patients)
     known = np.arange(150) >= 20
     kept = truth[known], {"a": predictions["a"][known]}
-    drawn = resample_weights(len(names), 4, SEED)[:, codes][:, known]
+    drawn = Resampling(4, SEED).drawn(len(names))[:, codes][:, known]
     _assert_equal(agreement, *kept, drawn)
     _assert_equal(agreement, *kept, (1 - np.eye(len(names)))[:, codes][:, known], "jackknife")
 
@@ -79,7 +79,7 @@ def test_averages(scores):
     truth, predictions = scores(200, 3, a=1.0)
     agreement = agree(truth, predictions, metrics=("auroc",), resampling=Resampling(70, SEED))
     cells = [agreement.estimate("a", name, "auroc") for name in truth]
-    weights = {"replicates": resample_weights(200, 70, SEED), "jackknife": 1 - np.eye(200)}
+    weights = {"replicates": Resampling(70, SEED).drawn(200), "jackknife": 1 - np.eye(200)}
     for attribute, weight in weights.items():
         values = np.array([getattr(cell, attribute) for cell in cells])
         positives = (weight @ truth.to_numpy()).T

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score, roc_auc_score
 
-from cxrstudy.agreement import Resampling, resample_weights
+from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.model_selection import (
     OUTCOMES,
     choose_by_criteria,
@@ -38,7 +38,7 @@ def _parts(weights, replicate, split, size):
 def test_scores_of_both_parts_equal_scikit_learn(scores, decimals):
     """Every part's AUROC in resamples with copies, for many, some and no ties."""
     truth, models = scores(150, 2, decimals=decimals, a=1.0, b=1.5)
-    weights = resample_weights(150, 2, SEED)
+    weights = Resampling(2, SEED).drawn(150)
     found = score_splits(sort_cells(truth, models), weights, SIZES, SEED)
     for replicate in range(2):
         for k, size in enumerate(SIZES):
@@ -54,7 +54,7 @@ def test_scores_of_both_parts_equal_scikit_learn(scores, decimals):
 
 def test_copies_never_straddle_and_sizes_hold(scores):
     """A study is on one side only; the validation part has its size but for the last copies."""
-    weights = resample_weights(150, 1, SEED)[0].astype(int)
+    weights = Resampling(1, SEED).drawn(150)[0].astype(int)
     for size in SIZES:
         validation, test = _parts(weights, 0, 0, size)
         assert not np.any((validation > 0) & (test > 0))
@@ -91,7 +91,7 @@ def _threshold(rule, labels, values, weights):
 def test_thresholds_equal_a_plain_search(scores, decimals):
     truth, models = scores(150, 1, decimals=decimals, a=1.5)
     labels, values = truth.iloc[:, 0].to_numpy(), models["a"].iloc[:, 0].to_numpy()
-    weights = resample_weights(150, 2, SEED)
+    weights = Resampling(2, SEED).drawn(150)
     found, untunable = threshold_scores(sort_cells(truth, models), weights, SIZES, 2, SEED)
     assert not untunable.any()
     for replicate, k, split in np.ndindex(2, 2, 2):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_curve
 
-from cxrstudy.agreement import Resampling, resample_weights
+from cxrstudy.agreement import Resampling
 from cxrstudy.experiments import roc
 
 
@@ -23,7 +23,7 @@ def test_sensitivity_equals_scikit_learn(rng, decimals):
     """At random rates in random resamples, for scores with many, some and no ties."""
     positive = rng.random(80) < 0.4
     scores = np.round(positive + rng.normal(size=(2, 80)), decimals)
-    weights = resample_weights(80, 10, 3)
+    weights = Resampling(10, 3).drawn(80)
     targets = rng.random((10, 7))
     found = roc.mean_sensitivity(positive, scores, weights, targets)
     for row, weight in enumerate(weights):

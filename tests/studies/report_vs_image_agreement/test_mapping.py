@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from cxrstudy.agreement import Resampling, resample_weights
+from cxrstudy.agreement import Resampling
 from cxrstudy.studies.report_vs_image_agreement import mapping, one_hot_logistic
 from cxrstudy.studies.report_vs_image_agreement.mapping import (
     DIFFERENCE,
@@ -126,7 +126,7 @@ def test_newton_fit_equals_scikit_learn(truth, chexpert, penalty):
 def test_integer_weights_equal_repeated_rows(truth, chexpert):
     codes = one_hot_codes(chexpert.labeler).to_numpy()
     active = one_hot_logistic.active_columns(codes)
-    for weight in resample_weights(500, 3, seed=11):
+    for weight in Resampling(3, 11).drawn(500):
         for name in ("Edema", "Lung Opacity"):
             y = truth[name].to_numpy(np.int8)
             beta, _, _ = one_hot_logistic.fit(active, y, weight.astype(float), 1.0, np.zeros(43))
@@ -154,7 +154,7 @@ def test_one_newton_step_leaves_a_study_out_as_refitting_does(truth, chexpert):
     """On real resamples the approximate classes equal exact grouped refits in 99.9 % and more."""
     active = one_hot_logistic.active_columns(one_hot_codes(chexpert.labeler).to_numpy())
     same = drawn = 0
-    for weight in resample_weights(500, 12, seed=5).astype(float):
+    for weight in Resampling(12, 5).drawn(500).astype(float):
         for name in CONDITIONS:
             y = truth[name].to_numpy(np.int8)
             fitted = one_hot_logistic.fit(active, y, weight, 1.0, np.zeros(43))
@@ -247,7 +247,7 @@ def test_one_replicate_by_hand():
     ]
     y = truth["Edema"].to_numpy()
     f1 = []
-    for weight in resample_weights(50, 2, 9):
+    for weight in Resampling(2, 9).drawn(50):
         predicted = np.zeros(50)
         for i in np.flatnonzero(weight):
             rows = np.repeat(np.arange(50), np.where(np.arange(50) == i, 0, weight))

@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import minimize
 from statsmodels.stats.multitest import multipletests
 
-from cxrstudy.agreement import Resampling, percentile_interval, resample_weights
+from cxrstudy.agreement import Resampling, percentile_interval
 from cxrstudy.published import published_table
 from cxrstudy.studies.report_vs_image_agreement import firth, odds
 from cxrstudy.studies.report_vs_image_agreement.mapping import one_hot_codes
@@ -58,7 +58,7 @@ def test_fit_maximises_the_penalised_likelihood(seed):
 def test_weights_are_repeated_rows():
     rng = np.random.default_rng(3)
     codes, y = rng.random((50, 3)) < 0.4, rng.integers(0, 2, 50)
-    weight = resample_weights(50, 1, 9)[0]
+    weight = Resampling(1, 9).drawn(50)[0]
     rows = np.repeat(np.arange(50), weight)
     np.testing.assert_allclose(_fit(codes, y, weight)[0], _fit(codes[rows], y[rows])[0], atol=1e-7)
 
@@ -94,7 +94,7 @@ def test_replicates_are_centred_refits_on_the_shared_resamples(tables):
     codes = one_hot_codes(labels)[ratios.occurrences.index]
     y = truth["Lung Opacity"].to_numpy()
     j = list(codes).index("Edema positive")
-    drawn = [_fit(codes.to_numpy(), y, w)[0][j] for w in resample_weights(200, 40, 5)]
+    drawn = [_fit(codes.to_numpy(), y, w)[0][j] for w in Resampling(40, 5).drawn(200)]
     assert found.value == pytest.approx(_fit(codes.to_numpy(), y)[0][j], abs=1e-7)
     expected = np.array(drawn) - np.mean(drawn) + found.value
     np.testing.assert_allclose(found.replicates, expected, atol=1e-4)
