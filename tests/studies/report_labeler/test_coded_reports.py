@@ -135,9 +135,8 @@ def test_each_reading_sees_its_sections_only(few_reports):
     assert set(labels) == set(coded_reports.READINGS)
     effusion = {reading: table["Pleural Effusion"] for reading, table in labels.items()}
     assert effusion[coded_reports.WHOLE_REPORT].tolist()[:3] == [1, 1, 0]
-    assert effusion[coded_reports.IMPRESSION]["a"] == 1 and math.isnan(
-        effusion[coded_reports.IMPRESSION]["b"]
-    )
+    assert effusion[coded_reports.IMPRESSION]["a"] == 1
+    assert math.isnan(effusion[coded_reports.IMPRESSION]["b"])
     assert labels[coded_reports.IMPRESSION].loc["c", "Atelectasis"] == -1
     assert math.isnan(labels[coded_reports.FINDINGS].loc["c", "Atelectasis"])
     assert math.isnan(labels[coded_reports.WHOLE_REPORT].loc["a", "Pneumonia"])
