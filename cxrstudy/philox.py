@@ -71,27 +71,10 @@ def as_key(seed: int) -> np.uint64:
 def draw_weights(units, n_replicates: int, seed: np.uint64, first_replicate: int) -> np.ndarray:
     """Count how often each unit is drawn: uint8, shape (n_replicates, n_units).
 
+    A replicate depends on the units, the seed and its own number only, so replicates may be
+    computed in blocks, out of order or on another device.
     A count above 255 would need a unit drawn 256 times, which has probability below 1e-500.
     """
     weights = np.zeros((n_replicates, units.n_units), np.uint8)
     fill_weights(seed, first_replicate, units.start, units.size, weights)
-    return weights
-
-
-def resample_weights(n: int, n_replicates: int, seed: int, first_replicate: int = 0) -> np.ndarray:
-    """Count how often each of ``n`` units is drawn in each bootstrap replicate.
-
-    A replicate's weights, a row of the uint8 array (n_replicates, n), depend on ``n``, ``seed``
-    and its own number only, so replicates may be computed in blocks, out of order or on another
-    device.  Every row sums to ``n``.
-
-    >>> resample_weights(5, 2, seed=0)
-    array([[0, 1, 0, 2, 2],
-           [2, 2, 0, 1, 0]], dtype=uint8)
-    """
-    if n < 1:
-        raise ValueError(f"cannot resample {n} units: at least one is needed")
-    weights = np.zeros((n_replicates, n), np.uint8)
-    whole = np.zeros(n, np.uint64), np.full(n, n, np.uint64)
-    fill_weights(as_key(seed), first_replicate, *whole, weights)
     return weights

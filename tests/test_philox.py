@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxrstudy.agreement import resample_weights
-from cxrstudy.philox import philox4x32
+from cxrstudy.agreement import Resampling
+from cxrstudy.agreement.resampling import resampling_units
+from cxrstudy.philox import as_key, draw_weights, philox4x32
 
 FULL = 0xFFFFFFFF
 # Random123 1.14, tests/kat_vectors, philox4x32 with 10 rounds: counter, key, output.
@@ -39,7 +40,6 @@ def _reference(counter, key):
 
 @pytest.mark.parametrize(("counter", "key", "expected"), VECTORS)
 def test_known_vectors(counter, key, expected):
-    """The cipher reproduces Random123's known answers."""
     assert tuple(map(int, _encrypt(*map(np.uint64, (*counter, *key))))) == expected
 
 
@@ -52,7 +52,7 @@ def test_weights_follow_the_documented_counters(replicate):
         offset = replicate * 3 + i
         drawn += _reference((offset & FULL, offset >> 32, 0, 0), (seed & FULL, seed >> 32))
     units = [word * n >> 32 for word in drawn[:n]]
-    weights = resample_weights(n, 1, seed, first_replicate=replicate)
+    weights = draw_weights(resampling_units(n), 1, as_key(seed), first_replicate=replicate)
     np.testing.assert_array_equal(weights[0], np.bincount(units, minlength=n))
 
 
@@ -60,15 +60,15 @@ def test_weights_follow_the_documented_counters(replicate):
 @given(n=st.integers(1, 2000), split=st.integers(0, 12), seed=st.integers(0, 2**64 - 1))
 def test_blocks_do_not_change_replicates(n, split, seed):
     """Drawing in two blocks gives the same replicates, and each draws n units."""
-    whole = resample_weights(n, 12, seed)
-    parts = [resample_weights(n, split, seed), resample_weights(n, 12 - split, seed, split)]
+    whole, units, key = Resampling(12, seed).drawn(n), resampling_units(n), as_key(seed)
+    parts = [draw_weights(units, split, key, 0), draw_weights(units, 12 - split, key, split)]
     np.testing.assert_array_equal(whole, np.vstack(parts))
     assert (whole.sum(axis=1, dtype=int) == n).all()
 
 
 def test_multiplicities_are_multinomial():
     """Counts have mean 1 and variance 1 - 1/n, and units are uncorrelated but for -1/n."""
-    weights = resample_weights(50, 40_000, seed=5).astype(float)
+    weights = Resampling(40_000, seed=5).drawn(50).astype(float)
     assert np.abs(weights.mean(axis=0) - 1).max() < 5 * np.sqrt(0.98 / 40_000)
     covariance = np.cov(weights, rowvar=False)
     expected = np.eye(50) - 1 / 50
@@ -76,6 +76,5 @@ def test_multiplicities_are_multinomial():
 
 
 def test_seed_outside_64_bits_is_refused():
-    """A seed that the key cannot hold raises."""
     with pytest.raises(ValueError, match="seed"):
-        resample_weights(5, 1, seed=2**64)
+        as_key(2**64)

@@ -31,7 +31,7 @@ from cxrstudy.kernels.distill import distillation_loss, distillation_loss_refere
 from cxrstudy.kernels.ranking import ranked_replicates
 from cxrstudy.kernels.replicates import counted_replicates
 from cxrstudy.kernels.resample import multiplicities
-from cxrstudy.philox import as_key, resample_weights
+from cxrstudy.philox import as_key, draw_weights
 
 SEED = 2**40 + 1
 
@@ -86,8 +86,9 @@ def check_augment() -> float:
 
 def check_resample() -> float:
     """Count the share of multiplicities that differ from the CPU's."""
-    drawn = multiplicities(resampling_units(150), 8, SEED, first_replicate=2**33)
-    expected = resample_weights(150, 8, SEED, first_replicate=2**33)
+    units = resampling_units(150)
+    drawn = multiplicities(units, 8, SEED, first_replicate=2**33)
+    expected = draw_weights(units, 8, as_key(SEED), first_replicate=2**33)
     return float((drawn.cpu().numpy() != expected).mean())
 
 

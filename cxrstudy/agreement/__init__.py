@@ -10,8 +10,6 @@ intervals           percentile and BCa intervals, p-values by inversion
 =================== ==========================================================================
 """
 
-from cxrstudy.philox import resample_weights
-
 from .compare import agree
 from .counts import COUNT_METRICS, count_metric
 from .intervals import bca_interval, bootstrap_p_value, percentile_interval
@@ -33,5 +31,4 @@ __all__ = [
     "bootstrap_p_value",
     "count_metric",
     "percentile_interval",
-    "resample_weights",
 ]

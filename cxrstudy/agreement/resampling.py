@@ -85,7 +85,12 @@ class Resampling:
         return resampling_units(n_rows, self.clusters, self.strata)
 
     def drawn(self, n_rows: int) -> np.ndarray:
-        """Count how often each unit is drawn: uint8, shape (replicates, n_units)."""
+        """Count how often each unit is drawn: uint8, shape (replicates, n_units).
+
+        >>> Resampling(2, seed=0).drawn(5)
+        array([[0, 1, 0, 2, 2],
+               [2, 2, 0, 1, 0]], dtype=uint8)
+        """
         return draw_weights(self.units(n_rows), self.replicates, as_key(self.seed), 0)
 
     def drawn_rows(self, n_rows: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, f1_score, matthews_corrcoef
 
-from cxrstudy.agreement import COUNT_METRICS, Resampling, agree, count_metric, resample_weights
+from cxrstudy.agreement import COUNT_METRICS, Resampling, agree, count_metric
 
 SEED = 11
 SCIKIT_LEARN = {
@@ -40,7 +40,6 @@ def _assert_replicates_equal(agreement, truth, predictions, weights, metrics=tup
 )
 @pytest.mark.filterwarnings("ignore")
 def test_replicates_equal_scikit_learn(n, constant, weighted, seed):
-    """Each replicate is scikit-learn's value on the same resample, constants and weights too."""
     rng = np.random.default_rng(seed)
     truth = pd.DataFrame(rng.integers(0, 2, (n, 2)), columns=["u", "v"])
     table = truth.where(rng.random((n, 2)) < 0.7, 1 - truth)
@@ -48,27 +47,24 @@ def test_replicates_equal_scikit_learn(n, constant, weighted, seed):
         table["v"] = constant
         truth["v"] = truth["v"] if seed % 2 else constant
     sampling = rng.uniform(0.5, 4, n) if weighted else None
-    agreement = agree(
-        truth, {"m": table}, metrics=tuple(SCIKIT_LEARN), min_events=0,
-        resampling=Resampling(4, SEED, weights=sampling),
-    )  # fmt: skip
-    weights = resample_weights(n, 4, SEED) * (1.0 if sampling is None else sampling)
+    metrics, resampling = tuple(SCIKIT_LEARN), Resampling(4, SEED, weights=sampling)
+    agreement = agree(truth, {"m": table}, metrics=metrics, min_events=0, resampling=resampling)
+    weights = Resampling(4, SEED).drawn(n) * (1.0 if sampling is None else sampling)
     _assert_replicates_equal(agreement, truth, {"m": table}, weights)
 
 
 def test_replicates_equal_scikit_learn_at_60000_rows(labels):
     truth, predictions = labels(60_000, 2, a=0.1)
-    agreement = agree(
-        truth, predictions, metrics=tuple(SCIKIT_LEARN), resampling=Resampling(2, SEED)
-    )
-    _assert_replicates_equal(agreement, truth, predictions, resample_weights(60_000, 2, SEED))
+    resampling = Resampling(2, SEED)
+    agreement = agree(truth, predictions, metrics=tuple(SCIKIT_LEARN), resampling=resampling)
+    _assert_replicates_equal(agreement, truth, predictions, Resampling(2, SEED).drawn(60_000))
 
 
 def test_every_metric_from_weighted_counts(labels):
     """All metrics follow from the resample's counts, in every block of replicates."""
     truth, predictions = labels(90, 2, a=0.2)
     agreement = agree(truth, predictions, metrics=COUNT_METRICS, resampling=Resampling(1100, SEED))
-    weights = resample_weights(90, 1100, SEED).astype(float)
+    weights = Resampling(1100, SEED).drawn(90).astype(float)
     for name in truth:
         t, p = truth[name].to_numpy(), predictions["a"][name].to_numpy()
         counts = weights.sum(axis=1), weights @ t, weights @ p, weights @ (t * p)
@@ -85,7 +81,7 @@ def test_rounding_hides_no_undefined_value():
         truth, {"m": table}, metrics=("specificity",), min_events=0,
         resampling=Resampling(200, SEED, weights=1 / np.arange(3, 43)),
     ).estimate("m", "u", "specificity")  # fmt: skip
-    drawn = resample_weights(40, 200, SEED)[:, 0] > 0
+    drawn = Resampling(200, SEED).drawn(40)[:, 0] > 0
     np.testing.assert_array_equal(estimate.replicates, np.where(drawn, 1.0, np.nan))
     np.testing.assert_array_equal(estimate.jackknife, np.r_[np.nan, np.ones(39)])
 
@@ -96,7 +92,7 @@ def test_averages_and_contrasts(labels):
     agreement = agree(
         truth, predictions, metrics=("f1",), contrasts=[("a", "b")], resampling=Resampling(5, SEED)
     )
-    weights = resample_weights(200, 5, SEED)
+    weights = Resampling(5, SEED).drawn(200)
     for observation, average in (("Average", "macro"), ("Weighted Average", "weighted")):
         expected = {
             name: [f1_score(truth, table, average=average, sample_weight=w) for w in weights]
@@ -106,9 +102,8 @@ def test_averages_and_contrasts(labels):
         np.testing.assert_allclose(found.replicates, expected["a"], atol=1e-12)
         assert found.value == pytest.approx(f1_score(truth, predictions["a"], average=average))
         difference = agreement.estimate("a - b", observation, "f1").replicates
-        np.testing.assert_allclose(
-            difference, np.subtract(expected["a"], expected["b"]), atol=1e-12
-        )
+        by_hand = np.subtract(expected["a"], expected["b"])
+        np.testing.assert_allclose(difference, by_hand, atol=1e-12)
 
 
 def test_jackknife_is_exact(labels):
@@ -128,7 +123,7 @@ def test_missing_values_leave_their_cell_only(labels):
     predictions["a"].iloc[5:30, 0] = np.nan
     agreement = agree(truth, predictions, metrics=("f1",), resampling=Resampling(6, SEED))
     known = np.arange(120) >= 30
-    weights = resample_weights(120, 6, SEED)[:, known]
+    weights = Resampling(6, SEED).drawn(120)[:, known]
     pair = truth.iloc[known, 0], predictions["a"].iloc[known, 0]
     estimate = agreement.estimate("a", "observation 0", "f1")
     expected = [f1_score(*pair, sample_weight=w) for w in weights]
@@ -148,7 +143,7 @@ def test_clusters_are_drawn_whole(labels, rng, n, n_patients):
     ).estimate("a", "observation 0", "f1")
     codes, names = pd.factorize(patients)
     pair = truth.iloc[:, 0], predictions["a"].iloc[:, 0]
-    weights = resample_weights(len(names), 5, SEED)[:, codes]
+    weights = Resampling(5, SEED).drawn(len(names))[:, codes]
     expected = [f1_score(*pair, sample_weight=w) for w in weights]
     np.testing.assert_allclose(estimate.replicates, expected, atol=1e-12)
     left_out = [f1_score(*(c[codes != u] for c in pair)) for u in range(len(names))]
@@ -193,10 +188,8 @@ def test_averages_over_named_observations(labels):
     agreement = agree(
         truth, predictions, averages_over=["observation 2"], resampling=Resampling(20)
     )
-    single = agreement.estimate("a", "observation 2", "f1")
-    np.testing.assert_array_equal(
-        agreement.estimate("a", "Average", "f1").replicates, single.replicates
-    )
+    single, average = (agreement.estimate("a", o, "f1") for o in ("observation 2", "Average"))
+    np.testing.assert_array_equal(average.replicates, single.replicates)
 
 
 def test_undefined_policies(rng):
@@ -205,7 +198,7 @@ def test_undefined_policies(rng):
     arguments = {"metrics": ("f1",), "resampling": Resampling(2000), "min_events": 0}
     dropped = agree(truth, {"m": truth}, **arguments).estimate("m", "u", "f1")
     zeroed = agree(truth, {"m": truth}, undefined="zero", **arguments).estimate("m", "u", "f1")
-    absent = (resample_weights(20, 2000, 0)[:, 0] == 0).sum()
+    absent = (Resampling(2000, 0).drawn(20)[:, 0] == 0).sum()
     assert dropped.undefined == zeroed.undefined == absent > 0
     limits = [replace(e, jackknife=None).interval() for e in (dropped, zeroed)]
     assert limits == [(1, 1), (0, 1)]
@@ -228,7 +221,6 @@ def test_wrong_arguments_are_refused(labels, change, message):
 
 
 def test_misaligned_and_uncertain_tables_are_refused(labels):
-    """Rows in another order and unresolved -1 labels raise."""
     truth, predictions = labels(30, 1, a=0.1)
     with pytest.raises(ValueError, match="index or columns"):
         agree(truth, {"a": predictions["a"].iloc[::-1]})

@@ -54,12 +54,8 @@ def test_bca_and_paired_intervals(rng, n_simulations, rows_per_patient):
     """F1 and kappa, alone and as paired differences, by row and by patient."""
     errors = {"a": 0.1, "b": 0.2}
     truth, predictions = _noisy_tables(rng, n_simulations, 250, rows_per_patient, errors)
-    table = agree(
-        truth,
-        predictions,
-        contrasts=[("a", "b")],
-        resampling=Resampling(1000, clusters=np.repeat(np.arange(250), rows_per_patient)),
-    ).table()
+    resampling = Resampling(1000, clusters=np.repeat(np.arange(250), rows_per_patient))
+    table = agree(truth, predictions, contrasts=[("a", "b")], resampling=resampling).table()
     for metric in ("f1", "kappa"):
         values = {name: _population(metric, error) for name, error in errors.items()}
         values["a - b"] = values["a"] - values["b"]

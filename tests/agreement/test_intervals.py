@@ -21,7 +21,6 @@ LEVELS = [0.5, 0.9, 0.95, 0.999]
     seed=st.integers(0, 10**6),
 )
 def test_percentile_equals_numpy(n, decimals, missing, level, seed):
-    """Bounds equal numpy's quantiles of the defined replicates, ties and NaN included."""
     rng = np.random.default_rng(seed)
     values = np.round(rng.normal(size=n), decimals)
     values[rng.random(n) < missing] = np.nan
@@ -49,7 +48,6 @@ def test_bca_equals_scipy(rng, level, n):
 
 
 def test_stratified_bca_equals_scipy_with_two_samples(rng):
-    """The multi-sample acceleration equals scipy's for two independent samples."""
     first, second = rng.exponential(size=15), rng.exponential(size=25)
 
     def ratio(x, y, axis=-1):
@@ -59,10 +57,7 @@ def test_stratified_bca_equals_scipy_with_two_samples(rng):
     jackknife = [ratio(np.delete(first, i), second) for i in range(15)]
     jackknife += [ratio(first, np.delete(second, i)) for i in range(25)]
     found = bca_interval(
-        ratio(first, second),
-        reference.bootstrap_distribution,
-        jackknife,
-        stratum_sizes=(15, 25),
+        ratio(first, second), reference.bootstrap_distribution, jackknife, stratum_sizes=(15, 25)
     )
     np.testing.assert_allclose(found, reference.confidence_interval, rtol=0, atol=1e-10)
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from cxrstudy.agreement import Resampling, agree, resample_weights
+from cxrstudy.agreement import Resampling, agree
 
 SEED = 7
 METRICS = {"auroc": roc_auc_score, "average_precision": average_precision_score}
@@ -40,19 +40,16 @@ def _assert_equal(agreement, truth, predictions, weights, attribute="replicates"
     seed=st.integers(0, 10**6),
 )
 def test_replicates_and_jackknife_equal_scikit_learn(n, levels, prevalence, weighted, seed):
-    """Replicates and leave-one-out values are scikit-learn's: ties, one class, weights."""
     rng = np.random.default_rng(seed)
     truth = pd.DataFrame({"u": (rng.random(n) < prevalence).astype(float)})
     scores = {
         "m": pd.DataFrame({"u": rng.integers(0, levels, n) + 0.5 * truth["u"] * (levels > 2)})
     }
     sampling = rng.uniform(0.5, 4, n) if weighted else None
-    agreement = agree(
-        truth, scores, metrics=tuple(METRICS), min_events=0,
-        resampling=Resampling(3, SEED, weights=sampling),
-    )  # fmt: skip
+    resampling = Resampling(3, SEED, weights=sampling)
+    agreement = agree(truth, scores, metrics=tuple(METRICS), min_events=0, resampling=resampling)
     base = np.ones(n) if sampling is None else sampling
-    _assert_equal(agreement, truth, scores, resample_weights(n, 3, SEED) * base)
+    _assert_equal(agreement, truth, scores, Resampling(3, SEED).drawn(n) * base)
     _assert_equal(agreement, truth, scores, (1 - np.eye(n))[:5] * base, "jackknife")
 
 
@@ -60,7 +57,7 @@ def test_replicates_and_jackknife_equal_scikit_learn(n, levels, prevalence, weig
 def test_large_samples(scores, n):
     truth, predictions = scores(n, 1, decimals=2, a=1.0)
     agreement = agree(truth, predictions, metrics=tuple(METRICS), resampling=Resampling(2, SEED))
-    _assert_equal(agreement, truth, predictions, resample_weights(n, 2, SEED))
+    _assert_equal(agreement, truth, predictions, Resampling(2, SEED).drawn(n))
 
 
 def test_clusters_and_missing_scores(scores, rng):
@@ -68,16 +65,12 @@ def test_clusters_and_missing_scores(scores, rng):
     truth, predictions = scores(150, 1, a=1.0)
     patients = rng.integers(0, 40, 150)
     predictions["a"].iloc[:20] = np.nan
-    agreement = agree(
-        truth,
-        predictions,
-        metrics=tuple(METRICS),
-        resampling=Resampling(4, SEED, clusters=patients),
-    )
+    resampling = Resampling(4, SEED, clusters=patients)
+    agreement = agree(truth, predictions, metrics=tuple(METRICS), resampling=resampling)
     codes, names = pd.factorize(patients)
     known = np.arange(150) >= 20
     kept = truth[known], {"a": predictions["a"][known]}
-    drawn = resample_weights(len(names), 4, SEED)[:, codes][:, known]
+    drawn = Resampling(4, SEED).drawn(len(names))[:, codes][:, known]
     _assert_equal(agreement, *kept, drawn)
     _assert_equal(agreement, *kept, (1 - np.eye(len(names)))[:, codes][:, known], "jackknife")
 
@@ -86,10 +79,7 @@ def test_averages(scores):
     truth, predictions = scores(200, 3, a=1.0)
     agreement = agree(truth, predictions, metrics=("auroc",), resampling=Resampling(70, SEED))
     cells = [agreement.estimate("a", name, "auroc") for name in truth]
-    weights = {
-        "replicates": resample_weights(200, 70, SEED),
-        "jackknife": 1 - np.eye(200),
-    }
+    weights = {"replicates": Resampling(70, SEED).drawn(200), "jackknife": 1 - np.eye(200)}
     for attribute, weight in weights.items():
         values = np.array([getattr(cell, attribute) for cell in cells])
         positives = (weight @ truth.to_numpy()).T
@@ -105,13 +95,7 @@ def test_averages(scores):
 def test_paired_difference_spreads_as_delong_says(scores):
     """The bootstrap's standard error of a paired difference is DeLong's within 8 %."""
     truth, predictions = scores(400, 1, a=1.0, b=0.7)
-    agreement = agree(
-        truth,
-        predictions,
-        metrics=("auroc",),
-        contrasts=[("a", "b")],
-        resampling=Resampling(10_000),
-    )
+    agreement = agree(truth, predictions, metrics=("auroc",), contrasts=[("a", "b")])
     positive = truth.iloc[:, 0].to_numpy() == 1
     values = [table.iloc[:, 0].to_numpy() for table in predictions.values()]
     gaps = [v[positive][:, None] - v[~positive][None] for v in values]

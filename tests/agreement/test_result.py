@@ -3,28 +3,17 @@
 import numpy as np
 import pytest
 
-from cxrstudy.agreement import (
-    Estimate,
-    Resampling,
-    agree,
-    bca_interval,
-    bootstrap_p_value,
-    percentile_interval,
-)
+from cxrstudy.agreement import Estimate, Resampling, agree, bootstrap_p_value
+from cxrstudy.agreement.intervals import bca_interval, percentile_interval
 from cxrstudy.agreement.result import average_over_seeds, mean_estimate
 
-COLUMNS = [
-    "method",
-    "observation",
-    "metric",
-    "estimate",
-    "low",
-    "high",
-    "n",
-    "positives",
-    "undefined",
-    "too_few",
-]
+COLUMNS = ["method", "observation", "metric", "estimate", "low", "high"]
+COLUMNS += ["n", "positives", "undefined", "too_few"]
+
+
+def _f1(truth, predictions, method="a", **settings):
+    agreement = agree(truth, predictions, resampling=Resampling(**settings))
+    return agreement.estimate(method, "observation 0", "f1")
 
 
 def test_table_lists_every_estimate_with_its_interval(labels):
@@ -46,17 +35,14 @@ def test_table_lists_every_estimate_with_its_interval(labels):
 def test_the_interval_is_bca_only_with_leave_one_out_values(labels):
     """An estimate without them has a percentile interval, and so has what is derived from it."""
     truth, predictions = labels(80, 1, a=0.2)
-    estimate = agree(truth, predictions, resampling=Resampling(300)).estimate(
-        "a", "observation 0", "f1"
-    )
+    estimate = _f1(truth, predictions, replicates=300)
     found = bca_interval(estimate.value, estimate.replicates, estimate.jackknife)
     assert estimate.interval() == tuple(map(float, found))
     refitted = Estimate.like(estimate, estimate.value, estimate.replicates)
     assert (estimate.method, refitted.method) == ("bca", "percentile")
     assert refitted.interval() == tuple(map(float, percentile_interval(estimate.replicates)))
-    assert refitted.p_value(0.5) == bootstrap_p_value(
-        estimate.value, estimate.replicates, None, 0.5
-    )
+    p_value = bootstrap_p_value(estimate.value, estimate.replicates, None, 0.5)
+    assert refitted.p_value(0.5) == p_value
     difference = estimate - refitted
     assert difference.method == "percentile" and difference.value == 0
     assert mean_estimate([estimate, estimate]).method == "bca"
@@ -64,9 +50,7 @@ def test_the_interval_is_bca_only_with_leave_one_out_values(labels):
 
 def test_a_row_has_the_limits_and_the_sample(labels):
     truth, predictions = labels(80, 1, a=0.2)
-    estimate = agree(truth, predictions, resampling=Resampling(50)).estimate(
-        "a", "observation 0", "f1"
-    )
+    estimate = _f1(truth, predictions, replicates=50)
     low, high = estimate.interval(0.9)
     limits = {"estimate": estimate.value, "low": low, "high": high}
     assert estimate.row(0.9) == limits | {"n": 80, "positives": estimate.positives}
@@ -74,17 +58,13 @@ def test_a_row_has_the_limits_and_the_sample(labels):
 
 def test_difference_needs_the_same_resamples(labels):
     truth, predictions = labels(80, 1, a=0.2, b=0.2)
-    first = agree(truth, predictions, resampling=Resampling(50)).estimate(
-        "a", "observation 0", "f1"
-    )
-    same = agree(truth, predictions, resampling=Resampling(50)).estimate("b", "observation 0", "f1")
+    first, same = (_f1(truth, predictions, method, replicates=50) for method in "ab")
     np.testing.assert_array_equal((first - same).replicates, first.replicates - same.replicates)
-    other_seed = agree(truth, predictions, resampling=Resampling(50, 1))
+    other_seed = _f1(truth, predictions, "b", replicates=50, seed=1)
     shifted = {name: table.set_axis(table.index + 1) for name, table in predictions.items()}
-    other_rows = agree(truth.set_axis(truth.index + 1), shifted, resampling=Resampling(50))
+    other_rows = _f1(truth.set_axis(truth.index + 1), shifted, "b", replicates=50)
     unknown = Estimate(0.5, first.replicates, n=80, jackknife=first.jackknife)
-    strangers = [a.estimate("b", "observation 0", "f1") for a in (other_seed, other_rows)]
-    for stranger in [*strangers, unknown]:
+    for stranger in (other_seed, other_rows, unknown):
         with pytest.raises(ValueError, match="same resamples"):
             first - stranger
 
@@ -120,7 +100,6 @@ def test_seeds_widen_the_interval():
 
 
 def test_a_single_training_keeps_its_replicates():
-    """With one seed there is nothing to draw: value and replicates stay."""
     replicates = np.linspace(0.4, 0.6, 201)
     average = average_over_seeds([Estimate(0.5, replicates, n=9, jackknife=replicates[:9])])
     np.testing.assert_array_equal(average.replicates, replicates)

@@ -84,7 +84,6 @@ def test_no_patient_is_on_both_sides(images, jobs, tmp_path):
 
 
 def test_seeds_and_noise_are_the_arms(images, jobs, tmp_path):
-    """Each job has its arm's configuration with its own seed; noise flips training labels only."""
     cross_fit_arms(ARMS, images, tmp_path)
     assert [job.config.seed for job in jobs] == [0, 0, 1, 1, 0, 0]
     assert [job.config.epochs for job in jobs] == [1, 1, 1, 1, 3, 3]

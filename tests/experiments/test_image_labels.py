@@ -80,7 +80,6 @@ def test_the_share_of_flips_is_the_rate(targets, rate):
 
 @given(st.floats(0, 0.5), st.floats(0, 0.5), st.integers(0, 2**32))
 def test_a_lower_dose_is_part_of_a_higher_one(first, second, seed):
-    """What the lower rate flips the higher one flips too."""
     plain = pd.DataFrame(np.zeros((20, 3), np.float32))
     low, high = (with_label_noise(plain, rate, seed) for rate in sorted((first, second)))
     assert (low <= high).all(axis=None)

@@ -93,7 +93,6 @@ def test_too_few_events_of_either_source_leave_every_mean(flipped):
 
 
 def test_no_place_to_judge_is_an_error(flipped):
-    """A comparison without any finding that qualifies is refused."""
     with pytest.raises(ValueError, match="no place has 4000"):
         LabelScores(*flipped, min_events=4000)
 

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score, roc_auc_score
 
-from cxrstudy.agreement import Resampling, resample_weights
+from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.model_selection import (
     OUTCOMES,
     choose_by_criteria,
@@ -38,7 +38,7 @@ def _parts(weights, replicate, split, size):
 def test_scores_of_both_parts_equal_scikit_learn(scores, decimals):
     """Every part's AUROC in resamples with copies, for many, some and no ties."""
     truth, models = scores(150, 2, decimals=decimals, a=1.0, b=1.5)
-    weights = resample_weights(150, 2, SEED)
+    weights = Resampling(2, SEED).drawn(150)
     found = score_splits(sort_cells(truth, models), weights, SIZES, SEED)
     for replicate in range(2):
         for k, size in enumerate(SIZES):
@@ -54,7 +54,7 @@ def test_scores_of_both_parts_equal_scikit_learn(scores, decimals):
 
 def test_copies_never_straddle_and_sizes_hold(scores):
     """A study is on one side only; the validation part has its size but for the last copies."""
-    weights = resample_weights(150, 1, SEED)[0].astype(int)
+    weights = Resampling(1, SEED).drawn(150)[0].astype(int)
     for size in SIZES:
         validation, test = _parts(weights, 0, 0, size)
         assert not np.any((validation > 0) & (test > 0))
@@ -89,10 +89,9 @@ def _threshold(rule, labels, values, weights):
 
 @pytest.mark.parametrize("decimals", [1, 6])
 def test_thresholds_equal_a_plain_search(scores, decimals):
-    """F1 and Youden index on the test part at the threshold that a plain search finds."""
     truth, models = scores(150, 1, decimals=decimals, a=1.5)
     labels, values = truth.iloc[:, 0].to_numpy(), models["a"].iloc[:, 0].to_numpy()
-    weights = resample_weights(150, 2, SEED)
+    weights = Resampling(2, SEED).drawn(150)
     found, untunable = threshold_scores(sort_cells(truth, models), weights, SIZES, 2, SEED)
     assert not untunable.any()
     for replicate, k, split in np.ndindex(2, 2, 2):
@@ -132,7 +131,6 @@ def test_ties_share_the_choice():
 
 
 def test_rank_correlation_equals_scipy(rng):
-    """Spearman's correlation with ties, and undefined where nothing varies."""
     first, second = rng.integers(0, 4, (2, 6, 8)).astype(float)
     first[0] = 1.0
     found = selection_outcomes(first, second)["rank correlation"]
@@ -172,7 +170,6 @@ def test_identical_models_leave_nothing_to_choose(scores):
 
 
 def test_threshold_differences_are_paired(scores):
-    """The difference of two rules is the difference of their expected scores."""
     truth, models = scores(200, 1, a=1.5)
     tuning = set_thresholds(truth, models, [60], resampling=Resampling(40, SEED))
     value = {name: estimate.value for (_, name), estimate in tuning.estimates.items()}
@@ -184,7 +181,6 @@ def test_threshold_differences_are_paired(scores):
 
 @pytest.mark.parametrize("sizes", [[], [50, 50], [80, 30], [0, 10], [100]])
 def test_impossible_sizes_are_refused(scores, sizes):
-    """Sizes must rise and leave studies to test on."""
     truth, models = scores(100, 1, a=1.0)
     with pytest.raises(ValueError, match="sizes must rise"):
         score_splits(sort_cells(truth, models), np.ones((1, 100), np.uint8), sizes, SEED)

@@ -153,8 +153,7 @@ def test_the_predicted_gap_by_hand(scores, labels):
     """From PPV and NPV of the report labels in each view; within views, the mean of the two."""
     expected = {
         view: predicted(
-            labels[labels["view"] == view],
-            scores.score("single", "expert", view).value,
+            labels[labels["view"] == view], scores.score("single", "expert", view).value
         )
         for view in ("AP", "PA")
     }

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from cxrstudy.agreement import Resampling, resample_weights
+from cxrstudy.agreement import Resampling
 from cxrstudy.data import chexpert_test
 from cxrstudy.experiments.readers import READER, compare_with_peers, majority
 
@@ -50,7 +50,7 @@ def test_each_reader_meets_the_majority_of_the_others(panel):
     """Values, means and their replicates are scikit-learn's against leave-one-out majorities."""
     readers, others = panel
     found = compare_with_peers(readers, others, resampling=Resampling(5, 2))
-    weights = resample_weights(150, 5, 2)
+    weights = Resampling(5, 2).drawn(150)
     for metric, score in (("f1", f1_score), ("kappa", cohen_kappa_score)):
         own, labeler, drawn = [], [], []
         for name, table in readers.items():

@@ -3,12 +3,7 @@
 import pytest
 import torch
 
-from cxrstudy.kernels.augment import (
-    Augmentation,
-    augment_reference,
-    augment_views,
-    draw_parameters,
-)
+from cxrstudy.kernels.augment import Augmentation, augment_reference, augment_views, draw_parameters
 from cxrstudy.kernels.dispatch import KERNEL, watch_paths
 
 # Neighbouring pixels of noise differ by the whole range, so rounding of a coordinate shows most.

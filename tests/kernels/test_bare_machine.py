@@ -9,18 +9,8 @@ import pytest
 from cxrstudy.paths import project_root
 
 ABSENT = (
-    "diskcache",
-    "grimp",
-    "hypothesis",
-    "nbformat",
-    "openai",
-    "papermill",
-    "platformdirs",
-    "pooch",
-    "pydicom",
-    "torchxrayvision",
-    "transformers",
-    "typer",
+    *("diskcache", "grimp", "hypothesis", "nbformat", "openai", "papermill", "platformdirs"),
+    *("pooch", "pydicom", "torchxrayvision", "transformers", "typer"),
 )
 
 WITHOUT = f"""
@@ -53,14 +43,9 @@ def run_there(program: str) -> subprocess.CompletedProcess:
     """Run a program in the checkout, without the absent packages and without a GPU."""
     # A plug-in of pytest's that is itself absent there.
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    return subprocess.run(
-        [sys.executable, "-c", WITHOUT + program],
-        cwd=project_root(),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-c", WITHOUT + program]
+    options = {"cwd": project_root(), "env": environment, "capture_output": True, "text": True}
+    return subprocess.run(command, check=False, **options)
 
 
 def test_kernel_tests_for_a_gpu_are_found():

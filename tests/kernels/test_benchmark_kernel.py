@@ -40,20 +40,15 @@ def test_every_way_is_checked_timed_and_kept(tmp_path, monkeypatch):
 
     monkeypatch.setattr(kernels, "check_table", check_table)
     monkeypatch.setenv(record.COMMIT_VARIABLE, "abc")
-    rows = kernels.gpu_rows(
-        "cpu",
-        Sizes(64, 3, 2, 64, 64, counted=(40, 2, 3), scored=(30, 2, 1)),
-        {kernels.DEVICE: timer, kernels.WALL: timer},
-        compiled=False,
-    )
+    sizes = Sizes(64, 3, 2, 64, 64, counted=(40, 2, 3), scored=(30, 2, 1))
+    timers = {kernels.DEVICE: timer, kernels.WALL: timer}
+    rows = kernels.gpu_rows("cpu", sizes, timers, compiled=False)
     assert order == ["checks"] + ["time"] * (len(PEERS) + sum(PEERS.values()))
     assert rows.groupby("family").size().to_dict() == PEERS
     assert set(rows) == COLUMNS
     times = rows.filter(regex="ratio|microseconds").drop(columns="floor_microseconds")
     assert (np.isfinite(times) & (times > 0)).all(axis=None)
-    assert (rows["ratio_low"] <= rows["ratio"]).all() and (
-        rows["ratio"] <= rows["ratio_high"]
-    ).all()
+    assert rows["ratio"].between(rows["ratio_low"], rows["ratio_high"]).all()
     assert set(rows["commit"]) == {"abc"} and rows["versions"].str.contains("triton 3").all()
 
     monkeypatch.setattr(recorded, "recorded_folder", lambda: tmp_path)

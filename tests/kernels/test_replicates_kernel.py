@@ -48,17 +48,9 @@ def _compare_counts(
 
 
 def _compare_rankings(
-    n,
-    n_observations,
-    n_methods,
-    n_replicates,
-    *,
-    highest=0.5,
-    decimals=1,
-    weights=None,
-    zero=False,
-    **groups,
-):
+    n, n_observations, n_methods, n_replicates, *,
+    highest=0.5, decimals=1, weights=None, zero=False, **groups,
+):  # fmt: skip
     """Scores of few digits tie; the first method lacks one."""
     truth, generator = _truth(n, n_observations, highest)
     scores = np.round(truth + generator.normal(size=(n_methods, *truth.shape)), decimals)

@@ -9,7 +9,7 @@ import torch
 from cxrstudy.agreement.resampling import resampling_units
 from cxrstudy.kernels.dispatch import KERNEL, jit, tl, watch_paths
 from cxrstudy.kernels.resample import MOST_BINS, multiplicities
-from cxrstudy.philox import as_key, fill_weights, philox4x32
+from cxrstudy.philox import as_key, draw_weights, philox4x32
 
 N_COUNTERS = 10
 FULL = np.uint64(0xFFFFFFFF)
@@ -50,12 +50,6 @@ def test_a_thousand_seeds_and_replicates_give_the_same_words(device, poisoned):
         np.testing.assert_array_equal(words.cpu().numpy(), expected)
 
 
-def _expected(units, n_replicates, seed, first):
-    weights = np.zeros((n_replicates, units.n_units), np.uint8)
-    fill_weights(as_key(seed), first, units.start, units.size, weights)
-    return weights
-
-
 @pytest.mark.parametrize(
     ("n", "seed", "first"),
     [
@@ -76,14 +70,14 @@ def test_multiplicities_are_those_of_the_cpu(device, poisoned, n, seed, first):
     with watch_paths() as paths:
         drawn = multiplicities(units, 3, seed, first, device)
     assert paths == [("resample", KERNEL)]
-    np.testing.assert_array_equal(drawn.cpu().numpy(), _expected(units, 3, seed, first))
+    np.testing.assert_array_equal(drawn.cpu().numpy(), draw_weights(units, 3, as_key(seed), first))
 
 
 def test_strata_keep_their_sizes(device, poisoned):
     stratum = np.arange(90) % 7 % 3
     units = resampling_units(90, strata=stratum)
     drawn = multiplicities(units, 4, 11, 5, device).cpu().numpy()
-    np.testing.assert_array_equal(drawn, _expected(units, 4, 11, 5))
+    np.testing.assert_array_equal(drawn, draw_weights(units, 4, as_key(11), 5))
     ends = np.cumsum(units.stratum_sizes)[:-1]
     for part, size in zip(np.split(drawn, ends, axis=1), units.stratum_sizes, strict=True):
         assert (part.sum(axis=1) == size).all()
@@ -95,7 +89,7 @@ def test_both_orders_in_memory(device, poisoned, n, by_unit):
     units = resampling_units(n, strata=np.arange(n) % 5 // 3)
     drawn = multiplicities(units, 16, 7, 2**33, device, by_unit)
     assert drawn.stride() == ((1, 16) if by_unit else (n, 1))
-    np.testing.assert_array_equal(drawn.cpu().numpy(), _expected(units, 16, 7, 2**33))
+    np.testing.assert_array_equal(drawn.cpu().numpy(), draw_weights(units, 16, as_key(7), 2**33))
 
 
 @pytest.mark.parametrize("n", [1, MOST_BINS + 1])

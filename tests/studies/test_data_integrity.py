@@ -77,7 +77,6 @@ def test_nothing_found_makes_empty_tables():
 
 
 def test_the_first_departure_from_the_common_order_is_named():
-    """Of three tables one lists d before b."""
     ids = {"x": list("abcd"), "y": list("abcd"), "z": list("adbc")}
     table = id_order_table({name: pd.DataFrame(index=order) for name, order in ids.items()})
     assert table["names"].tolist() == ["x, y", "z"]

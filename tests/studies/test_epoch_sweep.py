@@ -17,17 +17,7 @@ from cxrstudy.experiments.cross_fitting import (
     sweep_arms,
 )
 from cxrstudy.experiments.opacity_scores import opacity_scores
-from cxrstudy.studies.epoch_sweep import (
-    contrasts,
-    curve_table,
-    curves_in_words,
-    dose_table,
-    memorisation_table,
-    most_positive,
-    recorded_curves,
-    summary_table,
-    training_table,
-)
+from cxrstudy.studies import epoch_sweep
 from cxrstudy.vision.training import TrainingConfig
 
 N_IMAGES = 300
@@ -76,16 +66,18 @@ def test_lengths_and_rates_differ(settings):
 def test_only_the_lengths_of_the_claim_decide_it(trained, images):
     """Twenty epochs are compared and shown, but the claim is about sixty and more."""
     scores = opacity_scores(images, final_scores(trained), resampling=Resampling(60))
-    compared = contrasts(scores, 2, 20, "images", seeds=2)
+    compared = epoch_sweep.contrasts(scores, 2, 20, "images", seeds=2)
     assert [contrast.decides for contrast in compared] == [False, False]
     assert compared[0].name == "against experts: 2 epochs minus 20 epochs"
     difference = scores.difference("2 epochs", "20 epochs")
     assert compared[0].estimate().row() == difference.row()
-    assert all(contrast.decides for contrast in contrasts(scores, 3, 60, "images", seeds=2))
+    assert all(
+        contrast.decides for contrast in epoch_sweep.contrasts(scores, 3, 60, "images", seeds=2)
+    )
 
 
 def test_a_model_sees_half_of_the_images_in_each_epoch(trained):
-    table = training_table(trained).set_index("arm")
+    table = epoch_sweep.training_table(trained).set_index("arm")
     assert table["images_seen"].to_dict() == {"2 epochs": 300, "20 epochs": 3000}
     assert table.loc["20 epochs", ["first_loss", "last_loss"]].tolist() == pytest.approx([0.7, 0.1])
     assert (table["labels_flipped"] == 0).all() and (table["seeds"] == 2).all()
@@ -93,7 +85,7 @@ def test_a_model_sees_half_of_the_images_in_each_epoch(trained):
 
 def test_the_curve_scores_each_logged_epoch(trained, images):
     """Its last point is the score of the final weights."""
-    table = curve_table(trained["20 epochs"], images, resampling=Resampling(100))
+    table = epoch_sweep.curve_table(trained["20 epochs"], images, resampling=Resampling(100))
     assert table["epoch"].unique().tolist() == logged_epochs(20)
     assert (table["images_seen"] == table["epoch"] * N_IMAGES / 2).all()
     halves = images.folds(N_HALVES)
@@ -106,14 +98,16 @@ def test_the_curve_scores_each_logged_epoch(trained, images):
 def test_the_summary_holds_scores_and_memorisation(trained, images):
     """Seven measures of each arm, as their own tables give them."""
     scores = opacity_scores(images, final_scores(trained), resampling=Resampling(100))
-    memorised = memorisation_table(trained, images, resampling=Resampling(100))
-    table = summary_table(scores, memorised, [fitted.arm for fitted in trained.values()])
+    memorised = epoch_sweep.memorisation_table(trained, images, resampling=Resampling(100))
+    table = epoch_sweep.summary_table(
+        scores, memorised, [fitted.arm for fitted in trained.values()]
+    )
     assert table.groupby("epochs").size().to_dict() == {2: 7, 20: 7}
     value = table.set_index(["epochs", "measure"])["estimate"]
     assert value[2, "gap"] == pytest.approx(scores.gap("2 epochs").value)
     difference = memorised.query("labels == 'wrong' and quantity == 'difference'")
     assert value[20, "wrong_difference"] == difference.set_index("arm")["estimate"]["20 epochs"]
-    curves = recorded_curves(table)
+    curves = epoch_sweep.recorded_curves(table)
     assert curves.groupby("measure")["epochs"].apply(list).to_dict() == {
         "auroc_expert": [2, 20],
         "auroc_report": [2, 20],
@@ -121,7 +115,7 @@ def test_the_summary_holds_scores_and_memorisation(trained, images):
         "wrong_held_out": [2, 20],
     }
     first, last = value[2, "auroc_expert"], value[20, "auroc_expert"]
-    words = curves_in_words(curves)
+    words = epoch_sweep.curves_in_words(curves)
     assert f"AUROC, experts: {first:.2f} at 2, at most " in words and f"{last:.2f} at 20" in words
 
 
@@ -129,7 +123,7 @@ def test_the_dose_has_the_lengths_that_were_flipped(trained, images):
     arms = sweep_arms(TrainingConfig(), (2, 20), 2, (0.4,), (20,), 2)
     fitted = trained | {arms[-1].name: trained["20 epochs"]}
     scores = opacity_scores(images, final_scores(fitted), resampling=Resampling(60))
-    table = dose_table(scores, arms)
+    table = epoch_sweep.dose_table(scores, arms)
     assert table["labels_flipped"].tolist() == [0, 0, 0.4, 0.4]
     assert set(table["run"]) == {"20 epochs, experts", "20 epochs, report labels"}
 
@@ -172,7 +166,7 @@ def trained_on(in_training, *held_out_by_epoch) -> CrossFitted:
 
 def memorise(eight, arm: CrossFitted) -> dict[tuple[str, str], tuple[float, float, float]]:
     """Estimate, low and high by kind of label and quantity."""
-    table = memorisation_table({"arm": arm}, eight, resampling=Resampling(100))
+    table = epoch_sweep.memorisation_table({"arm": arm}, eight, resampling=Resampling(100))
     return {
         (row.labels, row.quantity): (row.estimate, row.low, row.high) for row in table.itertuples()
     }
@@ -193,7 +187,7 @@ def test_a_model_that_repeats_its_labels_has_memorised_all(eight):
 def test_half_of_the_wrong_labels_would_be_repeated_anyway(eight):
     """Held out, it agrees with the wrong labels of images 2 and 6 and not with those of 3 and 7."""
     arms = {"arm": trained_on(REPORT, HALF_RIGHT)}
-    table = memorisation_table(arms, eight, resampling=Resampling(100))
+    table = epoch_sweep.memorisation_table(arms, eight, resampling=Resampling(100))
     assert table["quantity"].tolist() == ["in_training", "held_out", "difference"] * 2
     assert table["estimate"].tolist() == [1, 0.5, 0.5, 1, 1, 0]
     assert table["labels"].tolist() == ["wrong"] * 3 + ["right"] * 3
@@ -209,7 +203,6 @@ def test_an_oracle_and_a_parrot_memorise_nothing(eight):
 
 
 def test_the_final_weights_count(eight):
-    """Held-out predictions are those after the last epoch."""
     assert differences(memorise(eight, trained_on(REPORT, REPORT, EXPERT)))[0] == 1
     assert differences(memorise(eight, trained_on(REPORT, EXPERT, REPORT)))[0] == 0
 
@@ -247,15 +240,15 @@ def test_seeds_are_averaged(eight):
 
 def test_as_many_are_called_positive_as_the_share_says():
     """The highest scores; among equal ones the first."""
-    assert most_positive(np.array([0.1, 0.9, 0.5, 0.7]), 0.5).tolist() == [0, 1, 0, 1]
-    assert most_positive(np.zeros(5), 0.4).tolist() == [1, 1, 0, 0, 0]
-    assert most_positive(np.ones(3), 0.0).tolist() == [0, 0, 0]
+    assert epoch_sweep.most_positive(np.array([0.1, 0.9, 0.5, 0.7]), 0.5).tolist() == [0, 1, 0, 1]
+    assert epoch_sweep.most_positive(np.zeros(5), 0.4).tolist() == [1, 1, 0, 0, 0]
+    assert epoch_sweep.most_positive(np.ones(3), 0.0).tolist() == [0, 0, 0]
 
 
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=30), st.floats(0, 1))
 def test_no_negative_scores_above_a_positive(values, share):
     scores = np.array(values)
-    called = most_positive(scores, share)
+    called = epoch_sweep.most_positive(scores, share)
     assert called.sum() == round(share * len(scores))
     if 0 < called.sum() < len(scores):
         assert scores[called == 1].min() >= scores[called == 0].max()

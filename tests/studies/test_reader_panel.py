@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss_kappa
 
-from cxrstudy.agreement import Resampling, resample_weights
+from cxrstudy.agreement import Resampling
 from cxrstudy.published import compare_cells, published_table
 from cxrstudy.studies import reader_panel as study
 
@@ -32,7 +32,7 @@ def test_fleiss_kappa_of_perfect_and_opposed_readers():
 def test_fleiss_kappa_equals_statsmodels_on_the_same_resamples(readers):
     """Value, replicates and leave-one-out values are statsmodels' on the repeated rows."""
     votes = sum(table["Edema"] for table in readers.values()).to_numpy()
-    weights = np.vstack([np.ones((1, 150)), resample_weights(150, 6, 3), 1 - np.eye(150)[:4]])
+    weights = np.vstack([np.ones((1, 150)), Resampling(6, 3).drawn(150), 1 - np.eye(150)[:4]])
     found = study.fleiss_kappa(votes[:, None], 4, weights)[:, 0]
     counts = np.column_stack([4 - votes, votes])
     expected = [statsmodels_fleiss_kappa(np.repeat(counts, w.astype(int), axis=0)) for w in weights]

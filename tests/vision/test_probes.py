@@ -200,10 +200,7 @@ def _set(index, value):
     [
         ({"features": _set((7, 2), np.inf)}, "features contains infinity"),
         ({"targets": _set((3, 1), 1.5)}, "targets row 3, column 1 is 1.5"),
-        (
-            {"targets": _set((slice(None), 1), 0.0)},
-            "problem 1 of 2 trains on 40 rows of one class",
-        ),
+        ({"targets": _set((slice(None), 1), 0.0)}, "problem 1 of 2 trains on 40 rows of one class"),
         ({"targets": _set((slice(None), 0), np.nan)}, "problem 0 of 2 trains on 0 rows"),
         ({"targets": np.zeros((39, 2))}, "39 rows of targets do not fit 40 of features"),
         ({"inverse_penalties": [1.0, 0.0]}, "finite numbers above 0"),
@@ -261,7 +258,6 @@ def test_cross_fit_equals_a_pipeline_for_each_fold():
 
 
 def test_cross_fit_chooses_penalties_within_the_training_folds():
-    """Choice and logits equal nested loops over scikit-learn fits."""
     features, targets, folds = _cross_fit_case()
     result = cross_fit(features, targets, folds, PENALTIES[::-1], tolerance=TIGHT)
     for f, fold in enumerate("abcd"):

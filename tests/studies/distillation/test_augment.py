@@ -5,11 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxrstudy.studies.distillation.augment import (
-    augment_reports,
-    shares_sentence,
-    split_sentences,
-)
+from cxrstudy.studies.distillation.augment import augment_reports, shares_sentence, split_sentences
 from cxrstudy.text.reports import text_hash_fraction
 
 FINDINGS = ("effusion", "edema", "fracture")

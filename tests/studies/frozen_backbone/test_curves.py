@@ -7,22 +7,9 @@ from sklearn.metrics import roc_curve
 
 from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.cross_fitting import Arm, CrossFitted
-from cxrstudy.experiments.image_labels import (
-    EXPERTS,
-    REPORTS,
-    lung_opacity_labels,
-    training_labels,
-)
+from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, lung_opacity_labels, training_labels
 from cxrstudy.experiments.opacity_scores import opacity_scores
-from cxrstudy.studies.frozen_backbone.curves import (
-    N_FOLDS,
-    REPORTS_OF_READ,
-    convergence_table,
-    learning_curve_heads,
-    learning_curve_table,
-    reliability,
-    roc_table,
-)
+from cxrstudy.studies.frozen_backbone import curves
 from cxrstudy.vision.training import TrainingConfig
 
 
@@ -37,17 +24,17 @@ def drawn(draw_image_set):
 def test_the_curve_grows_and_stops_at_what_a_source_has(drawn):
     """Expert labels and report labels of the same images end at the same number."""
     image_set, features = drawn
-    learned = learning_curve_heads(image_set, features, [40, 80, 5000], 2)
+    learned = curves.learning_curve_heads(image_set, features, [40, 80, 5000], 2)
     assert {values.shape for values in learned.values()} == {(2, 240)}
     sizes = {
         source: [int(name.rpartition(", ")[2]) for name in learned if name.startswith(f"{source},")]
-        for source in (REPORTS, EXPERTS, REPORTS_OF_READ)
+        for source in (REPORTS, EXPERTS, curves.REPORTS_OF_READ)
     }
     read = training_labels(image_set)[EXPERTS].notna().sum()
-    share = (N_FOLDS - 1) / N_FOLDS
+    share = (curves.N_FOLDS - 1) / curves.N_FOLDS
     assert sizes[REPORTS] == [40, 80, int(240 * share)]
-    assert sizes[EXPERTS] == sizes[REPORTS_OF_READ] == [40, 80, int(read * share)]
-    table = learning_curve_table(image_set, learned, Resampling(60))
+    assert sizes[EXPERTS] == sizes[curves.REPORTS_OF_READ] == [40, 80, int(read * share)]
+    table = curves.learning_curve_table(image_set, learned, Resampling(60))
     assert table.groupby("labels")["training_images"].apply(list).to_dict() == sizes
 
 
@@ -56,7 +43,7 @@ def test_the_share_of_the_final_distance_ends_at_one(drawn):
     held_out = features[:, [1, 0]].T[None].astype(np.float32)
     arm = Arm("head", TrainingConfig(epochs=2))
     fitted = CrossFitted(arm, held_out, held_out[:, -1], np.zeros((1, 2, 2)))
-    shares = convergence_table(fitted, image_set, Resampling(60))["estimate"]
+    shares = curves.convergence_table(fitted, image_set, Resampling(60))["estimate"]
     scores = opacity_scores(
         image_set, {str(n): held_out[0, n] for n in (0, 1)}, folds=image_set.folds(2),
         resampling=Resampling(60),
@@ -68,7 +55,7 @@ def test_the_share_of_the_final_distance_ends_at_one(drawn):
 def test_roc_curves_are_those_of_scikit_learn(drawn):
     """One curve for each judge, through every corner of scikit-learn's."""
     image_set, features = drawn
-    table = roc_table(image_set, {"head": features[:, 0]}, Resampling(60))
+    table = curves.roc_table(image_set, {"head": features[:, 0]}, Resampling(60))
     assert set(table["curve"]) == {"head, judged by experts", "head, judged by reports"}
     labels = lung_opacity_labels(image_set, "rsna")
     rows = image_set.images.index.get_indexer(labels.index)
@@ -81,7 +68,7 @@ def test_roc_curves_are_those_of_scikit_learn(drawn):
 def test_two_bins_by_hand():
     probabilities = np.repeat([0.1, 0.2, 0.8, 0.9], 25)
     labels = pd.Series(np.tile([1.0, 0, 0, 0, 0], 20))
-    table = reliability(labels, probabilities, n_bins=2, resampling=Resampling(200))
+    table = curves.reliability(labels, probabilities, n_bins=2, resampling=Resampling(200))
     assert table["predicted"].tolist() == pytest.approx([0.15, 0.85])
     assert table["estimate"].tolist() == [0.2, 0.2]
     assert table["n"].tolist() == [50, 50]
@@ -94,7 +81,7 @@ def test_patients_with_many_images_widen_the_interval():
     labels = pd.Series(np.repeat(of_patient, 10).astype(float))
     probabilities = np.full(400, 0.5) + np.linspace(0, 1e-3, 400)
     rows, patients = (
-        reliability(
+        curves.reliability(
             labels, probabilities, n_bins=1, resampling=Resampling(400, clusters=clusters)
         ).iloc[0]
         for clusters in (None, np.repeat(np.arange(40), 10))
@@ -103,7 +90,7 @@ def test_patients_with_many_images_widen_the_interval():
 
 
 def test_ties_make_fewer_bins():
-    table = reliability(
+    table = curves.reliability(
         pd.Series([0.0, 1.0] * 10), np.full(20, 0.3), n_bins=4, resampling=Resampling(50)
     )
     assert table["n"].sum() == 20
@@ -114,8 +101,10 @@ def test_a_weighted_row_counts_as_several():
     rng = np.random.default_rng(1)
     probabilities, weights = rng.random(60), rng.integers(1, 4, 60)
     labels = pd.Series((rng.random(60) < probabilities).astype(float))
-    once = reliability(labels, probabilities, n_bins=1, resampling=Resampling(50, weights=weights))
-    repeated = reliability(
+    once = curves.reliability(
+        labels, probabilities, n_bins=1, resampling=Resampling(50, weights=weights)
+    )
+    repeated = curves.reliability(
         labels.repeat(weights).reset_index(drop=True), probabilities.repeat(weights), n_bins=1,
         resampling=Resampling(50, clusters=np.arange(60).repeat(weights)),
     )  # fmt: skip
@@ -126,6 +115,6 @@ def test_a_weighted_row_counts_as_several():
 
 def test_labels_that_are_missing_or_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="do not fit"):
-        reliability(pd.Series([0.0, 1.0]), np.array([0.5]))
+        curves.reliability(pd.Series([0.0, 1.0]), np.array([0.5]))
     with pytest.raises(ValueError, match="must be 0 or 1"):
-        reliability(pd.Series([0.0, np.nan]), np.array([0.5, 0.6]))
+        curves.reliability(pd.Series([0.0, np.nan]), np.array([0.5, 0.6]))

@@ -24,7 +24,6 @@ def tables():
 
 
 def test_values_are_those_of_the_rows(tables):
-    """Each cell equals scikit-learn on the level's rows."""
     truth, predictions, groups, patients = tables
     found = agree_by_subgroup(
         truth, predictions, groups, metrics=METRICS, resampling=Resampling(50, clusters=patients)
@@ -50,7 +49,6 @@ def test_all_rows_are_one_of_the_groups(tables):
 
 
 def test_levels_share_their_resamples(tables):
-    """A replicate of the difference is the difference of the replicates."""
     truth, predictions, groups, patients = tables
     found = agree_by_subgroup(
         truth,
@@ -104,7 +102,6 @@ def test_rare_levels_are_flagged(tables):
 
 
 def test_groups_must_be_aligned(tables):
-    """Groups of other rows are refused instead of matched by position."""
     truth, predictions, groups, _ = tables
     with pytest.raises(ValueError, match="groups and truth differ in index"):
         agree_by_subgroup(truth, predictions, groups.iloc[::-1])

@@ -70,7 +70,6 @@ def test_a_derivation_that_is_not_monotone_is_refused():
 
 
 def test_a_missing_figure_is_refused():
-    """A cell that was not printed cannot enter a recomputation."""
     with pytest.raises(ValueError, match="missing"):
         Printed([0.5, np.nan], 0.005)
 
@@ -89,7 +88,6 @@ def test_counts_are_exact():
 
 
 def test_printed_figures_keep_their_decimals():
-    """A figure is shown as it was printed, trailing zeros included."""
     assert str(Printed(0.9, 0.005)) == "0.90"
     assert str(Printed(23, 0.5)) == "23" and str(Printed(500, 0.0)) == "500"
     assert f"{Derived(0.88, 0.805, 0.955):.3f}" == "0.880 (0.805 to 0.955)"
@@ -140,7 +138,6 @@ def test_differences_tell_the_caption_from_the_table():
 
 
 def test_a_wrong_f1_is_found():
-    """Micro F1 of Table 2 follows from precision and recall; a changed digit is seen."""
     table = published_table("chexreason", "sft_medgemma")
     assert tally(check_f1(table)) == {"cells": 4, "matching": 4}
     table.values.loc["Only Label", "micro_f1"] = 0.464

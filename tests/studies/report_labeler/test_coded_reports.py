@@ -10,15 +10,7 @@ from cxrstudy.data.openi import load_reports
 from cxrstudy.data.registry import DataNotAvailableError
 from cxrstudy.data.tables import LabelTableError
 from cxrstudy.labeler.files import ReportFileError
-from cxrstudy.studies.report_labeler.coded_reports import (
-    FINDINGS,
-    IMPRESSION,
-    PARTS,
-    READINGS,
-    WHOLE_REPORT,
-    WITH_INDICATION,
-    load_coded_reports,
-)
+from cxrstudy.studies.report_labeler import coded_reports
 
 REPORTS = {
     "r1": "INDICATION: Cough. FINDINGS: Small effusion. IMPRESSION: Effusion.",
@@ -45,12 +37,12 @@ def openi_parts():
         load_reports()
     except DataNotAvailableError as error:
         pytest.skip(str(error))
-    return {part: load_coded_reports(part=part) for part in PARTS}
+    return {part: coded_reports.load_coded_reports(part=part) for part in coded_reports.PARTS}
 
 
 def test_own_reports_are_matched_by_id(own):
     """The reports' order, the codes beside them, and every report accounted for."""
-    coded = load_coded_reports(*own)
+    coded = coded_reports.load_coded_reports(*own)
     assert coded.sections.index.tolist() == ["r1", "r2", "r4"]
     assert coded.sections.loc["r1"].tolist() == ["Cough.", "Small effusion.", "Effusion."]
     assert coded.main_codes["Pleural Effusion"].tolist() == [1, 0, 0]
@@ -61,13 +53,12 @@ def test_own_reports_are_matched_by_id(own):
 
 def test_equal_texts_are_one_cluster(own):
     """Case and white space do not make another text."""
-    first, second, third = load_coded_reports(*own).clusters
+    first, second, third = coded_reports.load_coded_reports(*own).clusters
     assert second == third != first
 
 
 def test_sections_and_codes_are_counted(own):
-    """Reports, distinct texts, repeated ones; positives of each mapping and their share."""
-    coded = load_coded_reports(*own)
+    coded = coded_reports.load_coded_reports(*own)
     counts = coded.section_counts()
     assert counts.loc["impression"].tolist() == [3, 2, 2]
     assert counts.loc["indication"].tolist() == [1, 1, 0]
@@ -78,42 +69,41 @@ def test_sections_and_codes_are_counted(own):
 def test_one_file_alone_is_refused(given):
     """Own reports need own codes, before anything is read."""
     with pytest.raises(LabelTableError, match="give both"):
-        load_coded_reports(*given)
+        coded_reports.load_coded_reports(*given)
 
 
 def test_files_without_a_shared_id_are_refused(own, tmp_path):
     """The message shows an id of each."""
     (tmp_path / "other.csv").write_text("id,Edema\nq1,1\n")
     with pytest.raises(LabelTableError, match="share no id.*'q1'.*'r1'"):
-        load_coded_reports(own[0], str(tmp_path / "other.csv"))
+        coded_reports.load_coded_reports(own[0], str(tmp_path / "other.csv"))
 
 
 def test_codes_are_1_or_0(own, tmp_path):
     """A person's label has no uncertain code here, and a missing file is named."""
     (tmp_path / "doubt.csv").write_text("id,Edema\nr1,-1\n")
     with pytest.raises(LabelTableError, match="'-1' is no label code"):
-        load_coded_reports(own[0], str(tmp_path / "doubt.csv"))
+        coded_reports.load_coded_reports(own[0], str(tmp_path / "doubt.csv"))
     with pytest.raises(ReportFileError, match=r"nowhere\.csv: no such file"):
-        load_coded_reports(str(tmp_path / "nowhere.csv"), own[1])
+        coded_reports.load_coded_reports(str(tmp_path / "nowhere.csv"), own[1])
 
 
 def test_an_unknown_part_is_refused():
-    """The message lists the parts."""
     with pytest.raises(ValueError, match="unknown part 'test'.*held out, development, all"):
-        load_coded_reports(part="test")
+        coded_reports.load_coded_reports(part="test")
 
 
 def test_too_few_positives_name_the_parameter(own):
     """No finding to average: the message says what to lower and how far."""
     with pytest.raises(LabelTableError, match="no finding has 15 .* minimum_positives"):
-        load_coded_reports(*own).averaged_observations(15)
+        coded_reports.load_coded_reports(*own).averaged_observations(15)
     with pytest.raises(LabelTableError, match="no finding has 10 "):
-        load_coded_reports(*own).averaged_observations(1)
+        coded_reports.load_coded_reports(*own).averaged_observations(1)
 
 
 def test_the_halves_make_the_whole_and_share_no_text(openi_parts):
     """3,955 reports, 95 not indexed, 28 without text; no text on both sides."""
-    held_out, development, everything = (openi_parts[part] for part in PARTS)
+    held_out, development, everything = (openi_parts[part] for part in coded_reports.PARTS)
     assert list(everything.steps.values()) == [3955, 3955, 95, 28, 3832]
     both = held_out.sections.index.union(development.sections.index)
     assert set(both) == set(everything.sections.index)
@@ -133,23 +123,24 @@ def test_openi_has_both_mappings_and_its_terms(openi_parts):
 
 def test_sections_never_run_into_each_other(few_reports):
     """A full stop and a blank line stand between them; empty ones leave nothing behind."""
-    texts = few_reports.texts(WITH_INDICATION)
+    texts = few_reports.texts(coded_reports.WITH_INDICATION)
     assert texts["a"].startswith("Rule out pneumonia.\n\nSmall left")
     assert texts["a"].endswith("before.\n\nSmall effusion.")
-    assert few_reports.texts(IMPRESSION).tolist()[3] == ""
+    assert few_reports.texts(coded_reports.IMPRESSION).tolist()[3] == ""
 
 
 def test_each_reading_sees_its_sections_only(few_reports):
     """The Impression lacks the second effusion; the indication adds a feared finding."""
     labels = few_reports.label_readings()
-    assert set(labels) == set(READINGS)
+    assert set(labels) == set(coded_reports.READINGS)
     effusion = {reading: table["Pleural Effusion"] for reading, table in labels.items()}
-    assert effusion[WHOLE_REPORT].tolist()[:3] == [1, 1, 0]
-    assert effusion[IMPRESSION]["a"] == 1 and math.isnan(effusion[IMPRESSION]["b"])
-    assert labels[IMPRESSION].loc["c", "Atelectasis"] == -1
-    assert math.isnan(labels[FINDINGS].loc["c", "Atelectasis"])
-    assert math.isnan(labels[WHOLE_REPORT].loc["a", "Pneumonia"])
-    assert not math.isnan(labels[WITH_INDICATION].loc["a", "Pneumonia"])
+    assert effusion[coded_reports.WHOLE_REPORT].tolist()[:3] == [1, 1, 0]
+    assert effusion[coded_reports.IMPRESSION]["a"] == 1
+    assert math.isnan(effusion[coded_reports.IMPRESSION]["b"])
+    assert labels[coded_reports.IMPRESSION].loc["c", "Atelectasis"] == -1
+    assert math.isnan(labels[coded_reports.FINDINGS].loc["c", "Atelectasis"])
+    assert math.isnan(labels[coded_reports.WHOLE_REPORT].loc["a", "Pneumonia"])
+    assert not math.isnan(labels[coded_reports.WITH_INDICATION].loc["a", "Pneumonia"])
 
 
 def test_labels_have_the_codes_rows_and_columns(few_reports):

@@ -93,7 +93,6 @@ def test_at_an_edge_the_other_side_gets_the_words():
 
 
 def test_long_evidence_is_cut():
-    """The quote keeps its length whatever the evidence."""
     quote = _at(5, 25)
     assert quote.evidence.split() == [f"w{n}" for n in range(5, 17)]
     assert (quote.before, quote.after) == ("…", "…")

@@ -6,13 +6,7 @@ import pytest
 from sklearn.metrics import f1_score, recall_score
 
 from cxrstudy.agreement import Resampling, agree
-from cxrstudy.studies.report_labeler.label_scores import (
-    contrast,
-    pool_observations,
-    resampling_of_cells,
-    score_readings,
-    scores_table,
-)
+from cxrstudy.studies.report_labeler import label_scores
 
 N = 200
 NAMES = ["No Finding", "Edema", "Fracture", "Pneumonia"]
@@ -31,7 +25,7 @@ def tables():
 
 @pytest.fixture(scope="module")
 def scores(tables):
-    return score_readings(
+    return label_scores.score_readings(
         *tables, NAMES[:3], Resampling(50, clusters=np.arange(N) // 2), [("whole", "part")]
     )  # fmt: skip
 
@@ -46,7 +40,7 @@ def test_scores_are_scikit_learns(tables, scores, policy, value):
     """One observation, both macro averages and the micro average."""
     codes, labels = tables
     guess = labels["whole"].fillna(0).replace(-1, value)
-    table = scores_table(scores)
+    table = label_scores.scores_table(scores)
     each = {name: f1_score(codes[name], guess[name]) for name in NAMES}
     pooled = f1_score(codes[NAMES[1:]], guess[NAMES[1:]], average="micro")
     expected = {
@@ -62,7 +56,7 @@ def test_scores_are_scikit_learns(tables, scores, policy, value):
 
 def test_every_reading_policy_and_average_is_in_the_table_once(scores):
     """2 readings and a difference, 2 policies, 4 observations and 3 averages, 3 metrics."""
-    table = scores_table(scores)
+    table = label_scores.scores_table(scores)
     assert not table.duplicated(["reading", "policy", "observation", "metric"]).any()
     assert len(table) == 3 * 2 * 7 * 3
     assert set(table["reading"]) == {"whole", "part", "whole - part"}
@@ -73,7 +67,7 @@ def test_every_reading_policy_and_average_is_in_the_table_once(scores):
 
 def test_rare_observations_are_flagged_and_leave_the_macro_average(scores):
     """Four coded positives are too few for a score."""
-    table = scores_table(scores)
+    table = label_scores.scores_table(scores)
     flagged = set(table.loc[table["too_few"].astype(bool), "observation"])
     assert flagged == {"Pneumonia"}
 
@@ -88,7 +82,7 @@ def test_the_macro_difference_is_over_findings(tables, scores):
         ])
         for name, table in labels.items()
     }  # fmt: skip
-    name = contrast("whole", "part", "ones")
+    name = label_scores.contrast("whole", "part", "ones")
     found = scores.estimate(name, "Macro, 2 findings", "recall")
     assert found.value == pytest.approx(recall["whole"] - recall["part"], abs=1e-12)
     assert found.value > 0 and found.replicates.size == 50
@@ -98,7 +92,7 @@ def test_the_macro_difference_is_over_findings(tables, scores):
 def test_cells_of_a_row_are_neighbours_and_missing_ones_stay():
     """Row by row, so that repeating each row's cluster label fits."""
     table = pd.DataFrame({"a": [1, np.nan], "b": [0, 1]}, index=["x", "y"], dtype=float)
-    pooled = pool_observations(table, "all")
+    pooled = label_scores.pool_observations(table, "all")
     assert pooled.index.tolist() == [("x", "a"), ("x", "b"), ("y", "a"), ("y", "b")]
     np.testing.assert_array_equal(pooled["all"], [1, 0, np.nan, 1])
 
@@ -108,10 +102,11 @@ def test_its_score_is_the_micro_average():
     random = np.random.default_rng(3)
     truth = pd.DataFrame(random.integers(0, 2, (60, 4)), columns=list("abcd")).astype(float)
     guess = truth.where(random.random(truth.shape) < 0.8, 1 - truth)
-    estimate = agree(
-        pool_observations(truth, "all"), {"m": pool_observations(guess, "all")},
-        metrics=("f1",), resampling=resampling_of_cells(Resampling(20), 60, 4),
-    ).estimate("m", "all", "f1")  # fmt: skip
+    cells, guessed = (label_scores.pool_observations(table, "all") for table in (truth, guess))
+    resampling = label_scores.resampling_of_cells(Resampling(20), 60, 4)
+    estimate = agree(cells, {"m": guessed}, metrics=("f1",), resampling=resampling).estimate(
+        "m", "all", "f1"
+    )
     expected = f1_score(truth.to_numpy(), guess.to_numpy(), average="micro")
     assert estimate.value == pytest.approx(expected, abs=1e-12)
     assert estimate.jackknife.size == 60

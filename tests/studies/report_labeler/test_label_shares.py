@@ -6,20 +6,12 @@ import pytest
 from scipy.stats import beta
 
 from cxrstudy.agreement import Resampling
-from cxrstudy.studies.report_labeler.label_shares import (
-    HUMAN_CODES,
-    OUTCOMES,
-    conditional_shares,
-    impression_outcomes,
-    outcome_shares,
-    policy_ranges,
-    prevalence_by_reading,
-)
+from cxrstudy.studies.report_labeler import label_shares
 
 
 def _share(event, condition, clusters=None):
     tables = (pd.DataFrame({"a": np.asarray(part)}) for part in (event, condition))
-    return conditional_shares(*tables, Resampling(300, clusters=clusters)).iloc[0]
+    return label_shares.conditional_shares(*tables, Resampling(300, clusters=clusters)).iloc[0]
 
 
 def test_the_share_is_counted_among_rows_with_the_condition():
@@ -67,8 +59,10 @@ def test_outcomes_are_counted_among_asserted_findings():
     impression = [1.0] * 10 + [np.nan] * 5 + [-1.0] * 4 + [0.0] + [1.0] * 3
     said = pd.DataFrame({"Edema": impression, "Fracture": np.nan})
     asserted = pd.DataFrame({"Edema": [True] * 20 + [False] * 3, "Fracture": False})
-    table = outcome_shares(said, asserted, Resampling(200))
-    wide = table.pivot(index="observation", columns="outcome", values="estimate")[list(OUTCOMES)]
+    table = label_shares.outcome_shares(said, asserted, Resampling(200))
+    wide = table.pivot(index="observation", columns="outcome", values="estimate")[
+        list(label_shares.OUTCOMES)
+    ]
     assert wide.loc["Edema"].tolist() == [0.5, 0.25, 0.2, 0.05]
     assert wide.loc["All findings"].tolist() == [0.5, 0.25, 0.2, 0.05]
     assert wide.loc["Fracture"].isna().all()
@@ -80,7 +74,9 @@ def test_reports_without_an_impression_have_no_outcome(few_reports):
     """Three of four have both sections and two effusions; the nodule is in the fourth."""
     assert few_reports.with_both_sections.tolist() == [True, True, True, False]
     labels, resampling = few_reports.label_readings(), Resampling(50)
-    table = impression_outcomes(few_reports, labels, resampling.of(clusters=few_reports.clusters))
+    table = label_shares.impression_outcomes(
+        few_reports, labels, resampling.of(clusters=few_reports.clusters)
+    )
     counts = table[table["outcome"] == "omits"].set_index("observation")["n"]
     assert counts["Pleural Effusion"] == 2 and counts["Lung Lesion"] == 0
     assert counts["All findings"] == counts["All findings, asserted in Findings"] == 2
@@ -92,7 +88,7 @@ def prevalence():
     labels = pd.DataFrame({"Edema": [1.0] * 4 + [-1.0] * 6 + [np.nan] * 5 + [0.0] * 5})
     codes = pd.DataFrame({"Edema": [1.0] * 8 + [0.0] * 8 + [np.nan] * 4})
     readings = dict.fromkeys(["whole_report", "impression"], labels)
-    return prevalence_by_reading(codes, readings, Resampling(100))
+    return label_shares.prevalence_by_reading(codes, readings, Resampling(100))
 
 
 def test_each_share_is_that_of_its_policy(prevalence):
@@ -101,8 +97,8 @@ def test_each_share_is_that_of_its_policy(prevalence):
     assert (
         found.items()
         >= {
-            (HUMAN_CODES, "ones"): (0.5, 16),
-            (HUMAN_CODES, "zeros"): (0.5, 16),
+            (label_shares.HUMAN_CODES, "ones"): (0.5, 16),
+            (label_shares.HUMAN_CODES, "zeros"): (0.5, 16),
             ("whole_report", "ones"): (0.5, 20),
             ("whole_report", "zeros"): (0.2, 20),
         }.items()
@@ -112,6 +108,6 @@ def test_each_share_is_that_of_its_policy(prevalence):
 
 
 def test_ranges_run_from_zeros_to_ones_beside_the_codes(prevalence):
-    ranges = policy_ranges(prevalence, ["Edema"]).set_index("reading")
+    ranges = label_shares.policy_ranges(prevalence, ["Edema"]).set_index("reading")
     assert ranges.loc["whole_report", ["zeros", "ones", "human_codes"]].tolist() == [0.2, 0.5, 0.5]
     assert ranges.loc["with_indication", ["zeros", "ones"]].isna().all()

@@ -34,7 +34,6 @@ def test_only_reports_without_the_word_itself_count():
 
 
 def test_words_are_counted_once_for_each_report():
-    """Both longer words of one report are named."""
     assert _rows().loc["plate", "longer_words"] == "endplate 1, platelike 1"
 
 

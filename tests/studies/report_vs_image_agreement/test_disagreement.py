@@ -9,16 +9,7 @@ from sklearn.metrics import f1_score
 
 from cxrstudy.agreement import Resampling
 from cxrstudy.observations import close_upward
-from cxrstudy.studies.report_vs_image_agreement.disagreement import (
-    POLICIES,
-    always_positive_f1,
-    closing_contrast,
-    closing_gains,
-    disagreement_counts,
-    hierarchy_effect,
-    published_reasons,
-    scored_parents,
-)
+from cxrstudy.studies.report_vs_image_agreement import disagreement
 
 CONDITIONS = ["Atelectasis", "Cardiomegaly", "Edema", "Pleural Effusion", "Support Devices",
               "Enlarged Cardiomediastinum", "Lung Opacity", "No Finding"]  # fmt: skip
@@ -28,7 +19,7 @@ def test_an_unknown_truth_is_no_disagreement():
     """A study whose truth is blank is counted nowhere."""
     truth = pd.DataFrame({"Edema": [np.nan, np.nan]})
     labels = pd.DataFrame({"Edema": [1, -1]})
-    assert not disagreement_counts(truth, labels).to_numpy().any()
+    assert not disagreement.disagreement_counts(truth, labels).to_numpy().any()
 
 
 @given(st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([1.0, 0.0, -1.0, np.nan])),
@@ -38,42 +29,39 @@ def test_disagreements_and_agreements_are_all_studies(pairs):
     image, report = zip(*pairs, strict=True)
     truth, labels = (pd.DataFrame({"Edema": column}) for column in (image, report))
     agreeing = sum((y == 1 and r == 1) or (y == 0 and (r == 0 or np.isnan(r))) for y, r in pairs)
-    assert disagreement_counts(truth, labels).to_numpy().sum() + agreeing == len(pairs)
+    assert disagreement.disagreement_counts(truth, labels).to_numpy().sum() + agreeing == len(pairs)
 
 
 def test_floor_of_enlarged_cardiomediastinum(chexpert):
     """Always answering positive scores 0.672, as much as the paper's learned mapping."""
-    floor = always_positive_f1(chexpert.truth)
+    floor = disagreement.always_positive_f1(chexpert.truth)
     assert floor["Enlarged Cardiomediastinum"] == pytest.approx(0.672, abs=5e-4)
 
 
 def test_floor_equals_scikit_learns_f1_of_all_positive(chexpert):
-    """The closed form is the F1 of a constant."""
-    floor = always_positive_f1(chexpert.truth)
+    floor = disagreement.always_positive_f1(chexpert.truth)
     for name, column in chexpert.truth.items():
         assert floor[name] == pytest.approx(f1_score(column, np.ones(500)))
 
 
 def test_scored_parents_are_those_with_children():
-    """Of three columns only the two parents of the hierarchy are listed, in column order."""
     truth = pd.DataFrame(columns=["Lung Opacity", "Edema", "Enlarged Cardiomediastinum"])
-    assert scored_parents(truth) == ["Lung Opacity", "Enlarged Cardiomediastinum"]
+    assert disagreement.scored_parents(truth) == ["Lung Opacity", "Enlarged Cardiomediastinum"]
 
 
 def test_effect_equals_scikit_learns_f1(chexpert):
-    """With unmentioned as negative, each parent's gain is the difference of two plain F1s."""
     truth = chexpert.truth[CONDITIONS]
-    effect = hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
+    effect = disagreement.hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
     closed = close_upward(chexpert.labeler)
     gains = []
-    for parent in scored_parents(truth):
+    for parent in disagreement.scored_parents(truth):
         f1 = [f1_score(truth[parent], table[parent] == 1) for table in (chexpert.labeler, closed)]
-        found = effect.estimate(closing_contrast("zeros"), parent, "f1")
+        found = effect.estimate(disagreement.closing_contrast("zeros"), parent, "f1")
         assert found.value == pytest.approx(f1[1] - f1[0])
         gains.append(f1[1] - f1[0])
-    average = effect.estimate(closing_contrast("zeros"), "Average", "f1")
+    average = effect.estimate(disagreement.closing_contrast("zeros"), "Average", "f1")
     assert average.value == pytest.approx(np.mean(gains))
-    table = closing_gains(effect, truth).query("policy == 'zeros' and metric == 'f1'")
+    table = disagreement.closing_gains(effect, truth).query("policy == 'zeros' and metric == 'f1'")
     assert table["estimate"].tolist() == pytest.approx([*gains, np.mean(gains)])
 
 
@@ -82,25 +70,24 @@ def test_children_that_are_not_scored_count_for_their_parent():
     n = 40
     truth = pd.DataFrame({"Lung Opacity": [1.0, 0.0] * (n // 2)})
     labels = pd.DataFrame({"Lung Lesion": truth["Lung Opacity"], "Lung Opacity": np.nan})
-    effect = hierarchy_effect(truth, labels, resampling=Resampling(20))
+    effect = disagreement.hierarchy_effect(truth, labels, resampling=Resampling(20))
     assert effect.estimate("zeros, closed", "Lung Opacity", "f1").value == 1.0
     assert effect.estimate("zeros", "Lung Opacity", "f1").value == 0.0
 
 
 def test_observations_without_children_do_not_change(chexpert):
-    """Closing moves no score of an observation that is nobody's parent."""
     truth = chexpert.truth[["Edema", "Pleural Effusion", "Lung Opacity"]]
-    effect = hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
-    for policy in POLICIES:
+    effect = disagreement.hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
+    for policy in disagreement.POLICIES:
         for name in ("Edema", "Pleural Effusion"):
-            difference = effect.estimate(closing_contrast(policy), name, "f1")
+            difference = effect.estimate(disagreement.closing_contrast(policy), name, "f1")
             assert difference.value == 0.0 and not difference.replicates.any()
 
 
 def test_without_a_scored_parent_all_observations_are_averaged(chexpert):
     """Scored children alone still give an average instead of an error."""
     truth = chexpert.truth[["Edema", "Pleural Effusion"]]
-    effect = hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
+    effect = disagreement.hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
     parts = [effect.estimate("zeros", name, "f1").value for name in truth]
     assert effect.estimate("zeros", "Average", "f1").value == pytest.approx(np.mean(parts))
 
@@ -122,7 +109,7 @@ def tables():
 def test_a_hierarchy_that_explains_everything_gains_the_whole_shortfall(tables):
     """F1 is 0 for the parent and 1 for the child; closing mends all of it."""
     truth, labels, _ = tables
-    rows = published_reasons(truth, labels, {}, Resampling(20)).set_index("reason")
+    rows = disagreement.published_reasons(truth, labels, {}, Resampling(20)).set_index("reason")
     assert rows.loc["all together", "estimate"] == pytest.approx(0.5)
     assert rows.loc["label hierarchy", "estimate"] == pytest.approx(0.5)
 
@@ -130,7 +117,9 @@ def test_a_hierarchy_that_explains_everything_gains_the_whole_shortfall(tables):
 def test_noise_is_the_shortfall_of_one_reader(tables):
     """The yardstick is one minus the readers' mean F1 against the others' majority."""
     truth, labels, readers = tables
-    rows = published_reasons(truth, labels, readers, resampling=Resampling(50)).set_index("reason")
+    rows = disagreement.published_reasons(
+        truth, labels, readers, resampling=Resampling(50)
+    ).set_index("reason")
     scores = []
     for name, table in readers.items():
         peers = sum(other for peer, other in readers.items() if peer != name) >= 2
@@ -141,9 +130,8 @@ def test_noise_is_the_shortfall_of_one_reader(tables):
 
 
 def test_what_cannot_be_measured_names_the_data_it_needs(tables):
-    """Without readers three reasons have no number, and each says what it would take."""
     truth, labels, _ = tables
-    rows = published_reasons(truth, labels, {}, Resampling(20))
+    rows = disagreement.published_reasons(truth, labels, {}, Resampling(20))
     missing = rows[rows["estimate"].isna()]
     assert missing["reason"].tolist() == [
         "access to clinical history", "impression only", "noise of the labeling task",
@@ -154,8 +142,8 @@ def test_what_cannot_be_measured_names_the_data_it_needs(tables):
 def test_a_table_without_parents_says_nothing_about_the_hierarchy(tables):
     """Where no parent is scored, closing cannot matter, and a gain of zero would mislead."""
     truth, labels, _ = tables
-    rows = published_reasons(truth[["Edema"]], labels, {}, resampling=Resampling(20)).set_index(
-        "reason"
-    )
+    rows = disagreement.published_reasons(
+        truth[["Edema"]], labels, {}, resampling=Resampling(20)
+    ).set_index("reason")
     assert np.isnan(rows.loc["label hierarchy", "estimate"])
     assert "parent" in rows.loc["label hierarchy", "needs"]

@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from cxrstudy.agreement import Resampling, resample_weights
+from cxrstudy.agreement import Resampling
 from cxrstudy.studies.report_vs_image_agreement import mapping, one_hot_logistic
 from cxrstudy.studies.report_vs_image_agreement.mapping import (
     DIFFERENCE,
@@ -90,7 +90,6 @@ def test_averages_are_plain_and_weighted_by_positives(comparison, truth):
 
 
 def test_zero_one_takes_the_better_policy(comparison, truth, chexpert):
-    """For each condition Zero-One's F1 is the larger of two policies', by scikit-learn."""
     for name in CONDITIONS:
         codes = chexpert.labeler[name]
         f1 = [f1_score(truth[name], codes.isin(positive)) for positive in ([1], [1, -1])]
@@ -98,7 +97,6 @@ def test_zero_one_takes_the_better_policy(comparison, truth, chexpert):
 
 
 def test_leave_one_out_predictions_equal_scikit_learns(truth, chexpert):
-    """Refitting scikit-learn without a study gives that study's predicted class."""
     one_hot = one_hot_codes(chexpert.labeler).to_numpy()
     active, codes = one_hot_logistic.active_columns(one_hot), one_hot.astype(float)
     others = ~np.eye(len(codes), dtype=bool)
@@ -115,7 +113,6 @@ def test_leave_one_out_predictions_equal_scikit_learns(truth, chexpert):
 
 @pytest.mark.parametrize("penalty", [1.0, 0.1])
 def test_newton_fit_equals_scikit_learn(truth, chexpert, penalty):
-    """Coefficients on the real one-hot codes agree to 1e-8."""
     codes = one_hot_codes(chexpert.labeler).to_numpy()
     active = one_hot_logistic.active_columns(codes)
     for name in CONDITIONS:
@@ -127,10 +124,9 @@ def test_newton_fit_equals_scikit_learn(truth, chexpert, penalty):
 
 
 def test_integer_weights_equal_repeated_rows(truth, chexpert):
-    """A resample by weights gives scikit-learn's fit on the repeated rows."""
     codes = one_hot_codes(chexpert.labeler).to_numpy()
     active = one_hot_logistic.active_columns(codes)
-    for weight in resample_weights(500, 3, seed=11):
+    for weight in Resampling(3, 11).drawn(500):
         for name in ("Edema", "Lung Opacity"):
             y = truth[name].to_numpy(np.int8)
             beta, _, _ = one_hot_logistic.fit(active, y, weight.astype(float), 1.0, np.zeros(43))
@@ -158,7 +154,7 @@ def test_one_newton_step_leaves_a_study_out_as_refitting_does(truth, chexpert):
     """On real resamples the approximate classes equal exact grouped refits in 99.9 % and more."""
     active = one_hot_logistic.active_columns(one_hot_codes(chexpert.labeler).to_numpy())
     same = drawn = 0
-    for weight in resample_weights(500, 12, seed=5).astype(float):
+    for weight in Resampling(12, 5).drawn(500).astype(float):
         for name in CONDITIONS:
             y = truth[name].to_numpy(np.int8)
             fitted = one_hot_logistic.fit(active, y, weight, 1.0, np.zeros(43))
@@ -174,7 +170,6 @@ def test_one_newton_step_leaves_a_study_out_as_refitting_does(truth, chexpert):
 
 
 def test_exact_leave_one_out_equals_refits_without_the_row():
-    """On unweighted rows the exact procedure equals scikit-learn refitted without each row."""
     truth, labels = _small(60)
     codes = one_hot_codes(labels).to_numpy()
     y = truth["Edema"].to_numpy(np.int8)
@@ -223,7 +218,6 @@ def test_replicates_are_centred_at_the_point_value(comparison):
 
 
 def test_differences_are_paired(comparison):
-    """A difference's replicates are the replicates' differences, cell by cell."""
     for name in [*CONDITIONS, "Average", "Weighted Average"]:
         zero_one, logreg, difference = (
             comparison.scores[method, name, "f1"] for method in (*METHODS, DIFFERENCE)
@@ -234,7 +228,6 @@ def test_differences_are_paired(comparison):
 
 
 def test_equal_calls_give_equal_replicates_and_seeds_matter():
-    """The seed decides every replicate, whatever the number of threads."""
     truth, labels = _small()
     key = (DIFFERENCE, "Average", "f1")
     first, again, other = (
@@ -254,7 +247,7 @@ def test_one_replicate_by_hand():
     ]
     y = truth["Edema"].to_numpy()
     f1 = []
-    for weight in resample_weights(50, 2, 9):
+    for weight in Resampling(2, 9).drawn(50):
         predicted = np.zeros(50)
         for i in np.flatnonzero(weight):
             rows = np.repeat(np.arange(50), np.where(np.arange(50) == i, 0, weight))
@@ -277,7 +270,6 @@ def test_intervals_list_every_score(comparison):
 
 
 def test_tables_of_other_studies_are_refused():
-    """Truth and labels in another order, or of other studies, are refused."""
     truth, labels = _small()
     with pytest.raises(ValueError, match="same studies in the same order"):
         compare_mappings(truth, labels.iloc[::-1], resampling=Resampling(2))
@@ -285,7 +277,6 @@ def test_tables_of_other_studies_are_refused():
 
 @pytest.mark.parametrize("values", [0, 1, np.nan])
 def test_truth_of_one_class_is_refused(values):
-    """A truth without positives, without negatives or with blanks is named and refused."""
     truth, labels = _small()
     truth = truth.astype(float)
     truth.loc[truth.index[1:] if np.isnan(values) else truth.index, "Edema"] = values

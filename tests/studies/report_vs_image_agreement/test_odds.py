@@ -6,16 +6,10 @@ import pytest
 from scipy.optimize import minimize
 from statsmodels.stats.multitest import multipletests
 
-from cxrstudy.agreement import Resampling, percentile_interval, resample_weights
+from cxrstudy.agreement import Resampling, percentile_interval
 from cxrstudy.published import published_table
-from cxrstudy.studies.report_vs_image_agreement import firth
+from cxrstudy.studies.report_vs_image_agreement import firth, odds
 from cxrstudy.studies.report_vs_image_agreement.mapping import one_hot_codes
-from cxrstudy.studies.report_vs_image_agreement.odds import (
-    compare_odds_ratios,
-    firth_odds_ratios,
-    l1_odds_ratios,
-    on_published_side,
-)
 from cxrstudy.studies.report_vs_image_agreement.one_hot_logistic import active_columns
 
 
@@ -47,7 +41,6 @@ def test_a_two_by_two_table_gives_the_haldane_odds_ratio(cells):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_fit_maximises_the_penalised_likelihood(seed):
-    """The coefficients are those that a general optimiser finds for Firth's objective."""
     rng = np.random.default_rng(seed)
     codes = rng.random((60, 5)) < rng.uniform(0.1, 0.5, 5)
     y = (rng.random(60) < 0.15 + 0.7 * codes[:, 0]).astype(int)
@@ -63,16 +56,14 @@ def test_fit_maximises_the_penalised_likelihood(seed):
 
 
 def test_weights_are_repeated_rows():
-    """A row drawn twice counts as two rows, and a row not drawn not at all."""
     rng = np.random.default_rng(3)
     codes, y = rng.random((50, 3)) < 0.4, rng.integers(0, 2, 50)
-    weight = resample_weights(50, 1, 9)[0]
+    weight = Resampling(1, 9).drawn(50)[0]
     rows = np.repeat(np.arange(50), weight)
     np.testing.assert_allclose(_fit(codes, y, weight)[0], _fit(codes[rows], y[rows])[0], atol=1e-7)
 
 
 def test_coefficients_that_the_rows_do_not_determine_are_undefined():
-    """A code that no drawn study carries leaves no number behind."""
     codes = np.array([[True, False], [False, False], [True, False], [False, False]])
     assert np.isnan(_fit(codes, np.array([1, 0, 0, 1]))[0]).all()
 
@@ -97,14 +88,13 @@ def tables():
 
 
 def test_replicates_are_centred_refits_on_the_shared_resamples(tables):
-    """A replicate is the fit on its resample, moved so that the mean is the estimate."""
     truth, labels = tables
-    ratios = firth_odds_ratios(truth, labels, resampling=Resampling(40, 5))
+    ratios = odds.firth_odds_ratios(truth, labels, resampling=Resampling(40, 5))
     found = ratios.log_odds_ratios["Edema positive", "Lung Opacity"]
     codes = one_hot_codes(labels)[ratios.occurrences.index]
     y = truth["Lung Opacity"].to_numpy()
     j = list(codes).index("Edema positive")
-    drawn = [_fit(codes.to_numpy(), y, w)[0][j] for w in resample_weights(200, 40, 5)]
+    drawn = [_fit(codes.to_numpy(), y, w)[0][j] for w in Resampling(40, 5).drawn(200)]
     assert found.value == pytest.approx(_fit(codes.to_numpy(), y)[0][j], abs=1e-7)
     expected = np.array(drawn) - np.mean(drawn) + found.value
     np.testing.assert_allclose(found.replicates, expected, atol=1e-4)
@@ -112,7 +102,7 @@ def test_replicates_are_centred_refits_on_the_shared_resamples(tables):
 
 def test_false_discovery_control_runs_over_all_ratios(tables):
     """Adjusted p-values are statsmodels' over every row of the table, and the planted one stays."""
-    ratios = firth_odds_ratios(*tables, resampling=Resampling(2000))
+    ratios = odds.firth_odds_ratios(*tables, resampling=Resampling(2000))
     table = ratios.table()
     assert len(table) == 2 * len(ratios.occurrences)
     expected = multipletests(table["p_value"], method="fdr_bh")[1]
@@ -128,10 +118,9 @@ def test_false_discovery_control_runs_over_all_ratios(tables):
 
 
 def test_labels_that_cannot_enter_are_listed_with_the_reason(tables):
-    """Rare, universal and redundant labels are left out by name."""
     truth, labels = tables
     labels = labels.assign(Copy=labels["Edema"], Rare=np.where(np.arange(200) < 9, 1, np.nan))
-    left_out = firth_odds_ratios(truth, labels, resampling=Resampling(2)).left_out.set_index(
+    left_out = odds.firth_odds_ratios(truth, labels, resampling=Resampling(2)).left_out.set_index(
         "report_label"
     )
     assert left_out.loc["Copy positive", "reason"] == "follows from the labels before it"
@@ -142,17 +131,17 @@ def test_labels_that_cannot_enter_are_listed_with_the_reason(tables):
 def test_tables_without_usable_labels_give_empty_tables(tables):
     """Nothing to regress on is a listed lack of data, not an error."""
     truth, labels = tables
-    ratios = firth_odds_ratios(truth, labels.head(200) * np.nan, resampling=Resampling(5))
+    ratios = odds.firth_odds_ratios(truth, labels.head(200) * np.nan, resampling=Resampling(5))
     assert ratios.table().empty and len(ratios.left_out) == 9
     published = published_table("visualchexbert", "odds_ratios").values
-    compared = compare_odds_ratios(published, truth, labels, ratios)
+    compared = odds.compare_odds_ratios(published, truth, labels, ratios)
     assert len(compared) == 8 and (compared["direction"] == "not measured").all()
     assert compared["reason"].str.len().gt(0).all()
 
 
 def test_the_claim_keeps_a_cell_for_every_published_ratio(tables):
     """An unmeasured ratio stays as an undefined estimate; one below 1 is turned."""
-    ratios = firth_odds_ratios(*tables, resampling=Resampling(50))
+    ratios = odds.firth_odds_ratios(*tables, resampling=Resampling(50))
     published = pd.DataFrame(
         [
             ("Edema positive", "Lung Opacity", 3.0),
@@ -161,7 +150,7 @@ def test_the_claim_keeps_a_cell_for_every_published_ratio(tables):
         ],
         columns=["report_label", "image_observation", "odds_ratio"],
     )
-    cells = on_published_side(published, ratios)
+    cells = odds.on_published_side(published, ratios)
     direct = ratios.log_odds_ratios["Fracture positive", "Support Devices"]
     turned = cells["Fracture positive: Support Devices"]
     assert turned.value == -direct.value
@@ -175,7 +164,7 @@ def test_l1_shrinks_towards_no_association(tables):
     truth, labels = tables
     pairs = [("Edema positive", "Lung Opacity"), ("Edema positive", "No Finding")]
     weak, strong = (
-        l1_odds_ratios(truth, labels, pairs, alpha)["l1_odds_ratio"] for alpha in (0.5, 5.0)
+        odds.l1_odds_ratios(truth, labels, pairs, alpha)["l1_odds_ratio"] for alpha in (0.5, 5.0)
     )
     assert len(weak) == 1 and 1 < strong.item() < weak.item()
 
@@ -191,7 +180,7 @@ def test_intervals_cover_the_odds_ratios_that_made_the_data():
     effect = rng.normal(0, 1, codes.shape[1])
     chance = 1 / (1 + np.exp(0.8 - codes.to_numpy() @ effect))
     simulated = pd.DataFrame((rng.random((120, 250)) < chance).astype(int).T)
-    ratios = firth_odds_ratios(simulated, labels, resampling=Resampling(150))
+    ratios = odds.firth_odds_ratios(simulated, labels, resampling=Resampling(150))
     replicates = np.array([e.replicates for e in ratios.log_odds_ratios.values()])
     low, high = percentile_interval(replicates.reshape(120, len(effect), 150))
     assert 0.92 <= ((low <= effect) & (effect <= high)).mean() <= 0.98
@@ -200,8 +189,8 @@ def test_intervals_cover_the_odds_ratios_that_made_the_data():
 def test_chexpert_ratios_point_the_published_way(chexpert):
     """On the CheXpert test set all eight point estimates lie on the published side of 1."""
     evaluated = list(published_table("visualchexbert", "positives").values.index)
-    ratios = firth_odds_ratios(
+    ratios = odds.firth_odds_ratios(
         chexpert.truth[evaluated], chexpert.labeler, resampling=Resampling(2)
     )
     published = published_table("visualchexbert", "odds_ratios").values
-    assert all(e.value > 0 for e in on_published_side(published, ratios).values())
+    assert all(e.value > 0 for e in odds.on_published_side(published, ratios).values())

@@ -94,7 +94,6 @@ def test_a_table_by_hand():
 
 @pytest.mark.parametrize("name", ["Edema", "Pleural Effusion"])
 def test_studies_score_as_the_table_says(name):
-    """Expanded to studies, scikit-learn's scores are the pessimistic ones."""
     positives, counts, _, uncertain = PUBLISHED[name]
     image, report = _rebuilt(name).studies()
     assert (image.size, image.sum()) == (500, positives)

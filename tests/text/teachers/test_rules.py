@@ -8,12 +8,7 @@ from cxrstudy.labeler import label_reports
 from cxrstudy.text.reports import CLASSES, FINDINGS
 from cxrstudy.text.teachers import teacher_at
 from cxrstudy.text.teachers.answers import TeacherLabels
-from cxrstudy.text.teachers.rules import (
-    ABLATIONS,
-    RuleTeacher,
-    SoftRuleTeacher,
-    rule_variants,
-)
+from cxrstudy.text.teachers.rules import ABLATIONS, RuleTeacher, SoftRuleTeacher, rule_variants
 
 TEXTS = [
     "Small left pleural effusion.",

@@ -6,25 +6,19 @@ import pytest
 import torch
 from torch import nn
 
-from cxrstudy.vision.training import TrainingConfig
-from cxrstudy.vision.training.loop import (
-    ImageClassifier,
-    build_classifier,
-    build_optimizer,
-    build_scheduler,
-)
+from cxrstudy.vision.training import TrainingConfig, loop
 
 CONFIG = TrainingConfig(learning_rate=0.1, head_learning_rate=1.0, warmup_fraction=0.2)
 
 
 @pytest.fixture
-def model() -> ImageClassifier:
-    return ImageClassifier(nn.Linear(2, 3), nn.Linear(3, 1))
+def model() -> loop.ImageClassifier:
+    return loop.ImageClassifier(nn.Linear(2, 3), nn.Linear(3, 1))
 
 
 def rates(model, config: TrainingConfig, n_steps: int, finished: int = 0) -> list[list[float]]:
-    optimizer = build_optimizer(model, config)
-    scheduler = build_scheduler(optimizer, config, n_steps, finished)
+    optimizer = loop.build_optimizer(model, config)
+    scheduler = loop.build_scheduler(optimizer, config, n_steps, finished)
     found = []
     for _ in range(finished, n_steps):
         found.append([group["lr"] for group in optimizer.param_groups])
@@ -58,8 +52,8 @@ def test_short_runs_and_extreme_warmups_have_rates(model, warmup, n_steps):
 def test_frozen_weights_are_not_in_the_optimizer(model):
     for tensor in model.backbone.parameters():
         tensor.requires_grad_(False)
-    frozen = build_optimizer(model, CONFIG)
-    headed = build_optimizer(ImageClassifier(None, model.head), CONFIG)
+    frozen = loop.build_optimizer(model, CONFIG)
+    headed = loop.build_optimizer(loop.ImageClassifier(None, model.head), CONFIG)
     for optimizer in (frozen, headed):
         (group,) = optimizer.param_groups
         assert group["lr"] == 1.0 and group["weight_decay"] == CONFIG.weight_decay
@@ -78,20 +72,20 @@ def images() -> torch.Tensor:
 @pytest.mark.parametrize(("head", "n_weights"), [("linear", 5 * 2 + 2), ("mlp", 6 * 256 + 257 * 2)])
 def test_features_need_no_backbone(head, n_weights):
     inputs = torch.randn(3, 5)
-    model = build_classifier(TrainingConfig(head=head), inputs, PREVALENCE)
+    model = loop.build_classifier(TrainingConfig(head=head), inputs, PREVALENCE)
     assert model.backbone is None and model(inputs).shape == (3, 2)
     assert sum(tensor.numel() for tensor in model.parameters()) == n_weights
 
 
 def test_the_last_bias_is_the_prevalence():
     """The logit of a quarter is -log 3; a prevalence of 0 has a finite one."""
-    model = build_classifier(TrainingConfig(), torch.randn(3, 5), PREVALENCE)
+    model = loop.build_classifier(TrainingConfig(), torch.randn(3, 5), PREVALENCE)
     expected = torch.tensor([1 / 3, 1e-3 / (1 - 1e-3)]).log()
     torch.testing.assert_close(model.head.bias, expected)
 
 
 def test_images_go_through_backbone_and_head(images, small):
-    model = build_classifier(TrainingConfig(backbone=small), images, PREVALENCE)
+    model = loop.build_classifier(TrainingConfig(backbone=small), images, PREVALENCE)
     with torch.no_grad():
         torch.testing.assert_close(model(images), model.head(model.backbone(images)))
     assert model(images).shape == (8, 2)
