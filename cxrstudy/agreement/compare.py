@@ -72,7 +72,7 @@ def agree(
         rest on it undefined, or counts as 0.  The number of such replicates is reported either
         way.
     min_events : int, default 10
-        _Cells with fewer positives or negatives are flagged ``too_few``; such an observation
+        Cells with fewer positives or negatives are flagged ``too_few``; such an observation
         leaves the averages of every method.
 
     Returns
