@@ -43,23 +43,55 @@ def source_file(module: str) -> Path:
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
 
 
+def definition(name: str) -> tuple[str, ast.FunctionDef | ast.ClassDef] | None:
+    """Find the module and the statement that define a function or class, in the source alone.
+
+    "cxrstudy.agreement.agree" gives ``("cxrstudy.agreement.compare", <def agree>)``; None for a
+    module, a constant, or what no module of this package defines.
+    """
+    module, _, attribute = name.rpartition(".")
+    if not module.startswith(PACKAGE) or not source_file(module).is_file():
+        return None
+    for node in _parsed(module).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == attribute:
+            return module, node
+        if isinstance(node, ast.ImportFrom) and node.module:
+            # A relative import stands in an ``__init__``: "from .compare import agree".
+            source = f"{module}.{node.module}" if node.level else node.module
+            for alias in node.names:
+                if attribute == (alias.asname or alias.name):
+                    return definition(f"{source}.{alias.name}")
+    for submodule, names in _lazily_loaded(module).items():
+        if attribute in names:
+            return definition(f"{module}.{submodule}.{attribute}")
+    return None
+
+
 @cache
 def _graph() -> grimp.ImportGraph:
     return grimp.build_graph(PACKAGE, include_external_packages=True, cache_dir=None)
 
 
 def _handed_out(package: str) -> list[str]:
-    """List the modules whose names a package loads on first use, which no import shows.
-
-    ``lazy_loader.attach(__name__, submod_attrs={"config": ["TrainingConfig"]})`` in
-    ``cxrstudy.vision.training`` gives ``["cxrstudy.vision.training.config"]``.
-    """
+    """List the modules whose names a package loads on first use, which no import shows."""
     if package.split(".")[0] != PACKAGE or source_file(package).name != "__init__.py":
         return []
-    tree = ast.parse(source_file(package).read_text("utf-8"))
-    return [
-        f"{package}.{module}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.keyword) and node.arg == "submod_attrs"
-        for module in ast.literal_eval(node.value)
-    ]
+    return [f"{package}.{module}" for module in _lazily_loaded(package)]
+
+
+def _lazily_loaded(module: str) -> dict[str, list[str]]:
+    """Read which of its modules holds which of the names that a package loads on first use.
+
+    ``lazy_loader.attach(__name__, submod_attrs={"config": ["TrainingConfig"]})`` gives
+    ``{"config": ["TrainingConfig"]}``.
+    """
+    found: dict[str, list[str]] = {}
+    for node in ast.walk(_parsed(module)):
+        if isinstance(node, ast.keyword) and node.arg == "submod_attrs":
+            found |= ast.literal_eval(node.value)
+    return found
+
+
+@cache
+def _parsed(module: str) -> ast.Module:
+    return ast.parse(source_file(module).read_text("utf-8"))

@@ -1,25 +1,30 @@
 """The reference page: every function and class that a notebook names, from its docstring.
 
-Sphinx reads the docstrings; this lists whose. A name enters the page by being used.
+Sphinx reads the docstrings; this lists whose. A name enters the page by being used. Where it is
+defined is read from the source, since the models' libraries take longer to import than the page
+to build.
 """
 
 import ast
-import importlib
-import inspect
 from collections.abc import Iterable
 from pathlib import Path
 
+from cxrstudy.imports import definition
 from cxrstudy.runs.stamp import parsed_notebook
+
+_DIRECTIVES = {
+    ast.FunctionDef: ".. autofunction:: {}\n",
+    ast.ClassDef: ".. autoclass:: {}\n   :members:\n",
+}
 
 
 def api_markdown(notebooks: Iterable[Path]) -> str:
     """Write the body of the reference page, a section for each module in alphabetical order."""
     named = sorted({name for path in notebooks for name in _named_in(path)})
     by_module: dict[str, list[str]] = {}
-    for name in named:
-        thing = _resolve(name)
-        if inspect.isclass(thing) or callable(thing):
-            by_module.setdefault(thing.__module__, []).append(_directive(thing))
+    for module, node in filter(None, map(definition, named)):
+        directive = _DIRECTIVES[type(node)].format(f"{module}.{node.name}")
+        by_module.setdefault(module, []).append(directive)
     return "\n".join(
         f"## {module}\n\n```{{eval-rst}}\n" + "\n".join(dict.fromkeys(directives)) + "```\n"
         for module, directives in sorted(by_module.items())
@@ -44,23 +49,3 @@ def _named_in(notebook: Path) -> set[str]:
         and node.value.id in imported
     }
     return set(imported.values()) | attributes
-
-
-def _resolve(name: str) -> object:
-    """Import what a dotted name stands for; None for a module, or an attribute of a value."""
-    module, _, attribute = name.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), attribute, None)
-    except ModuleNotFoundError as error:
-        # "cxrstudy.agreement.Resampling.of" looks for a module "Resampling"; "torch" is missing.
-        if error.name != module:
-            raise
-        return None
-    return None if inspect.ismodule(found) else found
-
-
-def _directive(thing) -> str:
-    path = f"{thing.__module__}.{thing.__qualname__}"
-    if inspect.isclass(thing):
-        return f".. autoclass:: {path}\n   :members:\n"
-    return f".. autofunction:: {path}\n"
