@@ -6,7 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE
+from cxrstudy.data.origins import CACHE_VARIABLE
+from cxrstudy.data.registry import MIRROR_VARIABLE
 
 
 class Server:

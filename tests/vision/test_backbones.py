@@ -9,7 +9,8 @@ import torchvision
 from safetensors.torch import load_file
 from torchxrayvision.models import DenseNet
 
-from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE, DataNotAvailableError, dataset
+from cxrstudy.data.origins import CACHE_VARIABLE, DataNotAvailableError
+from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.vision import backbones
 from cxrstudy.vision.backbones import (
     BackboneError,

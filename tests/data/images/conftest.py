@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from cxrstudy.data.images import ImageSet, load_nih_block
-from cxrstudy.data.registry import CACHE_VARIABLE
+from cxrstudy.data.origins import CACHE_VARIABLE
 
 SIZE = 32
 

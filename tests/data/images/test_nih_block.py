@@ -11,7 +11,8 @@ import pytest
 from cxrstudy.data.images import nih_block
 from cxrstudy.data.images.nih_block import block_images, load_nih_block, read_archive
 from cxrstudy.data.nih_experts import read_findings
-from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE, DataNotAvailableError, dataset
+from cxrstudy.data.origins import CACHE_VARIABLE, DataNotAvailableError
+from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 
 AIRSPACE = ["Pneumonia", "Consolidation", "Infiltration"]
 
