@@ -53,8 +53,8 @@ def _layers(state):
 
 
 @pytest.fixture(scope="module")
-def pinned(mirror):
-    return load_file(mirror / "weights" / SCRIPT.FILE)
+def pinned():
+    return load_file(dataset(SCRIPT.DATASET).path(SCRIPT.FILE))
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,6 @@ def encode() -> Callable[..., bytes]:
 
 
 @pytest.fixture(scope="session")
-def block(mirror) -> ImageSet:
+def block() -> ImageSet:
     """The prebuilt NIH block, decoded into the machine's own cache once."""
     return load_nih_block(build="prebuilt")
