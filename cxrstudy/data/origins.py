@@ -24,6 +24,7 @@ from cxrstudy.whole_files import written_whole
 
 CACHE_VARIABLE = "CXRSTUDY_DATA_DIR"
 OFFLINE_VARIABLE = "CXRSTUDY_OFFLINE"
+pooch.get_logger().setLevel("WARNING")  # what is missing is said once, by the error
 _CHUNK_BYTES = 2**16
 _ANSWER_SECONDS = 4
 # One try, and a download that breaks off goes on (from pip 25.1); a user's own settings win.
@@ -36,11 +37,11 @@ _PIP_SETTINGS = {
 
 
 class DataNotAvailableError(RuntimeError):
-    """A data set is neither in the mirror nor in the cache, and could not be fetched."""
+    """A data set is not on this machine and could not be fetched."""
 
 
 class NoNetworkError(DataNotAvailableError):
-    """Nothing could be asked of the network: it is switched off, or nobody answers."""
+    """The network or the package index is switched off, or does not answer."""
 
 
 class CorruptDataError(RuntimeError):
