@@ -213,11 +213,12 @@ def readme(
 
 @data_app.command("list")
 def list_data() -> None:
-    """List the data sets with their terms."""
+    """List the data sets with their terms, and where their files are."""
     from cxrstudy.data.registry import datasets
 
     for entry in datasets().values():
         typer.echo(f"{entry.name}\n  {entry.content.strip()}\n  tier {entry.tier}; {entry.licence}")
+        typer.echo(f"  {entry.place() or f'not on this machine: {entry.fetch_command}'}")
 
 
 @data_app.command("fetch")

@@ -39,6 +39,16 @@ def mirror() -> Path:
     return Path(folder)
 
 
+@pytest.fixture
+def no_checkout(monkeypatch) -> None:
+    """The package as its wheel installs it, without the repository's folder data."""
+
+    def missing(_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("cxrstudy.data.registry.in_project", missing)
+
+
 @pytest.fixture(scope="session")
 def chexpert(mirror) -> ChexpertTestLabels:
     """The CheXpert test-set labels with the labeler file repaired."""
@@ -171,7 +181,7 @@ def google():
 
 
 @pytest.fixture(scope="session")
-def rsna(mirror):
+def rsna():
     """RSNA's classes under NIH names."""
     from cxrstudy.data.nih_experts import load_rsna
 

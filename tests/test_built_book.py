@@ -223,7 +223,8 @@ def test_every_image_has_an_alt_text_that_says_something():
 
 def test_no_path_of_the_building_machine_reaches_a_page():
     """Pages do not name folders of the machine that built them."""
-    from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE
+    from cxrstudy.data.origins import CACHE_VARIABLE
+    from cxrstudy.data.registry import MIRROR_VARIABLE
 
     folders = [str(in_project(".")), str(Path.home())]
     folders += [

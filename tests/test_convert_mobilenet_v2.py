@@ -12,7 +12,8 @@ import torch
 import torchvision
 from safetensors.numpy import load_file
 
-from cxrstudy.data.registry import CACHE_VARIABLE, dataset
+from cxrstudy.data.origins import CACHE_VARIABLE
+from cxrstudy.data.registry import dataset
 from cxrstudy.paths import project_root
 
 SCRIPT = SimpleNamespace(
@@ -52,8 +53,8 @@ def _layers(state):
 
 
 @pytest.fixture(scope="module")
-def pinned(mirror):
-    return load_file(mirror / "weights" / SCRIPT.FILE)
+def pinned():
+    return load_file(dataset(SCRIPT.DATASET).path(SCRIPT.FILE))
 
 
 @pytest.fixture(scope="module")

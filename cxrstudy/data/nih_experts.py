@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.data.registry import dataset
-from cxrstudy.data.restricted_pickle import load_restricted_pickle
 from cxrstudy.data.tables import LabelTableError
 
 NO_FINDING = "No Finding"
@@ -148,13 +147,10 @@ def load_rsna() -> RsnaLabels:
     ------
     DataNotAvailableError, CorruptDataError
         If a file is nowhere, or its bytes are not the pinned ones.
-    UnsafePickleError
-        If the match file names anything but numbers and text.
     LabelTableError
-        If an image has two classes, or its class contradicts the challenge's target.
+        If an image's class contradicts the challenge's target.
     """
-    matches = load_restricted_pickle(dataset("rsna_nih_matches").path("rsnamatches.pkl"))
-    candidates = read_candidates(matches)
+    candidates = pd.read_parquet(dataset("rsna_nih_matches").path("rsna_nih_matches.parquet"))
     _check_targets(candidates)
     close = candidates[candidates["error"] < _LARGEST_MATCH_ERROR]
     matched = keep_one_for_each_image(close)
@@ -172,20 +168,6 @@ def load_rsna() -> RsnaLabels:
             "one for each NIH image": len(matched),
         },
     )
-
-
-def read_candidates(matches: dict[str, dict]) -> pd.DataFrame:
-    """Tabulate the match file as class, error and NIH image, indexed by RSNA image.
-
-    A match such as ``{"info": ["Normal"], "mse": 0.5, "cxr_match": "a.png"}`` gives the class once
-    for each box.
-    """
-    for name, match in matches.items():
-        if len(set(match["info"])) != 1 or match["info"][0] not in _RSNA_CLASSES:
-            raise LabelTableError(f"RSNA image {name}: needs one class, has {match['info']}")
-    rows = [(m["info"][0], float(m["mse"]), m["cxr_match"]) for m in matches.values()]
-    index = pd.Index(matches, name="rsna_image")
-    return pd.DataFrame(rows, index=index, columns=["class", "error", "image"])
 
 
 def keep_one_for_each_image(candidates: pd.DataFrame) -> pd.DataFrame:

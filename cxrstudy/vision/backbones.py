@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 from torch.nn import functional
 
-from cxrstudy.data.registry import CACHE_VARIABLE, DataNotAvailableError, cache_folder, dataset
+from cxrstudy.data.origins import CACHE_VARIABLE, DataNotAvailableError, cache_folder
+from cxrstudy.data.registry import dataset
 
 Weights = Literal["dequantised", "imagenet", "random", "chest"]
 

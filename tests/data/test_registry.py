@@ -2,21 +2,27 @@
 
 import dataclasses
 import hashlib
+import os
 
 import pytest
 
-from cxrstudy.data import registry
+from cxrstudy.data import origins, registry
+from cxrstudy.data.origins import (
+    OFFLINE_VARIABLE,
+    CorruptDataError,
+    DataNotAvailableError,
+    NoNetworkError,
+)
 from cxrstudy.data.registry import (
     MIRROR_VARIABLE,
     TERMS_VARIABLE,
-    CorruptDataError,
-    DataNotAvailableError,
     Dataset,
     TermsNotAcceptedError,
     dataset,
     datasets,
     fetch,
 )
+from cxrstudy.paths import in_project
 
 GOOD = b"study,Edema\np1,1\n" * 100
 FILE = "labels/own.csv"
@@ -71,13 +77,64 @@ def test_only_files_and_data_sets_of_the_registry_have_a_path(own):
         dataset("x")
 
 
-def test_another_data_set_stands_in_if_it_is_at_hand(own, server, tmp_path, monkeypatch):
-    made = dataclasses.replace(own, name="made", base_url="", instead="x", stand_in="own")
-    monkeypatch.setattr(registry, "datasets", lambda: {"made": made, "own": own})
-    with pytest.raises(DataNotAvailableError):
-        fetch("made")
-    assert not server.starts
-    assert fetch("own") == fetch("made") == [tmp_path / "cache" / "own" / FILE]
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    """The box of a checkout in a folder of its own, with one file."""
+    monkeypatch.setattr(registry, "in_project", lambda path: tmp_path / "checkout" / path)
+    path = tmp_path / "checkout" / "data" / "own" / FILE
+    path.parent.mkdir(parents=True)
+    path.write_bytes(GOOD)
+    return path
+
+
+def test_no_mirror_shadows_the_box(own, box, tmp_path, monkeypatch):
+    _mirror(tmp_path, monkeypatch, b"other")
+    boxed = dataclasses.replace(own, box=True, base_url="")
+    assert boxed.path(FILE) == box and boxed.place() == "in the box"
+    box.write_bytes(b"changed")
+    with pytest.raises(CorruptDataError, match="run `git restore data/own`"):
+        boxed.path(FILE)
+
+
+@pytest.mark.usefixtures("no_checkout")
+def test_without_a_checkout_the_ways_to_the_box_are_named(own):
+    boxed = dataclasses.replace(own, box=True, base_url="", instead="cxrstudy data fetch other")
+    with pytest.raises(
+        DataNotAvailableError, match="take data/own.*`cxrstudy data fetch other`.*_MIRROR"
+    ):
+        boxed.path(FILE)
+    assert not boxed.place()
+
+
+def test_a_network_that_does_not_answer_is_asked_once(own, server, tmp_path, monkeypatch):
+    """What is at hand is found all the same, and other processes are told."""
+    monkeypatch.setenv(OFFLINE_VARIABLE, "")
+    _mirror(tmp_path, monkeypatch, GOOD, "here")
+    entries = {name: dataclasses.replace(own, name=name) for name in ("first", "here", "last")}
+    monkeypatch.setattr(registry, "datasets", lambda: entries)
+    asked = []
+
+    def nobody(server: str) -> None:
+        asked.append(server)
+        raise NoNetworkError(f"{server} does not answer")
+
+    monkeypatch.setattr(origins, "_require_answer", nobody)
+    assert registry.unavailable(entries) == ["first", "last"]
+    assert asked == [server.url] and os.environ[OFFLINE_VARIABLE] == "1"
+
+
+def test_a_file_that_the_network_lacks_stops_no_other(own, server, monkeypatch):
+    monkeypatch.setenv(OFFLINE_VARIABLE, "")
+    server.status = 404
+    package = dataclasses.replace(own, base_url="", package="no_such==1")
+    corrupt = dataclasses.replace(own, name="corrupt", files={FILE: "0" * 64})
+    entries = {"own": own, "package": package, "corrupt": corrupt}
+    monkeypatch.setattr(registry, "datasets", lambda: entries)
+    assert registry.unavailable(["own", "package"]) == ["own", "package"]
+    server.status = 200
+    # Bytes that are wrong are no missing data: the run that reads them says so.
+    assert registry.unavailable(["corrupt", "own"]) == []
+    assert not os.environ[OFFLINE_VARIABLE]
 
 
 def test_what_is_read_in_place_is_not_fetched(own, monkeypatch):
@@ -85,7 +142,7 @@ def test_what_is_read_in_place_is_not_fetched(own, monkeypatch):
     monkeypatch.setattr(registry, "datasets", lambda: {"own": in_place})
     with pytest.raises(DataNotAvailableError, match=r"https://own.example, then use `load_it"):
         fetch("own")
-    assert not in_place.is_at_hand()
+    assert not in_place.place()
 
 
 @pytest.mark.parametrize("accepted", [None, "", "other", "own_labels", "OWN"])
@@ -119,7 +176,9 @@ def test_the_tables_with_agreements_are_off(monkeypatch):
             entry.path(next(iter(entry.files)))
 
 
-@pytest.mark.parametrize("changes", [{"base_url": ""}, {"package": "x==1"}])
+@pytest.mark.parametrize(
+    "changes", [{"base_url": ""}, {"wheel": "x==1"}, {"package": "x==1", "box": True}]
+)
 def test_an_entry_has_one_origin(own, changes):
     with pytest.raises(ValueError, match="data set own: give either base_url or package"):
         dataclasses.replace(own, **changes)
@@ -131,8 +190,22 @@ def test_every_entry_is_complete(entry):
     assert entry.tier in (0, 1, 2)
     assert entry.homepage.startswith("https://")
     address = entry.base_url or entry.archive_url
-    assert address.startswith("https://") or "==" in entry.package or entry.instead
+    pinned = "==" in entry.package or "==" in entry.wheel
+    assert address.startswith("https://") or pinned or entry.instead or entry.box
+    bibliography = in_project("book/references.bib").read_text("utf-8")
+    assert f"{{{entry.citation}," in bibliography
     digits = {"sha256": 64, "md5": 32}
     for known_hash in entry.files.values():
         algorithm, _, digest = known_hash.rpartition(":")
         assert len(digest) == digits[algorithm or "sha256"] and int(digest, 16)
+
+
+BOXED = [(entry.name, file) for entry in datasets().values() if entry.box for file in entry.files]
+
+
+@pytest.mark.parametrize(("name", "file"), BOXED)
+def test_the_box_holds_what_the_registry_says(name, file, monkeypatch):
+    monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
+    entry = dataset(name)
+    assert entry.tier == 0 and entry.path(file).is_relative_to(in_project("data"))
+    assert entry.files[file] in in_project("data/README.md").read_text("utf-8")

@@ -9,7 +9,8 @@ import torchvision
 from safetensors.torch import load_file
 from torchxrayvision.models import DenseNet
 
-from cxrstudy.data.registry import CACHE_VARIABLE, MIRROR_VARIABLE, DataNotAvailableError, dataset
+from cxrstudy.data.origins import CACHE_VARIABLE, DataNotAvailableError
+from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.vision import backbones
 from cxrstudy.vision.backbones import (
     BackboneError,
@@ -35,7 +36,7 @@ def images() -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def dequantised(mirror):
+def dequantised():
     return build_backbone(BackboneName())
 
 
@@ -63,6 +64,7 @@ def test_dequantised_features_are_those_of_torchvisions_network(dequantised, ima
         torch.testing.assert_close(dequantised(images), expected, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.usefixtures("no_checkout")
 def test_missing_weights_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv(MIRROR_VARIABLE, str(tmp_path / "nowhere"))
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))

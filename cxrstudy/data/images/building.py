@@ -18,7 +18,7 @@ from filelock import FileLock
 from tqdm.std import tqdm
 
 from cxrstudy.data.images.reading import ImageReadError, decode_image, looks_inverted, to_square
-from cxrstudy.data.registry import cache_folder
+from cxrstudy.data.origins import cache_folder
 from cxrstudy.whole_files import written_whole
 
 FOLDER = "images"

@@ -40,7 +40,7 @@ def load_nih_block(size: int = PREBUILT_SIZE, build: str = "auto") -> ImageSet:
     if build not in BUILDS:
         raise ValueError(f"no build {build!r} of the NIH block; choose one of {', '.join(BUILDS)}")
     if build == "auto":
-        use_archive = not dataset(PREBUILT).is_at_hand() and dataset(ARCHIVE).is_at_hand()
+        use_archive = not dataset(PREBUILT).place() and dataset(ARCHIVE).place()
         build = "archive" if use_archive else "prebuilt"
     return _from_archive(size) if build == "archive" else _prebuilt().resized(size)
 
@@ -87,7 +87,7 @@ def _prebuilt() -> ImageSet:
                 member = f"{PREBUILT}/{PurePosixPath(image).stem}.jpg"
                 yield NamedImage(image, member, partial(archive.read, member))
 
-    if not data.is_at_hand():
+    if not data.place():
         data.path(PREBUILT_FILE)
     key = f"{PREBUILT}-{data.files[PREBUILT_FILE][:12]}"
     return _image_set(members(), key, PREBUILT_SIZE, f"prebuilt, {PREBUILT_SIZE} px JPEG")

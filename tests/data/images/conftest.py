@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from cxrstudy.data.images import ImageSet, load_nih_block
-from cxrstudy.data.registry import CACHE_VARIABLE
+from cxrstudy.data.origins import CACHE_VARIABLE
 
 SIZE = 32
 
@@ -47,6 +47,6 @@ def encode() -> Callable[..., bytes]:
 
 
 @pytest.fixture(scope="session")
-def block(mirror) -> ImageSet:
+def block() -> ImageSet:
     """The prebuilt NIH block, decoded into the machine's own cache once."""
     return load_nih_block(build="prebuilt")

@@ -5,7 +5,7 @@ import pytest
 from cxrstudy.data.images import load_images, load_nih_block
 from cxrstudy.data.images.folders import ImageFolderError
 
-pytestmark = pytest.mark.usefixtures("mirror", "cache")
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture
