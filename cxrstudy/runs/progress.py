@@ -83,7 +83,7 @@ class BuildProgress:
 
     def _print(self, line: str, style: str = "none") -> None:
         line = f"{_clock(time.monotonic() - self._start):>7}  {line}"
-        self._console.print(line, style=style, markup=False, soft_wrap=True)
+        self._console.print(Text(line, style=style), soft_wrap=True)
 
     def _speak_each_minute(self) -> None:
         while not self._closed.wait(_SECONDS_BETWEEN_LINES):
@@ -185,7 +185,7 @@ def _error_in(log: str) -> str:
     path = in_project(log)
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return [*(lines or ["it did not start"]), *errors][-1]
+    return [*(lines or ["stopped without a message"]), *errors][-1]
 
 
 def _title(name: str) -> str:
