@@ -5,12 +5,10 @@ the book, keys and numbers with their provenance, and is shown apart from the re
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from cxrstudy.paths import in_project
-
-if TYPE_CHECKING:  # Each run and each look at the run graph asks for paths only.
-    import pandas as pd
 
 SETS_BY_SIZE: tuple[str, ...] = ("test", "quick", "cpu", "full")
 """Parameter sets from the smallest to the one for publication."""
@@ -29,15 +27,13 @@ def recorded_path(study: str) -> Path:
     return recorded_folder() / f"{study}.csv"
 
 
-def load_recorded(study: str) -> "pd.DataFrame | None":
+def load_recorded(study: str) -> pd.DataFrame | None:
     """Read a study's recorded table with the columns of `PROVENANCE`; None if there is none."""
-    import pandas as pd
-
     path = recorded_path(study)
     return pd.read_csv(path) if path.exists() else None
 
 
-def provenance_in_words(recorded: "pd.DataFrame") -> str:
+def provenance_in_words(recorded: pd.DataFrame) -> str:
     """Say where a recorded table comes from: set, date, hardware and number of cases."""
     row = recorded.iloc[0]
     words = f"Recorded run: set {row['set']}, {row['date']}, {row['hardware']}"
@@ -48,7 +44,7 @@ def provenance_in_words(recorded: "pd.DataFrame") -> str:
     return f"{words}; n = {n}."
 
 
-def provenance_in_full(recorded: "pd.DataFrame") -> str:
+def provenance_in_full(recorded: pd.DataFrame) -> str:
     """List what one needs to repeat a recorded run: versions, data with their hashes, commit."""
     row = recorded.iloc[0].fillna("")
     parts = {"Versions": row["versions"], "Data": row["data"], "Commit": row["commit"]}
@@ -57,8 +53,6 @@ def provenance_in_full(recorded: "pd.DataFrame") -> str:
 
 def recorded_hardware() -> dict[str, list[str]]:
     """Name by study the hardware that its recorded rows name, sorted."""
-    import pandas as pd
-
     return {
         path.stem: sorted(pd.read_csv(path)["hardware"].unique())
         for path in sorted(recorded_folder().glob("*.csv"))

@@ -50,16 +50,13 @@ def test_an_unknown_name_is_a_usage_error_that_lists_the_known_ones(arguments, h
     ],
 )
 def test_a_command_waits_for_no_library_that_it_does_not_need(arguments, unwanted):
-    code = f"""
-import sys
-from cxrstudy import cli
-try:
-    cli.app({arguments}, standalone_mode=False)
-except Exception:
-    pass
-print(set({unwanted!r}.split()) & set(sys.modules))
-"""
-    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    code = (
+        "import sys; from cxrstudy import cli\n"
+        "try: cli.app(sys.argv[2:], standalone_mode=False)\n"
+        "finally: print(set(sys.argv[1].split()) & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, unwanted, *arguments]
+    said = subprocess.run(command, capture_output=True, text=True).stdout
     assert said.splitlines()[-1] == "set()"
 
 

@@ -117,7 +117,7 @@ def _execute(study: Study, parameters: Mapping[str, object], scratch: Path) -> N
             kernel_name="python3",
             cwd=root,
             progress_bar=False,
-            # The kernel's own log holds nothing that its cells do not.
+            # It warns of its transport, and of the interrupt with which its client ends it.
             extra_arguments=["--log-level=CRITICAL"],
             **_hooks(scratch / CELL_FILE),
         )
@@ -141,7 +141,8 @@ def _hooks(path: Path) -> dict[str, Callable]:
             if cell.cell_type == "code":
                 places[index] = {"cell": len(places) + 1, "of": n_cells, "heading": heading}
             else:
-                heading = [heading, *re.findall(r"^#+ (.+)", cell.source, re.MULTILINE)][-1]
+                headings = re.findall(r"^#+ (.+)", cell.source, re.MULTILINE)
+                heading = headings[-1] if headings else heading
 
     def on_cell_execute(cell: nbformat.NotebookNode, cell_index: int) -> None:
         with written_whole(path) as unfinished:

@@ -13,6 +13,8 @@ from cxrstudy.paths import project_root
 from cxrstudy.runs.catalogue import RunFolders, studies
 from cxrstudy.runs.progress import LOG_FOLDER, print_summary, stamp_times
 
+_LOG = f"{LOG_FOLDER}/snakemake.log"
+
 
 def build_book(set_name: str = "quick", cores: int | None = None) -> int:
     """Run every study that is out of date, decide the ledger and build the site; 0 if all went.
@@ -21,6 +23,7 @@ def build_book(set_name: str = "quick", cores: int | None = None) -> int:
     """
     with _only_build() as lock:
         (project_root() / LOG_FOLDER).mkdir(exist_ok=True)
+        (project_root() / _LOG).unlink(missing_ok=True)
         stamps_before = stamp_times()
         if any((project_root() / ".snakemake" / "locks").glob("*")):
             _snakemake(lock, "--unlock")
@@ -33,7 +36,7 @@ def build_book(set_name: str = "quick", cores: int | None = None) -> int:
             _snakemake(lock, "site", *options, "--config", f"set={set_name}", "after_failure=true")
         print_summary(stamps_before)
         if status:
-            print(f"the build failed; see {LOG_FOLDER}/snakemake.log", file=sys.stderr)
+            print(f"the build failed; see {_LOG}", file=sys.stderr)
         return status
 
 
@@ -59,7 +62,7 @@ def _snakemake(lock: IO, *arguments: str) -> int:
     command = [sys.executable, "-m", "snakemake", *arguments]
     # Studies run side by side, one for each core; threads of theirs would wait for one another.
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
-    with (project_root() / LOG_FOLDER / "snakemake.log").open("a") as log:
+    with (project_root() / _LOG).open("a") as log:
         snakemake = subprocess.Popen(
             command, cwd=project_root(), pass_fds=[lock.fileno()], env=environment, stderr=log
         )

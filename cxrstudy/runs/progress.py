@@ -30,6 +30,7 @@ class BuildProgress:
         self._start = time.monotonic()
         self._begun: dict[str, float] = {}  # what runs now: studies, or a rule after them
         self._n_studies = self._n_finished = 0
+        self._side_by_side = 1
         self._live: Live | None = None
         self._closed = threading.Event()
 
@@ -42,7 +43,6 @@ class BuildProgress:
                 console=self._console,
                 refresh_per_second=2,
                 transient=True,
-                redirect_stdout=False,
                 redirect_stderr=False,
             )
             self._live.start()
@@ -52,6 +52,7 @@ class BuildProgress:
     def begin(self, name: str) -> None:
         """Note that a study or another rule has begun."""
         self._begun[name] = time.monotonic()
+        self._side_by_side = max(self._side_by_side, len(self._begun))
         self._unseen.discard(name)
         expected = self._expected.get(name)
         self._say(f"{_title(name)}: begins" + (f", about {_clock(expected)}" if expected else ""))
@@ -110,17 +111,17 @@ class BuildProgress:
         return f"{total}, about {_clock(left)} left" if left else total
 
     def _seconds_left(self) -> float:
-        """Estimate it as if as many as now ran side by side to the end; 0 if it is not known."""
+        """Estimate it as if as many as ever ran side by side to the end; 0 if it is not known."""
         now = time.monotonic()
         running = {name: begun for name, begun in self._begun.items() if name in studies()}
         n_waiting = self._n_studies - self._n_finished - len(running)
         waiting = [self._expected[name] for name in self._unseen] if n_waiting else []
-        if not running or not all([*waiting, *(self._expected[name] for name in running)]):
+        if not all([*waiting, *(self._expected[name] for name in running)]):
             return 0.0
         left = [max(self._expected[name] - (now - begun), 0.0) for name, begun in running.items()]
         # Which of the unseen wait is Snakemake's secret when only some are out of date.
         all_left = sum(left) + (n_waiting * mean(waiting) if waiting else 0.0)
-        return max(*left, all_left / len(running))
+        return max([all_left / self._side_by_side, *left])
 
 
 def stamp_times() -> dict[str, int]:
