@@ -89,7 +89,7 @@ class BuildProgress:
     def _speak_each_minute(self) -> None:
         while not self._closed.wait(_SECONDS_BETWEEN_LINES):
             for name, begun in list(self._begun.items()):
-                self._say(f"{_title(name)}: {self._time(name, begun)}, {_cell(name)}")
+                self._say(f"{_title(name)}: {self._time(name, begun)} {_cell(name)}".rstrip())
             self._say(self._total())
 
     def _living_lines(self) -> Group:
@@ -107,6 +107,8 @@ class BuildProgress:
 
     def _total(self) -> str:
         elapsed, left = _clock(time.monotonic() - self._start), self._seconds_left()
+        if not self._n_studies:  # After a failure, the pages of what went well.
+            return elapsed
         total = f"{self._n_finished} of {self._n_studies} studies finished in {elapsed}"
         return f"{total}, about {_clock(left)} left" if left else total
 

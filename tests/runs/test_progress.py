@@ -78,6 +78,7 @@ def test_a_file_gets_lines_also_while_nothing_ends(project, clock, monkeypatch):
     progress = BuildProgress("full", console := _console(terminal=False))
     waits = iter([False, True])
     monkeypatch.setattr(progress._closed, "wait", lambda seconds: next(waits))
+    progress._n_studies = 2
     progress.begin("long")
     clock[0] = 3661.0
     progress._speak_each_minute()
@@ -86,8 +87,8 @@ def test_a_file_gets_lines_also_while_nothing_ends(project, clock, monkeypatch):
     progress.fail("long")
     assert console.file.getvalue().splitlines() == [
         "   0:00  Long: begins",
-        "1:01:01  Long: 1:01:01, starting",
-        "1:01:01  0 of 0 studies finished in 1:01:01",
+        "1:01:01  Long: 1:01:01 starting",
+        "1:01:01  0 of 2 studies finished in 1:01:01",
         "1:01:01  Long: FAILED after 1:01:01: no rows (log: _build/log/long.log)",
     ]
 
