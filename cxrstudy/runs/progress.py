@@ -24,7 +24,7 @@ class BuildProgress:
     """Living lines on a terminal; elsewhere a line at each begin and end, and one each minute."""
 
     def __init__(self, set_name: str, console: Console | None = None) -> None:
-        self._console = console or _console()
+        self._console = console or Console()
         self._expected = _expected_seconds(set_name)
         self._unseen = set(self._expected)
         self._start = time.monotonic()
@@ -115,9 +115,10 @@ class BuildProgress:
     def _seconds_left(self) -> float:
         """Estimate it as if as many as ever ran side by side to the end; 0 if it is not known."""
         now = time.monotonic()
-        running = {name: begun for name, begun in self._begun.items() if name in studies()}
+        # Copies, because the lines are drawn in a thread of their own.
+        running = {name: begun for name, begun in dict(self._begun).items() if name in studies()}
         n_waiting = self._n_studies - self._n_finished - len(running)
-        waiting = [self._expected[name] for name in self._unseen] if n_waiting else []
+        waiting = [self._expected[name] for name in list(self._unseen)] if n_waiting else []
         if not all([*waiting, *(self._expected[name] for name in running)]):
             return 0.0
         left = [max(self._expected[name] - (now - begun), 0.0) for name, begun in running.items()]
@@ -134,7 +135,7 @@ def stamp_times() -> dict[str, int]:
 
 def print_summary(stamps_before: Mapping[str, int], console: Console | None = None) -> None:
     """Close a build with a table: what was done for each study, how long that took, the book."""
-    console = console or _console()
+    console = console or Console()
     table = Table("Study", "Time", "Result", box=box.SIMPLE_HEAD)
     table.columns[1].justify = "right"
     stamps_now = stamp_times()
@@ -144,7 +145,7 @@ def print_summary(stamps_before: Mapping[str, int], console: Console | None = No
     console.print(table)
     page = in_project("_build/html/index.html")
     book = f"Open the book: {page.as_uri()}" if page.exists() else "There is no book."
-    console.print(f"{book}\nLogs: {in_project(LOG_FOLDER)}", soft_wrap=True)
+    console.print(Text(f"{book}\nLogs: {in_project(LOG_FOLDER)}"), soft_wrap=True)
 
 
 def _outcome(folders: RunFolders, is_kept: bool) -> tuple[str, str]:
@@ -204,7 +205,3 @@ def _clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-
-
-def _console() -> Console:
-    return Console(highlight=False)
