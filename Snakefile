@@ -59,8 +59,10 @@ rule site:
         ],
     output:
         "_build/html/index.html",
+    log:
+        "_build/log/site.log",
     shell:
-        CXRSTUDY + " site"
+        CXRSTUDY + " site > {log} 2>&1"
 
 
 rule ledger:
@@ -70,8 +72,10 @@ rule ledger:
         recorded=sorted(str(p) for p in Path("book/recorded").glob("**/*") if p.is_file()),
     output:
         "_build/ledger.json",
+    log:
+        "_build/log/ledger.log",
     shell:
-        CXRSTUDY + " ledger"
+        CXRSTUDY + " ledger > {log} 2>&1"
 
 
 rule run:
@@ -82,9 +86,11 @@ rule run:
     output:
         stamp="_build/runs/{study}/stamp.json",
         results=directory("_build/results/{study}"),
+    log:
+        "_build/log/{study}.log",
     params:
         set=SET,
         parameters=lambda wildcards: studies()[wildcards.study].parameters(SET),
         data=data_hashes,
     shell:
-        CXRSTUDY + " run {wildcards.study} --set {params.set}"
+        CXRSTUDY + " run {wildcards.study} --set {params.set} > {log} 2>&1"

@@ -55,12 +55,13 @@ def run(
     ] = None,
 ) -> None:
     """Execute one study's notebook and publish its tables."""
-    from cxrstudy.paths import in_project
-    from cxrstudy.runs import run_study
-
     study = _study(study_name)
     if set_name not in study.sets:
         raise typer.BadParameter(f"no such set; {study_name} has: {', '.join(study.sets)}")
+
+    from cxrstudy.paths import in_project
+    from cxrstudy.runs import run_study
+
     overrides = dict(_split(text) for text in parameter or [])
     # The book's own results are not for overridden parameters.
     folder = build or in_project("_build/own" if overrides else "_build")

@@ -40,11 +40,24 @@ def test_an_unknown_name_is_a_usage_error_that_lists_the_known_ones(arguments, h
     assert result.exit_code == 2 and hint in result.output
 
 
-def test_help_waits_for_no_library():
-    code = "import sys; from cxrstudy import cli; cli.app(['--help'], standalone_mode=False)"
-    heavy = "print({'numpy', 'pandas', 'matplotlib', 'nbformat', 'torch'} & set(sys.modules))"
-    command = [sys.executable, "-c", f"{code}; {heavy}"]
-    assert subprocess.check_output(command, text=True).splitlines()[-1] == "set()"
+@pytest.mark.parametrize(
+    ("arguments", "unwanted"),
+    [
+        (["--help"], "numpy pandas matplotlib nbformat snakemake torch yaml"),
+        (["label", "none", "--out", "none.csv"], "matplotlib nbformat snakemake torch"),
+        (["predict", "--images", "none", "--out", "none.csv"], "nbformat snakemake numba"),
+        (["run", "none"], "numpy pandas matplotlib nbformat snakemake torch"),
+    ],
+)
+def test_a_command_waits_for_no_library_that_it_does_not_need(arguments, unwanted):
+    code = (
+        "import sys; from cxrstudy import cli\n"
+        "try: cli.app(sys.argv[2:], standalone_mode=False)\n"
+        "finally: print(set(sys.argv[1].split()) & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, unwanted, *arguments]
+    said = subprocess.run(command, capture_output=True, text=True).stdout
+    assert said.splitlines()[-1] == "set()"
 
 
 def test_data_sets_are_listed_with_their_terms():

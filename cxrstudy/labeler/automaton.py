@@ -1,7 +1,8 @@
 """A lexicon compiled, so that one pass over a sentence finds its phrases."""
 
 import itertools
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +51,8 @@ def compile_lexicon(lexicon: Lexicon) -> Automaton:
     n_words = len(vocabulary) + 1 + len(PUNCTUATION)
     by_key = sorted((state * n_words + word, to) for (state, word), to in transitions.items())
     keys, values = np.array(by_key).T
-    table = np.array([astuple(meaning or Meaning(0)) for meaning in meanings], dtype=MEANING)
+    values_of, blank = attrgetter(*(name for name, _ in MEANING)), Meaning(0)
+    table = np.array([values_of(meaning or blank) for meaning in meanings], dtype=MEANING)
     known = [vocabulary[word] for word in ABBREVIATIONS if word in vocabulary]
     abbreviations = np.array(known, dtype=np.int32)
     letters = letter_next, word_exact, word_prefix

@@ -9,6 +9,9 @@ import yaml
 
 from cxrstudy.paths import project_root
 
+CELL_FILE = "cell.json"
+"""In the temporary folder of a run, beside its stamp: the cell that it is at."""
+
 
 @dataclass(frozen=True)
 class Study:
@@ -22,6 +25,7 @@ class Study:
     part: str = ""  # of the table of contents
     question: str = ""  # on the landing page
     recorded: str = ""  # table that is kept of the best run; empty if every build runs in full
+    seconds: float = 0.0  # of a recorded run of the set "quick" on two cores; 0 if unknown
 
     @property
     def notebook_path(self) -> Path:

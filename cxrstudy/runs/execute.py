@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from nbclient.exceptions import DeadKernelError
 from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError, dataset, fetch
 from cxrstudy.paths import project_root
 from cxrstudy.recorded import SETS_BY_SIZE, load_recorded
-from cxrstudy.runs.catalogue import RunFolders, Study
+from cxrstudy.runs.catalogue import CELL_FILE, RunFolders, Study
 from cxrstudy.runs.parameters import check_parameters, read_parameters
 from cxrstudy.runs.stamp import provenance
+from cxrstudy.whole_files import written_whole
 
 
 class StudyFailedError(RuntimeError):
@@ -116,6 +117,9 @@ def _execute(study: Study, parameters: Mapping[str, object], scratch: Path) -> N
             kernel_name="python3",
             cwd=root,
             progress_bar=False,
+            # It warns of its transport, and of the interrupt with which its client ends it.
+            extra_arguments=["--log-level=CRITICAL"],
+            **_hooks(scratch / CELL_FILE),
         )
     except papermill.PapermillExecutionError as error:
         message = f"{error.ename}: {error.evalue}".replace(f"{root}{os.sep}", "")
@@ -124,6 +128,27 @@ def _execute(study: Study, parameters: Mapping[str, object], scratch: Path) -> N
         raise StudyFailedError(f"{study.name}: the kernel died, perhaps out of memory") from error
     clean = _clean(notebook, tables, f"_build/results/{study.name}")
     nbformat.write(clean, scratch / "executed.ipynb")
+
+
+def _hooks(path: Path) -> dict[str, Callable]:
+    """Let the notebook's client say in a file which cell runs, under which heading."""
+    places = {}
+
+    def on_notebook_start(notebook: nbformat.NotebookNode) -> None:
+        n_cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+        heading = ""
+        for index, cell in enumerate(notebook.cells):
+            if cell.cell_type == "code":
+                places[index] = {"cell": len(places) + 1, "of": n_cells, "heading": heading}
+            else:
+                headings = re.findall(r"^#+ (.+)", cell.source, re.MULTILINE)
+                heading = headings[-1] if headings else heading
+
+    def on_cell_execute(cell: nbformat.NotebookNode, cell_index: int) -> None:
+        with written_whole(path) as unfinished:
+            _write_json(unfinished, places[cell_index])
+
+    return {"on_notebook_start": on_notebook_start, "on_cell_execute": on_cell_execute}
 
 
 def _clean(notebook: nbformat.NotebookNode, tables: str, shown: str) -> nbformat.NotebookNode:

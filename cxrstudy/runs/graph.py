@@ -11,6 +11,9 @@ from typing import IO
 
 from cxrstudy.paths import project_root
 from cxrstudy.runs.catalogue import RunFolders, studies
+from cxrstudy.runs.progress import LOG_FOLDER, print_summary, stamp_times
+
+_LOG = f"{LOG_FOLDER}/snakemake.log"
 
 
 def build_book(set_name: str = "quick", cores: int | None = None) -> int:
@@ -19,14 +22,21 @@ def build_book(set_name: str = "quick", cores: int | None = None) -> int:
     A failed study leaves a page that says so. A killed build is taken up where it stopped.
     """
     with _only_build() as lock:
+        (project_root() / LOG_FOLDER).mkdir(exist_ok=True)
+        (project_root() / _LOG).unlink(missing_ok=True)
+        stamps_before = stamp_times()
         if any((project_root() / ".snakemake" / "locks").glob("*")):
             _snakemake(lock, "--unlock")
         options = ["--cores", str(cores) if cores else "all", "--rerun-incomplete", "--keep-going"]
+        options += ["--logger", "cxrstudy", "--logger-cxrstudy-set-name", set_name]
         stale = _stale_stamps(set_name)
         options += ["--forcerun", *stale] if stale else []
         status = _snakemake(lock, "site", *options, "--config", f"set={set_name}")
         if status:
             _snakemake(lock, "site", *options, "--config", f"set={set_name}", "after_failure=true")
+        print_summary(stamps_before)
+        if status:
+            print(f"the build failed; see {_LOG}", file=sys.stderr)
         return status
 
 
@@ -45,13 +55,22 @@ def _stale_stamps(set_name: str) -> list[str]:
 
 
 def _snakemake(lock: IO, *arguments: str) -> int:
-    """Run Snakemake; it inherits the lock, and so keeps it even if this process is killed."""
-    command = [sys.executable, "-m", "snakemake", *arguments, "--quiet", "rules"]
+    """Run Snakemake; it inherits the lock, and so keeps it even if this process is killed.
+
+    The logger plugin writes to stdout, everything else to a log.
+    """
+    command = [sys.executable, "-m", "snakemake", *arguments]
     # Studies run side by side, one for each core; threads of theirs would wait for one another.
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
-    return subprocess.run(
-        command, cwd=project_root(), pass_fds=[lock.fileno()], env=environment
-    ).returncode
+    with (project_root() / _LOG).open("a") as log:
+        snakemake = subprocess.Popen(
+            command, cwd=project_root(), pass_fds=[lock.fileno()], env=environment, stderr=log
+        )
+        try:
+            return snakemake.wait()
+        except KeyboardInterrupt:  # It has had the same signal, and stops what it runs.
+            snakemake.wait()
+            raise
 
 
 @contextmanager

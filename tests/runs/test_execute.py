@@ -22,6 +22,7 @@ folder = Path(results)
 folder.mkdir(parents=True, exist_ok=True)
 (folder / "rows.csv").write_text("n\\n" + "1\\n" * n)
 print(folder, Path.cwd())
+print((folder.parent / "cell.json").read_text())
 if fail:
     raise ValueError("<b>no</b> rows")
 """
@@ -79,6 +80,13 @@ def test_the_executed_notebook_is_free_of_this_machine(project, tiny):
     assert "papermill" not in notebook.metadata
     for cell in notebook.cells:
         assert not {"papermill", "execution"} & set(cell.metadata)
+
+
+def test_a_running_cell_is_told_to_the_build(project, tiny):
+    """The notebook of this study prints what its run says of it meanwhile."""
+    text = run_study(tiny, "test").executed.read_text("utf-8").replace("\\", "")
+    # The third of three code cells: Papermill adds one with the parameters.
+    assert '"cell": 3' in text and '"of": 3' in text and '"heading": "Tiny"' in text
 
 
 def test_a_second_run_replaces_the_first(project, tiny):
