@@ -6,7 +6,7 @@ download links. Verdicts and provenance come from the ledger and the stamp, neve
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nbformat
@@ -17,22 +17,34 @@ from cxrstudy.book.printed_claims import markdown_text, verdict_table
 from cxrstudy.claims import LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.display import METADATA_KEY
-from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_full, provenance_in_words
+from cxrstudy.recorded import load_recorded
 from cxrstudy.runs.catalogue import Study
-from cxrstudy.table_html import anchor, captioned_table, cells_as_text
+from cxrstudy.table_html import anchor
 
 
 def study_page(
-    study: Study, executed: NotebookNode, ledger: list[LedgerRow], stamp: Mapping[str, object]
+    study: Study,
+    executed: NotebookNode,
+    ledger: list[LedgerRow],
+    stamp: Mapping[str, object],
+    missing: Sequence[str] = (),
 ) -> NotebookNode:
-    """Make the page of a study that ran: title, verdicts, the notebook's cells, provenance."""
+    """Make the page of a run: title, verdicts, the notebook's cells, provenance.
+
+    With data sets `missing` here, the run is the recorded one, and a banner says so.
+    """
     title, *rest = executed.cells
     _, _, introduction = title.source.partition("\n")
     title.source = f"# {study.title}\n{introduction}".rstrip("\n")
     links = any((_shown(cell) or {}).get("name") == "recorded" for cell in rest)
-    own = f"this page's own run, set `{stamp['set']}`"
+    whose = "the recorded run" if missing else "this page's own run"
+    own = f"{whose}, set `{stamp['set']}`"
     below = f"Figures and tables below are of {own}, unless they say *recorded*."
     cells = [title, new_markdown_cell(f"{_verdicts(study, ledger, own, links)}\n\n{below}")]
+    if missing:
+        when = f"{markdown_text(stamp['date'])} on {markdown_text(stamp['hardware'])}"
+        text = f"All of this page was made on {when}, with set `{stamp['set']}`, and recorded."
+        cells.insert(1, new_markdown_cell(_missing_data(missing, "Recorded run", text)))
     for cell in rest:
         shown = _shown(cell)
         cells.append(_with_figure_metadata(_folded(cell), shown))
@@ -42,26 +54,25 @@ def study_page(
     return new_notebook(cells=cells, metadata=executed.metadata)
 
 
-def missing_data_page(study: Study, missing: list[str], ledger: list[LedgerRow]) -> NotebookNode:
-    """Make the page of a study whose data are not here; a recorded run is shown all the same."""
-    entries = [dataset(name) for name in missing]
-    titles = ", ".join(f"{entry.title} ({entry.licence})" for entry in entries)
-    commands = "\n".join(entry.fetch_command for entry in entries)
-    text = (
-        f"# {study.title}\n\n```{{admonition}} This study's data are not on this machine\n"
-        f":class: warning\nMissing: {titles}.\n```\n\nWith a network this gets them:\n\n"
-        f"```bash\n{commands}\n```\n\nThen build the book again. Without a network, name a folder "
-        f"that holds them in the environment variable `{MIRROR_VARIABLE}`."
+def missing_data_page(
+    study: Study, missing: Sequence[str], ledger: list[LedgerRow]
+) -> NotebookNode:
+    """Make the page of a study whose data are not here and of which no run was recorded whole."""
+    cells = [
+        f"# {study.title}",
+        _missing_data(missing, "This study has no data on this machine", "Nothing was run."),
+        # The ledger links to what decided a claim; without a table, to the verdicts.
+        f'<div id="recorded"></div>\n\n{_verdicts(study, ledger, "an own run", False)}',
+    ]
+    return new_notebook(cells=list(map(new_markdown_cell, cells)))
+
+
+def not_run_page(study: Study) -> NotebookNode:
+    """Make the page of a study that nobody has run yet."""
+    text = f"# {study.title}\n\nThis study has not run on this machine. To run it:"
+    return new_notebook(
+        cells=[new_markdown_cell(f"{text}\n\n```bash\ncxrstudy run {study.name}\n```")]
     )
-    cells = [new_markdown_cell(text)]
-    recorded = load_recorded(study.name)
-    if recorded is not None:
-        table = cells_as_text(recorded.drop(columns=list(PROVENANCE)))
-        caption = f"What the largest recorded run found. {provenance_in_words(recorded)}"
-        shown = captioned_table(table, "recorded", caption, provenance_in_full(recorded))
-        cells.append(new_markdown_cell(_verdicts(study, ledger, "an own run", True)))
-        cells.append(new_markdown_cell(f"```{{raw}} html\n{shown}\n```"))
-    return new_notebook(cells=cells)
 
 
 def failed_page(study: Study, error: str) -> NotebookNode:
@@ -81,6 +92,19 @@ def write_page(page: NotebookNode, path: Path) -> None:
         cell["id"] = f"cell-{number:03d}"
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(page, path)
+
+
+def _missing_data(missing: Sequence[str], heading: str, text: str) -> str:
+    """Say which data are not here, what the page shows instead, and how to get them."""
+    entries = [dataset(name) for name in missing]
+    titles = markdown_text(", ".join(f"{entry.title} ({entry.licence})" for entry in entries))
+    commands = "\n".join(entry.fetch_command for entry in entries)
+    return (
+        f"```{{admonition}} {heading}\n:class: warning\nNot on this machine: {titles}. {text}\n"
+        f"```\n\nTo run the study here, get them with a network and build the book again:\n\n"
+        f"```bash\n{commands}\nmake book\n```\n\nWithout a network, name a folder that holds "
+        f"them in the environment variable `{MIRROR_VARIABLE}`."
+    )
 
 
 def _shown(cell: NotebookNode) -> dict | None:
