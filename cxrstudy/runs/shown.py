@@ -18,15 +18,16 @@ def ledger_of_runs(build: str | Path = "_build") -> list[LedgerRow]:
     """Decide every claim by the run that its page shows, or by a larger recorded one."""
     results, larger, missing_data = [], [], {}
     for study in studies().values():
-        stamp, run = RunFolders.of(study.name, build).read_stamp(), shown_run(study.name, build)
+        run = shown_run(study.name, build)
+        stamp = run.read_stamp()
         missing = stamp.get("missing", [])
         if stamp:
             results.append(run.results)
         if missing:
             missing_data[study.name] = ", ".join(dataset(name).title for name in missing)
-        recorded, own_set = RunFolders.recorded(study.name), "" if missing else stamp.get("set", "")
-        if study.recorded and run != recorded and _size(recorded_set(study)) > _size(own_set):
-            larger.append(recorded.results)
+        set_name = "" if missing else stamp.get("set", "")
+        if study.recorded and _size(recorded_set(study)) > _size(set_name):
+            larger.append(RunFolders.recorded(study.name).results)
     return build_ledger(results, missing_data, larger)
 
 
