@@ -1,6 +1,5 @@
 """Captioned tables and figures of a notebook, each saved as a table beside the page."""
 
-import base64
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -126,19 +125,39 @@ class Page:
             What a reader who does not see the figure should know.
         """
         save_table(data, name, self.results)
-        image = io.BytesIO()
+        image = io.StringIO()
         figure = axes.get_figure()
-        figure.savefig(image, format="png", metadata={"Software": None})
+        figure.savefig(image, format="svg", metadata={"Date": None})
         plt.close(figure)
         shown = {"kind": "figure", "name": name, "caption": caption, "alt": alt}
-        png = base64.b64encode(image.getvalue()).decode("ascii")
         publish_display_data(
-            {"image/png": png, "text/plain": alt},
-            metadata={METADATA_KEY: shown, "image/png": {"alt": alt}},
+            {"image/svg+xml": image.getvalue(), "text/plain": alt}, metadata={METADATA_KEY: shown}
         )
         publish_display_data(
             {"text/markdown": f"*{caption}*", "text/plain": caption},
             metadata={METADATA_KEY: {"kind": "caption", "name": name}},
+        )
+
+    def answer(self, sentence: str, *, figure: str, means: str, changes: str) -> None:
+        """Answer the page's question; the book shows it first, with one figure and the verdicts.
+
+        Parameters
+        ----------
+        sentence : str
+            The answer. Its numbers come from the tables of the page, none is typed.
+        figure : str
+            Name of the figure or table of the page that shows it.
+        means : str
+            What it means for somebody who trains, buys or audits models.
+        changes : str
+            What would change the answer.
+        """
+        shown = {"sentence": sentence, "figure": figure, "means": means, "changes": changes}
+        rows = (sentence, f"What it means: {means}", f"What would change it: {changes}")
+        body = Markup("").join(Markup("<p>{}</p>").format(row) for row in rows)
+        publish_display_data(
+            {"text/html": body, "text/plain": "\n".join(rows)},
+            metadata={METADATA_KEY: {"kind": "answer", "name": "answer", **shown}},
         )
 
     def note(self, name: str, text: str) -> None:

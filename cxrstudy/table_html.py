@@ -1,5 +1,6 @@
 """Tables as text and as HTML: numbers in one style, cells escaped, one frame for all of them."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -13,10 +14,13 @@ UNDEFINED = "\N{EN DASH}"
 # From here on a mean is not known to a thousandth.
 _LARGE = 100
 
+# Not after a letter or digit (2025-12, 1-5), not between < and >.
+_HYPHEN = re.compile(r"(?<![\w-])-(?=\d)(?![^<>]*>)")
+
 _FRAME = """\
 {% if anchor %}
-<div class="cxr-block" id="{{ anchor }}">
-<p class="cxr-caption" id="{{ anchor }}-caption">{{ caption }}</p>
+<details class="cxr-block" id="{{ anchor }}" open>
+<summary class="cxr-caption" id="{{ anchor }}-caption">{{ caption }}</summary>
 {% endif %}
 <div class="cxr-scroll" tabindex="0" role="region"
 {%- if anchor %} aria-labelledby="{{ anchor }}-caption"{% else %} aria-label="{{ label }}"{% endif %}>
@@ -36,7 +40,7 @@ _FRAME = """\
 <details class="cxr-details"><summary>Provenance of this run</summary><p>{{ details }}</p></details>
 {% endif %}
 {% if anchor %}
-</div>
+</details>
 {% endif %}
 """  # noqa: E501
 
@@ -44,6 +48,15 @@ _FRAME = """\
 def anchor(name: str) -> str:
     """Return the HTML id under which a page shows a table or figure."""
     return name.replace("_", "-")
+
+
+def with_true_minus(text: str) -> str:
+    """Put a minus sign in place of a hyphen before a digit, but not inside tags or words.
+
+    >>> with_true_minus('<td id="a-1">-0.109 (-0.132 to +1)</td> 2025-12 1-5')
+    '<td id="a-1">−0.109 (−0.132 to +1)</td> 2025-12 1-5'
+    """
+    return _HYPHEN.sub("\N{MINUS SIGN}", text)
 
 
 def captioned_table(shown: pd.DataFrame, name: str, caption: str, details: str = "") -> str:

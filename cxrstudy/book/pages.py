@@ -6,7 +6,7 @@ download links. Verdicts and provenance come from the ledger and the stamp, neve
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import nbformat
@@ -14,44 +14,85 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from cxrstudy.book.printed_claims import markdown_text, verdict_table
+from cxrstudy.book.top import answer_of, figure_of, top_markdown
 from cxrstudy.claims import LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.recorded import load_recorded
 from cxrstudy.runs.catalogue import Study
-from cxrstudy.table_html import anchor
+from cxrstudy.table_html import anchor, with_true_minus
+
+_MOST_OPEN_TABLES = 6
+_SHORT_TABLE = 13  # rows, with the header
 
 
-def study_page(
+def study_pages(
     study: Study,
     executed: NotebookNode,
     ledger: list[LedgerRow],
     stamp: Mapping[str, object],
     missing: Sequence[str] = (),
-) -> NotebookNode:
-    """Make the page of a run: title, verdicts, the notebook's cells, provenance.
+) -> tuple[NotebookNode, NotebookNode | None]:
+    """Make the page of a run: its answer, the notebook's cells, provenance.
 
-    With data sets `missing` here, the run is the recorded one, and a banner says so.
+    With data sets `missing` here, the run is the recorded one, and a banner says so. If a larger
+    recorded run decides the study's claims, what is of the small own run makes a second page.
     """
+    rows = [row for row in ledger if row.study == study.name]
     title, *rest = executed.cells
     _, _, introduction = title.source.partition("\n")
-    title.source = f"# {study.title}\n{introduction}".rstrip("\n")
-    links = any((_shown(cell) or {}).get("name") == "recorded" for cell in rest)
-    whose = "the recorded run" if missing else "this page's own run"
-    own = f"{whose}, set `{stamp['set']}`"
-    below = f"Figures and tables below are of {own}, unless they say *recorded*."
-    cells = [title, new_markdown_cell(f"{_verdicts(study, ledger, own, links)}\n\n{below}")]
+    if answer := answer_of(executed):
+        _, alt = figure_of(executed, answer["figure"])
+        title.source = top_markdown(study, answer, alt, rows, introduction)
+    else:
+        title.source = f"# {study.title}\n{introduction}".rstrip("\n")
+    cells, own_cells = [title], []
     if missing:
         when = f"{markdown_text(stamp['date'])} on {markdown_text(stamp['hardware'])}"
         text = f"All of this page was made on {when}, with set `{stamp['set']}`, and recorded."
-        cells.insert(1, new_markdown_cell(_missing_data(missing, "Recorded run", text)))
-    for cell in rest:
-        shown = _shown(cell)
-        cells.append(_with_figure_metadata(_folded(cell), shown))
-        if shown is not None:
-            cells.append(new_markdown_cell(_download_line(study, shown)))
+        cells.append(new_markdown_cell(_missing_data(missing, "Recorded run", text)))
+    if any(row.is_recorded for row in rows):
+        rest, own_cells = _without_own_run(rest)
+        link = f"[This machine's run]({study.name}_run.ipynb), set `{stamp['set']}`, is smaller"
+        text = f"This page is of the {_recorded_source(study)}. {link} and decides nothing."
+        cells.append(new_markdown_cell(text))
+    cells += _exhibited(study, rest, {row.table for row in rows})
+    cells.append(new_markdown_cell(_verdicts(rows)))
     cells.append(new_markdown_cell(_provenance_line(study, stamp)))
-    return new_notebook(cells=cells, metadata=executed.metadata)
+    page = new_notebook(cells=cells, metadata=executed.metadata)
+    if not own_cells:
+        return page, None
+    head = (
+        f"# {study.title}: this machine's run\n\nSet `{stamp['set']}`, in "
+        f"{stamp['seconds']:.0f} s. It shows the machinery at a small size and decides nothing; "
+        f"[the study's page]({study.name}.ipynb) shows the run that decides."
+    )
+    own_cells = [new_markdown_cell(head), *_exhibited(study, own_cells, set())]
+    return page, new_notebook(cells=own_cells, metadata=executed.metadata)
+
+
+def _without_own_run(cells: list[NotebookNode]) -> tuple[list[NotebookNode], list[NotebookNode]]:
+    """Take out what a notebook marks as of its own run: from one tagged cell to the next."""
+    first, last = (
+        next(i for i, cell in enumerate(cells) if tag in cell.metadata.get("tags", []))
+        for tag in ("own-run", "end-of-own-run")
+    )
+    return cells[:first] + cells[last:], cells[first:last]
+
+
+def _exhibited(
+    study: Study, cells: list[NotebookNode], decided: Container[str]
+) -> list[NotebookNode]:
+    """Prepare cells for a page: figures numbered, tables folded, each with its download."""
+    _fold_tables(cells, decided)
+    prepared, n_figures = [], 0
+    for cell in filter(_is_shown, cells):
+        shown = _shown(cell)
+        n_figures += bool(shown) and shown["kind"] == "figure"
+        prepared.append(_with_figure_metadata(cell, shown, n_figures))
+        if shown is not None:
+            prepared.append(new_markdown_cell(_download_line(study, shown)))
+    return prepared
 
 
 def missing_data_page(
@@ -62,7 +103,7 @@ def missing_data_page(
         f"# {study.title}",
         _missing_data(missing, "This study has no data on this machine", "Nothing was run."),
         # The ledger links to what decided a claim; without a table, to the verdicts.
-        f'<div id="recorded"></div>\n\n{_verdicts(study, ledger, "an own run", False)}',
+        f'<div id="recorded"></div>\n\n{_verdicts([row for row in ledger if row.study == study.name])}',
     ]
     return new_notebook(cells=list(map(new_markdown_cell, cells)))
 
@@ -116,21 +157,37 @@ def _shown(cell: NotebookNode) -> dict | None:
     return None
 
 
-def _folded(cell: NotebookNode) -> NotebookNode:
-    """Fold a code cell's source; a click shows it."""
-    tags = cell.metadata.get("tags", [])
-    if cell.cell_type == "code" and "hide-input" not in tags:
-        cell.metadata["tags"] = [*tags, "hide-input"]
-    return cell
+def _is_shown(cell: NotebookNode) -> bool:
+    """Whether the page shows a cell where it stands; the answer stands at the top instead."""
+    outputs = cell.get("outputs", [])
+    kinds = {output.get("metadata", {}).get(METADATA_KEY, {}).get("kind") for output in outputs}
+    return "answer" not in kinds
 
 
-def _with_figure_metadata(cell: NotebookNode, shown: dict | None) -> NotebookNode:
+def _fold_tables(cells: Iterable[NotebookNode], decided: Container[str]) -> None:
+    """Leave a few tables open, first those that decide a claim, then the short ones."""
+    tables = [
+        (shown["name"], output)
+        for cell in cells
+        for output in cell.get("outputs", [])
+        if (shown := output.get("metadata", {}).get(METADATA_KEY, {})).get("kind") == "table"
+    ]
+    lengths = {name: output["data"]["text/html"].count("<tr") for name, output in tables}
+    short = [name for name, _ in tables if lengths[name] <= _SHORT_TABLE]
+    opened = sorted(short, key=lambda name: name not in decided)[:_MOST_OPEN_TABLES]
+    for name, output in tables:
+        table = with_true_minus(output["data"]["text/html"])
+        output["data"]["text/html"] = table if name in opened else table.replace('" open>', '">', 1)
+
+
+def _with_figure_metadata(cell: NotebookNode, shown: dict | None, number: int) -> NotebookNode:
     """Hand caption, alt text and anchor to MyST, which then needs no caption among the outputs."""
     if shown is None or shown["kind"] != "figure":
         return cell
+    caption = f"**Figure {number}.** {with_true_minus(markdown_text(shown['caption']))}"
     cell.metadata["mystnb"] = {
         "image": {"alt": shown["alt"]},
-        "figure": {"caption": markdown_text(shown["caption"]), "name": anchor(shown["name"])},
+        "figure": {"caption": caption, "name": anchor(shown["name"])},
     }
     cell.outputs = [
         output
@@ -141,38 +198,27 @@ def _with_figure_metadata(cell: NotebookNode, shown: dict | None) -> NotebookNod
 
 
 def _download_line(study: Study, shown: dict) -> str:
-    what = "The numbers behind this figure" if shown["kind"] == "figure" else "This table as CSV"
-    file = f"{shown['name']}.csv"
-    return f"{what}: {{download}}`{file} <{study.name}/{file}>`"
+    file = f"{study.name}_{shown['name']}.csv"
+    return f"```{{div}} cxr-download\n{{download}}`{file} <{study.name}/{file}>`\n```"
 
 
-def _verdicts(study: Study, ledger: list[LedgerRow], own: str, links: bool) -> str:
-    """Lay out what a study decided, and say by whose run."""
-    rows = [row for row in ledger if row.study == study.name]
+def _verdicts(rows: list[LedgerRow]) -> str:
+    """Lay out all that a study decided, with rules and intervals."""
     if not rows:
-        return "This study decides no claim of the [ledger](../claims.md)."
-    measured = [row for row in rows if row.measured]
-    runs = {row.is_recorded for row in measured}
-    sources = [_recorded_source(study, links)] * (True in runs)
-    sources += [f"{own}{' (rows marked †)' if True in runs else ''}"] * (False in runs)
-    decided = f", by {' and '.join(sources)}" if sources else ""
-    marked = [row for row in measured if len(runs) == 2 and not row.is_recorded]
+        return "## What this study decided\n\nNo claim of the [ledger](../claims.md)."
     return (
-        f"**What this study decided**{decided}. Rules and details are in the "
-        "[ledger](../claims.md).\n\n````{div} cxr-decided\n\n"
-        f"{verdict_table(rows, {row.id: ' †' for row in marked})}\n\n````"
+        "## What this study decided\n\nRules and details are in the [ledger](../claims.md).\n\n"
+        f"````{{div}} cxr-decided\n\n{verdict_table(rows)}\n\n````"
     )
 
 
-def _recorded_source(study: Study, links: bool) -> str:
-    # A plain link: the anchor stands in a notebook's output, where MyST does not look for it.
-    name = '<a href="#recorded">recorded run</a>' if links else "recorded run"
+def _recorded_source(study: Study) -> str:
     recorded = load_recorded(study.name)
     if recorded is None:
-        return f"the {name}"
+        return "recorded run"
     row = recorded.iloc[0]
     facts = f"{markdown_text(row['date'])}, {markdown_text(row['hardware'])}"
-    return f"the {name} (set `{row['set']}`, {facts})"
+    return f"recorded run (set `{row['set']}`, {facts})"
 
 
 def _provenance_line(study: Study, stamp: Mapping[str, object]) -> str:

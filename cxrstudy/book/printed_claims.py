@@ -15,6 +15,16 @@ HEADLINE_BEGIN = "<!-- headline: generated from the ledger by `cxrstudy readme` 
 HEADLINE_END = "<!-- end of headline -->"
 
 
+# A verdict begins with one of these; the letter says it where colour cannot.
+_LETTERS: Mapping[str, str] = {
+    "supported": "S", "contradicted": "C", "inconclusive": "I", "negligible": "G",
+    "reproduced": "R", "not reproduced": "N", "consistent": "=", "inconsistent": "≠",
+    "not comparable": "~", "compatible": "≈", "differs": "D", "too few": "F",
+    "not decidable here": "U", "not measurable": "–", "not yet measured": "…",
+    "mechanism shown": "M", "mechanism not shown": "m",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class PrintedClaim:
     """A row of the ledger in words; nothing in it is escaped yet."""
@@ -56,6 +66,33 @@ class PrintedClaim:
         return f"{kind}, margin {row.margin:g}" if row.margin else kind
 
 
+def verdict_word(row: LedgerRow) -> str:
+    """Return the verdict without what qualifies it, such as ``inconclusive`` or ``not measurable``.
+
+    "not reproduced" begins with none of the shorter words, so the first that fits is the word.
+    """
+    return next(word for word in _LETTERS if row.verdict.startswith(word))
+
+
+def verdict_chip(
+    row: LedgerRow, *, letter_only: bool = False, ledger: str = "../claims.html"
+) -> str:
+    """Draw a verdict in its colour and with its letter, linked to its row of the ledger."""
+    word = verdict_word(row)
+    said = f"{row.statement} {row.verdict}" if letter_only else ""
+    label = f' title="{html.escape(said)}" aria-label="{html.escape(said)}"' if said else ""
+    text = "" if letter_only else f" {html.escape(row.verdict)}"
+    return (
+        f'<a class="cxr-verdict cxr-{word.replace(" ", "-")}" href="{ledger}#{row_id(row)}"{label}>'
+        f"<b>{_LETTERS[word]}</b>{text}</a>"
+    )
+
+
+def row_id(row: LedgerRow) -> str:
+    """Return the HTML id of a claim's row on the ledger's page."""
+    return row.id.replace(".", "-").replace("_", "-")
+
+
 def ledger_html(ledger: Iterable[LedgerRow]) -> str:
     """Lay the ledger out as a sortable table, each verdict linked to what decided it."""
     header = (
@@ -65,13 +102,13 @@ def ledger_html(ledger: Iterable[LedgerRow]) -> str:
         header,
         [_ledger_cells(row) for row in ledger],
         "Every claim with its verdict",
-        [row.id.replace(".", "-").replace("_", "-") for row in ledger],
+        [row_id(row) for row in ledger],
         sortable=True,
     )
 
 
-def verdict_table(ledger: Iterable[LedgerRow], marks: Mapping[str, str]) -> str:
-    """Lay a study's claims out as Markdown; `marks` follow the verdicts of some, by id."""
+def verdict_table(ledger: Iterable[LedgerRow]) -> str:
+    """Lay a study's claims out as Markdown."""
     rows = []
     for row in ledger:
         claim = PrintedClaim(row)
@@ -79,8 +116,7 @@ def verdict_table(ledger: Iterable[LedgerRow], marks: Mapping[str, str]) -> str:
         verdict = f"**{markdown_text(row.verdict)}** <small>({markdown_text(row.scope)})</small>"
         texts = (row.statement, row.published, claim.measured, claim.rule)
         statement, published, measured, rule = map(markdown_text, texts)
-        mark = marks.get(row.id, "")
-        rows.append((statement, published, f"{measured}{interval}", rule, f"{verdict}{mark}"))
+        rows.append((statement, published, f"{measured}{interval}", rule, verdict))
     header = ("claim", "published", "measured (adjusted interval)", "rule", "verdict")
     return _markdown_table(header, rows)
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Container
 from pathlib import Path
 
 import nbformat
@@ -15,6 +16,7 @@ from markupsafe import Markup
 from cxrstudy.book import pages
 from cxrstudy.book.api import api_markdown
 from cxrstudy.book.printed_claims import ledger_html
+from cxrstudy.book.top import answer_of, figure_of
 from cxrstudy.claims import LedgerRow, read_ledger
 from cxrstudy.data.registry import datasets
 from cxrstudy.paths import project_root
@@ -35,7 +37,6 @@ def _assemble(book: Path, build: Path) -> None:
     ledger = read_ledger(build / "ledger.json")
     generated = book / "_generated"
     generated.mkdir(exist_ok=True)
-    (generated / "_toc.yml").write_text(yaml.safe_dump(table_of_contents()), "utf-8")
     (generated / "studies.md").write_text(list_of_studies(), "utf-8")
     (generated / "ledger.html").write_text(ledger_html(ledger), "utf-8")
     (generated / "datasets.html").write_text(datasets_html(), "utf-8")
@@ -45,6 +46,8 @@ def _assemble(book: Path, build: Path) -> None:
     shutil.rmtree(book / "studies", ignore_errors=True)
     for study in studies().values():
         _assemble_study(study, book / "studies", build, ledger)
+    own_runs = {path.stem.removesuffix("_run") for path in (book / "studies").glob("*_run.ipynb")}
+    (generated / "_toc.yml").write_text(yaml.safe_dump(table_of_contents(own_runs)), "utf-8")
 
 
 def build_site(build: Path | None = None) -> Path:
@@ -71,16 +74,20 @@ def build_site(build: Path | None = None) -> Path:
     return build / "html" / "index.html"
 
 
-def table_of_contents() -> dict[str, object]:
-    """Lay the chapters out: the ledger, the studies by part, and what stands behind them."""
-    parts = {"What was found": ["claims"]}
+def table_of_contents(own_runs: Container[str] = ()) -> dict[str, object]:
+    """Lay the chapters out: the ledger, the studies by part, and what stands behind them.
+
+    Studies in `own_runs` have a page of this machine's run below their own.
+    """
+    parts: dict[str, list[dict]] = {"What was found": [{"file": "claims"}]}
     for study in studies().values():
-        parts.setdefault(study.part, []).append(f"studies/{study.name}")
-    parts["Behind the studies"] = list(_BEHIND)
-    chapters = [
-        {"caption": caption, "chapters": [{"file": file} for file in files]}
-        for caption, files in parts.items()
-    ]
+        chapter: dict = {"file": f"studies/{study.name}", "title": study.title}
+        if study.name in own_runs:
+            own = {"file": f"studies/{study.name}_run", "title": "This machine's run"}
+            chapter["sections"] = [own]
+        parts.setdefault(study.part, []).append(chapter)
+    parts["Behind the studies"] = [{"file": file} for file in _BEHIND]
+    chapters = [{"caption": caption, "chapters": files} for caption, files in parts.items()]
     return {"format": "jb-book", "root": "index", "parts": chapters}
 
 
@@ -120,14 +127,19 @@ def _assemble_study(study: Study, folder: Path, build: Path, ledger: list[Ledger
         page = pages.missing_data_page(study, missing, ledger)
     else:
         executed = nbformat.read(shown.executed, as_version=4)
-        page = pages.study_page(study, executed, ledger, stamp, missing)
+        page, own_run = pages.study_pages(study, executed, ledger, stamp, missing)
+        if own_run:
+            pages.write_page(own_run, folder / f"{study.name}_run.ipynb")
     pages.write_page(page, folder / f"{study.name}.ipynb")
     if not stamp:
         return
-    (folder / study.name).mkdir()
-    shutil.copy(study.notebook_path, folder / study.name)
+    files = folder / study.name
+    files.mkdir()
+    shutil.copy(study.notebook_path, files)
     for table in sorted(shown.results.glob("*.csv")):
-        shutil.copy(table, folder / study.name)
+        shutil.copy(table, files / f"{study.name}_{table.name}")
+    if answer := answer_of(executed):
+        (files / "answer.svg").write_text(figure_of(executed, answer["figure"])[0], "utf-8")
 
 
 def _mend_reference_list(page: Path) -> None:

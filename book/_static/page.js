@@ -1,0 +1,58 @@
+// What a reader can do on a page; without scripts everything is shown as it stands.
+document.documentElement.classList.add("cxr-scripts");
+
+const remembered = (key) => { try { return localStorage.getItem(key); } catch { return null; } };
+const remember = (key, value) => { try { localStorage.setItem(key, value); } catch { /* private */ } };
+
+// One switch shows the code of every cell, on every page until it is switched back.
+function codeSwitch() {
+  if (!document.querySelector(".cell_input")) return;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "cxr-code-switch";
+  const set = (on) => {
+    document.documentElement.classList.toggle("cxr-code", on);
+    button.setAttribute("aria-pressed", on);
+    button.textContent = on ? "Hide all code" : "Show all code";
+    remember("cxr-code", on ? "on" : "off");
+  };
+  button.addEventListener("click", () => set(button.getAttribute("aria-pressed") !== "true"));
+  set(remembered("cxr-code") === "on");
+  document.querySelector(".bd-article > section > h1")?.after(button);
+}
+
+// Sort a table by any column.
+function sortable(table) {
+  const value = (row, column) => row.cells[column].innerText.trim();
+  const compare = (a, b) => {
+    const [x, y] = [a, b].map((text) => parseFloat(text.replace(/,/g, "")));
+    return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
+  };
+  const headers = [...table.tHead.rows[0].cells];
+  headers.forEach((header, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = header.textContent;
+    header.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const ascending = header.getAttribute("aria-sort") !== "ascending";
+      headers.forEach((other) => other.removeAttribute("aria-sort"));
+      header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+      // Empty cells come last in either order.
+      const rows = [...table.tBodies[0].rows].sort((a, b) => {
+        const [x, y] = [value(a, column), value(b, column)];
+        return !x || !y ? !x - !y : (ascending ? 1 : -1) * compare(x, y);
+      });
+      table.tBodies[0].append(...rows);
+    });
+  });
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  codeSwitch();
+  document.querySelectorAll("table.cxr-sortable").forEach(sortable);
+});
+// Paper shows what is folded.
+window.addEventListener("beforeprint", () => {
+  document.querySelectorAll("details.cxr-block").forEach((fold) => { fold.open = true; });
+});

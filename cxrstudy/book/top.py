@@ -1,0 +1,96 @@
+"""The top of a study's page: its question, the answer, one figure, and the verdicts as chips."""
+
+from collections.abc import Iterable
+from html import escape
+
+from nbformat import NotebookNode
+
+from cxrstudy.book.printed_claims import PrintedClaim, markdown_text, row_id, verdict_chip
+from cxrstudy.claims import LedgerRow
+from cxrstudy.display import METADATA_KEY
+from cxrstudy.published import paper
+from cxrstudy.runs.catalogue import Study
+from cxrstudy.table_html import anchor, with_true_minus
+
+_MOST_CHIPS = 4
+
+
+def answer_of(executed: NotebookNode) -> dict | None:
+    """Find the answer that an executed notebook gave: sentence, figure, means, changes."""
+    return next((shown for shown, _ in _exhibits(executed) if shown["kind"] == "answer"), None)
+
+
+def figure_of(executed: NotebookNode, name: str) -> tuple[str, str]:
+    """Find a figure of an executed notebook: the SVG, and what it says to who does not see it."""
+    for shown, output in _exhibits(executed):
+        if shown["kind"] == "figure" and shown["name"] == name:
+            return output["data"]["image/svg+xml"], shown["alt"]
+    raise KeyError(f"the answer names a figure {name!r} that the notebook does not show")
+
+
+def top_markdown(
+    study: Study, answer: dict, alt: str, ledger: Iterable[LedgerRow], introduction: str
+) -> str:
+    """Lay out what fits one screen, then what it means, and how the page was made in a fold."""
+    rows = [row for row in ledger if row.study == study.name]
+    return "\n\n".join(
+        [
+            f"# {study.question}",
+            f'<p class="cxr-kicker">{_kicker(study, rows)}</p>',
+            f'<p class="cxr-answer">{with_true_minus(escape(answer["sentence"]))}</p>',
+            "``````{div} cxr-top",
+            f"`````{{image}} {study.name}/answer.svg\n:alt: {_one_line(alt)}\n"
+            f":target: '#{anchor(answer['figure'])}'\n`````",
+            chips_html(rows),
+            "``````",
+            f"**What it means.** {markdown_text(answer['means'])}",
+            f"**What would change it.** {markdown_text(answer['changes'])}",
+            "```````{dropdown} How this page was made: claims, data, sets and times",
+            introduction.strip(),
+            "```````",
+        ]
+    )
+
+
+def chips_html(rows: list[LedgerRow]) -> str:
+    """List verdicts, each with a link to its ledger row and to the table that holds its number."""
+    shown = sorted(rows, key=lambda row: (row.family != "primary", not row.measured))
+    chips = [_chip(row) for row in shown[:_MOST_CHIPS]]
+    if rest := shown[_MOST_CHIPS:]:
+        links = " ".join(verdict_chip(row, letter_only=True) for row in rest)
+        chips.append(f"<li>and {len(rest)} more: {links}</li>")
+    return f'<ul class="cxr-chips">{"".join(chips)}</ul>' if rows else ""
+
+
+def _chip(row: LedgerRow) -> str:
+    claim = PrintedClaim(row)
+    measured = with_true_minus(escape(claim.measured))
+    if measured:
+        measured = f'<a class="cxr-measured" href="#{anchor(row.table)}">{measured}</a>'
+    notes = filter(None, (claim.interval, f"published: {row.published}"))
+    published = f"<small>{with_true_minus(escape('; '.join(notes)))}</small>"
+    return (
+        f'<li id="chip-{row_id(row)}">{verdict_chip(row)} {escape(row.statement)} '
+        f"{measured} {published}</li>"
+    )
+
+
+def _kicker(study: Study, rows: list[LedgerRow]) -> str:
+    number, _, title = study.title.partition(" · ")
+    parts = [f"Study {number}", title]
+    for key in dict.fromkeys(row.paper for row in rows):
+        n = sum(row.paper == key for row in rows)
+        about = paper(key)["paper"]
+        parts.append(f"{n} claim{'s' * (n > 1)} of {about['short']} (read: {about['read']})")
+    return " · ".join(map(escape, parts if rows else [*parts, "decides no paper's claim"]))
+
+
+def _exhibits(executed: NotebookNode) -> Iterable[tuple[dict, NotebookNode]]:
+    for cell in executed.cells:
+        for output in cell.get("outputs", []):
+            if shown := output.get("metadata", {}).get(METADATA_KEY):
+                yield shown, output
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
