@@ -99,11 +99,12 @@ def missing_data_page(
     study: Study, missing: Sequence[str], ledger: list[LedgerRow]
 ) -> NotebookNode:
     """Make the page of a study whose data are not here and of which no run was recorded whole."""
+    verdicts = _verdicts([row for row in ledger if row.study == study.name])
     cells = [
         f"# {study.title}",
         _missing_data(missing, "This study has no data on this machine", "Nothing was run."),
         # The ledger links to what decided a claim; without a table, to the verdicts.
-        f'<div id="recorded"></div>\n\n{_verdicts([row for row in ledger if row.study == study.name])}',
+        f'<div id="recorded"></div>\n\n{verdicts}',
     ]
     return new_notebook(cells=list(map(new_markdown_cell, cells)))
 

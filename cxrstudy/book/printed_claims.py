@@ -20,7 +20,7 @@ _LETTERS: Mapping[str, str] = {
     "supported": "S", "contradicted": "C", "inconclusive": "I", "negligible": "G",
     "reproduced": "R", "not reproduced": "N", "consistent": "=", "inconsistent": "≠",
     "not comparable": "~", "compatible": "≈", "differs": "D", "too few": "F",
-    "not decidable here": "U", "not measurable": "–", "not yet measured": "…",
+    "not decidable here": "U", "not measurable": "\N{EN DASH}", "not yet measured": "…",
     "mechanism shown": "M", "mechanism not shown": "m",
 }  # fmt: skip
 
