@@ -51,10 +51,10 @@ def anchor(name: str) -> str:
 
 
 def with_true_minus(text: str) -> str:
-    """Put a minus sign in place of a hyphen before a digit, but not inside tags or words.
+    r"""Put a minus sign in place of a hyphen before a digit, but not inside tags or words.
 
     >>> with_true_minus('<td id="a-1">-0.1</td> 2025-12').encode("ascii", "backslashreplace")
-    b'<td id="a-1">\\\\u22120.1</td> 2025-12'
+    b'<td id="a-1">\\u22120.1</td> 2025-12'
     """
     return _HYPHEN.sub("\N{MINUS SIGN}", text)
 
