@@ -42,9 +42,12 @@ def study_page(
     below = f"Figures and tables below are of {own}, unless they say *recorded*."
     cells = [title, new_markdown_cell(f"{_verdicts(study, ledger, own, links)}\n\n{below}")]
     if missing:
-        when = f"{markdown_text(stamp['date'])} on {markdown_text(stamp['hardware'])}"
-        text = f"All of this page was made on {when}, with set `{stamp['set']}`, and recorded."
-        cells.insert(1, new_markdown_cell(_missing_data(missing, "Recorded run", text)))
+        text = (
+            f"Figures, tables and downloads were made on {markdown_text(stamp['date'])}, on "
+            f"{markdown_text(stamp['hardware'])}, with set `{stamp['set']}` and the data named at "
+            "the end of the page, and recorded. Verdicts are decided in each build."
+        )
+        cells.insert(1, new_markdown_cell(_missing_data(missing, "A recorded run", text)))
     for cell in rest:
         shown = _shown(cell)
         cells.append(_with_figure_metadata(_folded(cell), shown))
@@ -100,7 +103,7 @@ def _missing_data(missing: Sequence[str], heading: str, text: str) -> str:
     titles = markdown_text(", ".join(f"{entry.title} ({entry.licence})" for entry in entries))
     commands = "\n".join(entry.fetch_command for entry in entries)
     return (
-        f"```{{admonition}} {heading}\n:class: warning\nNot on this machine: {titles}. {text}\n"
+        f"```{{admonition}} {heading}\n:class: note\nNot on this machine: {titles}. {text}\n"
         f"```\n\nTo run the study here, get them with a network and build the book again:\n\n"
         f"```bash\n{commands}\nmake book\n```\n\nWithout a network, name a folder that holds "
         f"them in the environment variable `{MIRROR_VARIABLE}`."

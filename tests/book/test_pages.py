@@ -181,7 +181,7 @@ def test_without_data_the_page_is_that_of_the_recorded_run():
     stamp = STAMP | {"set": "full", "date": "2026-01-02", "hardware": f"2 {EVIL}"}
     page = study_page(STUDY, _executed(), [_row()], stamp, ["chexpert_test_set_labels"])
     _, banner, decided = (cell.source for cell in page.cells[:3])
-    assert "made on 2026-01-02 on 2 &lt;script&gt;" in banner and "<script" not in _text(page)
+    assert "made on 2026-01-02, on 2 &lt;script&gt;" in banner and "<script" not in _text(page)
     assert "Not on this machine: CheXpert test-set labels" in banner
     assert "cxrstudy data fetch chexpert_test_set_labels\nmake book" in banner
     assert "**What this study decided**, by the recorded run, set `full`." in decided
