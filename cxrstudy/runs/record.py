@@ -53,7 +53,7 @@ def record_run(study: Study, build: str | Path = "_build") -> Path:
         shutil.copytree(run.results, scratch / "results")
         for table in (scratch / "results").glob("*.csv"):
             table.write_text(_without_ids(table.read_text("utf-8")), "utf-8")
-        page = _without_ids(_with_small_figures(run.executed.read_text("utf-8")))
+        page = _without_ids(_small_page(run.executed.read_text("utf-8")))
         (scratch / "executed.ipynb").write_text(page, "utf-8")
         (scratch / "stamp.json").write_text(json.dumps(stamp, indent=1) + "\n", "utf-8")
         publish(scratch, recorded)
@@ -103,10 +103,12 @@ def _without_ids(text: str) -> str:
     return _STUDY_ID.sub("(study id withheld)", text)
 
 
-def _with_small_figures(page: str) -> str:
-    """Draw an executed notebook's figures in 256 colours, a third of the bytes."""
-    notebook = json.loads(page)
+def _small_page(executed: str) -> str:
+    """Draw a page's figures in 256 colours, a third of the bytes; the machine's warnings go."""
+    notebook = json.loads(executed)
     for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [out for out in cell["outputs"] if out.get("name") != "stderr"]
         for output in cell.get("outputs", []):
             if png := output.get("data", {}).get("image/png"):
                 output["data"]["image/png"] = _in_256_colours(png)
