@@ -39,7 +39,8 @@ def study_page(
     links = any((_shown(cell) or {}).get("name") == "recorded" for cell in rest)
     whose = "the recorded run" if missing else "this page's own run"
     own = f"{whose}, set `{stamp['set']}`"
-    below = f"Figures and tables below are of {own}, unless they say *recorded*."
+    unless = "" if missing else ", unless they say *recorded*"
+    below = f"Figures and tables below are of {own}{unless}."
     cells = [title, new_markdown_cell(f"{_verdicts(study, ledger, own, links)}\n\n{below}")]
     if missing:
         text = (
@@ -57,25 +58,17 @@ def study_page(
     return new_notebook(cells=cells, metadata=executed.metadata)
 
 
-def missing_data_page(
-    study: Study, missing: Sequence[str], ledger: list[LedgerRow]
+def page_without_run(
+    study: Study, ledger: list[LedgerRow], missing: Sequence[str] = ()
 ) -> NotebookNode:
-    """Make the page of a study whose data are not here and of which no run was recorded whole."""
-    cells = [
-        f"# {study.title}",
-        _missing_data(missing, "This study has no data on this machine", "Nothing was run."),
-        # The ledger links to what decided a claim; without a table, to the verdicts.
-        f'<div id="recorded"></div>\n\n{_verdicts(study, ledger, "an own run", False)}',
-    ]
+    """Make the page of a study that has not run here, of which no run was recorded whole either."""
+    why = f"This study has not run on this machine. To run it: `cxrstudy run {study.name}`."
+    if missing:
+        why = _missing_data(missing, "This study has no data on this machine", "Nothing was run.")
+    # The ledger links to the table that decided a claim; here to the verdicts.
+    verdicts = f'<div id="recorded"></div>\n\n{_verdicts(study, ledger, "an own run", False)}'
+    cells = [f"# {study.title}", why, verdicts]
     return new_notebook(cells=list(map(new_markdown_cell, cells)))
-
-
-def not_run_page(study: Study) -> NotebookNode:
-    """Make the page of a study that nobody has run yet."""
-    text = f"# {study.title}\n\nThis study has not run on this machine. To run it:"
-    return new_notebook(
-        cells=[new_markdown_cell(f"{text}\n\n```bash\ncxrstudy run {study.name}\n```")]
-    )
 
 
 def failed_page(study: Study, error: str) -> NotebookNode:
@@ -103,10 +96,10 @@ def _missing_data(missing: Sequence[str], heading: str, text: str) -> str:
     titles = markdown_text(", ".join(f"{entry.title} ({entry.licence})" for entry in entries))
     commands = "\n".join(entry.fetch_command for entry in entries)
     return (
-        f"```{{admonition}} {heading}\n:class: note\nNot on this machine: {titles}. {text}\n"
-        f"```\n\nTo run the study here, get them with a network and build the book again:\n\n"
-        f"```bash\n{commands}\nmake book\n```\n\nWithout a network, name a folder that holds "
-        f"them in the environment variable `{MIRROR_VARIABLE}`."
+        f"````{{admonition}} {heading}\n:class: note\nNot on this machine: {titles}. {text}\n\n"
+        "To run the study here, get the data and build the book again. Without a network, name a "
+        f"folder that holds them in the environment variable `{MIRROR_VARIABLE}`.\n\n"
+        f"```bash\n{commands}\nmake book\n```\n````"
     )
 
 

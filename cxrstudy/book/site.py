@@ -114,10 +114,8 @@ def _assemble_study(study: Study, folder: Path, build: Path, ledger: list[Ledger
     stamp, missing = shown.read_stamp(), own.read_stamp().get("missing", [])
     if not stamp and own.failure.exists():
         page = pages.failed_page(study, json.loads(own.failure.read_text("utf-8"))["error"])
-    elif not stamp:
-        page = pages.not_run_page(study)
-    elif stamp["missing"]:
-        page = pages.missing_data_page(study, missing, ledger)
+    elif not stamp or stamp["missing"]:
+        page = pages.page_without_run(study, ledger, missing)
     else:
         executed = nbformat.read(shown.executed, as_version=4)
         page = pages.study_page(study, executed, ledger, stamp, missing)
