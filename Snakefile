@@ -15,6 +15,7 @@ from cxrstudy.runs.stamp import study_sources
 SET = config.get("set", "quick")
 CXRSTUDY = f"{sys.executable} -m cxrstudy.cli"
 ROOT = Path.cwd()
+RECORDED = sorted(str(p) for p in Path("book/recorded").glob("**/*") if p.is_file())
 
 
 def sources(wildcards):
@@ -56,6 +57,7 @@ rule site:
             *sorted(str(p) for p in Path("cxrstudy/book").glob("*.py")),
             "cxrstudy/table_html.py",
             "notebooks/studies.yaml",
+            *RECORDED,
         ],
     output:
         "_build/html/index.html",
@@ -69,7 +71,7 @@ rule ledger:
     input:
         stamps=stamps,
         claims=sorted(str(p) for p in Path("cxrstudy/claims").iterdir() if p.is_file()),
-        recorded=sorted(str(p) for p in Path("book/recorded").glob("**/*") if p.is_file()),
+        recorded=RECORDED,
     output:
         "_build/ledger.json",
     log:
@@ -93,4 +95,4 @@ rule run:
         parameters=lambda wildcards: studies()[wildcards.study].parameters(SET),
         data=data_hashes,
     shell:
-        CXRSTUDY + " run {wildcards.study} --set {params.set} > {log} 2>&1"
+        CXRSTUDY + " run {wildcards.study} --set {params.set} --in-build > {log} 2>&1"

@@ -1,6 +1,5 @@
 """The command line: thin doors to the package's functions."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -53,12 +52,16 @@ def run(
     build: Annotated[
         Path | None, typer.Option(help="Folder for results; _build, or _build/own if -p is given.")
     ] = None,
+    in_build: Annotated[
+        bool, typer.Option("--in-build", help="Missing data are no error: the book shows a record.")
+    ] = False,
 ) -> None:
     """Execute one study's notebook and publish its tables."""
     study = _study(study_name)
     if set_name not in study.sets:
         raise typer.BadParameter(f"no such set; {study_name} has: {', '.join(study.sets)}")
 
+    from cxrstudy.data.registry import DataNotAvailableError, dataset
     from cxrstudy.paths import in_project
     from cxrstudy.runs import run_study
 
@@ -66,11 +69,16 @@ def run(
     # The book's own results are not for overridden parameters.
     folder = build or in_project("_build/own" if overrides else "_build")
     folders = run_study(study, set_name, overrides, folder.absolute())
-    missing = json.loads(folders.stamp.read_text("utf-8"))["missing"]
-    if missing:
-        typer.echo(f"{study_name}: data not on this machine: {', '.join(missing)}", err=True)
-    else:
+    missing = [dataset(name) for name in folders.read_stamp()["missing"]]
+    if not missing:
         typer.echo(f"{study_name}: tables in {folders.results}")
+        return
+    titles = ", ".join(entry.title for entry in missing)
+    commands = " && ".join(entry.fetch_command for entry in missing)
+    problem = f"{study_name} has no data on this machine: {titles}. To get them: {commands}"
+    if not in_build:
+        raise DataNotAvailableError(problem)
+    typer.echo(problem, err=True)
 
 
 @app.command()
@@ -152,7 +160,7 @@ def record(
     study_name: _StudyArgument,
     build: Annotated[Path, typer.Option(help="Folder with the finished run.")] = Path("_build"),
 ) -> None:
-    """Record the aggregate results of a long run in book/recorded, with their provenance."""
+    """Record a run in book/recorded: its page, tables, measurements and provenance."""
     from cxrstudy.runs import record_run
 
     path = record_run(_study(study_name), build.absolute())
@@ -164,15 +172,10 @@ def ledger(
     build: Annotated[Path, typer.Option(help="Folder with results.")] = Path("_build"),
 ) -> None:
     """Decide every claim from the studies' measurements and write ledger.json."""
-    from cxrstudy.claims import build_ledger, write_ledger
-    from cxrstudy.recorded import recorded_folder
-    from cxrstudy.runs.execute import missing_data, studies_run_in_full
+    from cxrstudy.claims import write_ledger
+    from cxrstudy.runs.shown import ledger_of_runs
 
-    folder = build.absolute()
-    rows = build_ledger(
-        build / "results", missing_data(folder), recorded_folder(), studies_run_in_full(folder)
-    )
-    write_ledger(rows, build / "ledger.json")
+    write_ledger(ledger_of_runs(build.absolute()), build / "ledger.json")
 
 
 @app.command()

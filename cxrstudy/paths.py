@@ -17,6 +17,11 @@ def project_root() -> Path:
     return root
 
 
+def recorded_folder() -> Path:
+    """Return the folder of the recorded runs."""
+    return project_root() / "book" / "recorded"
+
+
 def in_project(path: str | Path) -> Path:
     """Resolve a path as seen from the project's root; absolute paths stay as they are."""
     return project_root() / path

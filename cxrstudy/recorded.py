@@ -8,18 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrstudy.paths import in_project
+from cxrstudy.paths import recorded_folder
 
 SETS_BY_SIZE: tuple[str, ...] = ("test", "quick", "cpu", "full")
 """Parameter sets from the smallest to the one for publication."""
 
 PROVENANCE: tuple[str, ...] = ("set", "hardware", "versions", "date", "data", "commit")
 """Columns that say where a recorded row comes from; the same in every row of a file."""
-
-
-def recorded_folder() -> Path:
-    """Return the folder of the recorded runs."""
-    return in_project("book/recorded")
 
 
 def recorded_path(study: str) -> Path:

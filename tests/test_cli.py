@@ -90,6 +90,17 @@ def test_audit_of_the_released_tables_finds_the_error(mirror):
     assert "error: " in result.output and "400" in result.output
 
 
+def test_a_run_without_data_is_an_error_but_in_a_build(tmp_path, monkeypatch):
+    monkeypatch.setattr("cxrstudy.runs.execute.unavailable", list)
+    command = ("run", "reader_panel", "--build", str(tmp_path))
+    result = _call(*command)
+    assert result.exit_code == 1
+    assert "no data on this machine: CheXpert test-set labels" in str(result.exception)
+    assert "cxrstudy data fetch chexpert_test_set_labels" in str(result.exception)
+    assert _call(*command, "--in-build").exit_code == 0
+    assert (tmp_path / "runs" / "reader_panel" / "stamp.json").is_file()
+
+
 def test_the_ledger_is_written(tmp_path):
     """Without results the ledger has verdicts only where a run was recorded."""
     result = _call("ledger", "--build", str(tmp_path))

@@ -6,7 +6,7 @@ download links. Verdicts and provenance come from the ledger and the stamp, neve
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nbformat
@@ -17,22 +17,38 @@ from cxrstudy.book.printed_claims import markdown_text, verdict_table
 from cxrstudy.claims import LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.display import METADATA_KEY
-from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_full, provenance_in_words
+from cxrstudy.recorded import load_recorded
 from cxrstudy.runs.catalogue import Study
-from cxrstudy.table_html import anchor, captioned_table, cells_as_text
+from cxrstudy.table_html import anchor
 
 
 def study_page(
-    study: Study, executed: NotebookNode, ledger: list[LedgerRow], stamp: Mapping[str, object]
+    study: Study,
+    executed: NotebookNode,
+    ledger: list[LedgerRow],
+    stamp: Mapping[str, object],
+    missing: Sequence[str] = (),
 ) -> NotebookNode:
-    """Make the page of a study that ran: title, verdicts, the notebook's cells, provenance."""
+    """Make the page of a run: title, verdicts, the notebook's cells, provenance.
+
+    With data sets `missing` here, the run is the recorded one, and a banner says so.
+    """
     title, *rest = executed.cells
     _, _, introduction = title.source.partition("\n")
     title.source = f"# {study.title}\n{introduction}".rstrip("\n")
     links = any((_shown(cell) or {}).get("name") == "recorded" for cell in rest)
-    own = f"this page's own run, set `{stamp['set']}`"
-    below = f"Figures and tables below are of {own}, unless they say *recorded*."
+    whose = "the recorded run" if missing else "this page's own run"
+    own = f"{whose}, set `{stamp['set']}`"
+    unless = "" if missing else ", unless they say *recorded*"
+    below = f"Figures and tables below are of {own}{unless}."
     cells = [title, new_markdown_cell(f"{_verdicts(study, ledger, own, links)}\n\n{below}")]
+    if missing:
+        text = (
+            f"Figures, tables and downloads were made on {markdown_text(stamp['date'])}, on "
+            f"{markdown_text(stamp['hardware'])}, with set `{stamp['set']}` and the data named at "
+            "the end of the page, and recorded. Verdicts are decided in each build."
+        )
+        cells.insert(1, new_markdown_cell(_missing_data(missing, "A recorded run", text)))
     for cell in rest:
         shown = _shown(cell)
         cells.append(_with_figure_metadata(_folded(cell), shown))
@@ -42,26 +58,17 @@ def study_page(
     return new_notebook(cells=cells, metadata=executed.metadata)
 
 
-def missing_data_page(study: Study, missing: list[str], ledger: list[LedgerRow]) -> NotebookNode:
-    """Make the page of a study whose data are not here; a recorded run is shown all the same."""
-    entries = [dataset(name) for name in missing]
-    titles = ", ".join(f"{entry.title} ({entry.licence})" for entry in entries)
-    commands = "\n".join(entry.fetch_command for entry in entries)
-    text = (
-        f"# {study.title}\n\n```{{admonition}} This study's data are not on this machine\n"
-        f":class: warning\nMissing: {titles}.\n```\n\nWith a network this gets them:\n\n"
-        f"```bash\n{commands}\n```\n\nThen build the book again. Without a network, name a folder "
-        f"that holds them in the environment variable `{MIRROR_VARIABLE}`."
-    )
-    cells = [new_markdown_cell(text)]
-    recorded = load_recorded(study.name)
-    if recorded is not None:
-        table = cells_as_text(recorded.drop(columns=list(PROVENANCE)))
-        caption = f"What the largest recorded run found. {provenance_in_words(recorded)}"
-        shown = captioned_table(table, "recorded", caption, provenance_in_full(recorded))
-        cells.append(new_markdown_cell(_verdicts(study, ledger, "an own run", True)))
-        cells.append(new_markdown_cell(f"```{{raw}} html\n{shown}\n```"))
-    return new_notebook(cells=cells)
+def page_without_run(
+    study: Study, ledger: list[LedgerRow], missing: Sequence[str] = ()
+) -> NotebookNode:
+    """Make the page of a study that has not run here, of which no run was recorded whole either."""
+    why = f"This study has not run on this machine. To run it: `cxrstudy run {study.name}`."
+    if missing:
+        why = _missing_data(missing, "This study has no data on this machine", "Nothing was run.")
+    # The ledger links to the table that decided a claim; here to the verdicts.
+    verdicts = f'<div id="recorded"></div>\n\n{_verdicts(study, ledger, "an own run", False)}'
+    cells = [f"# {study.title}", why, verdicts]
+    return new_notebook(cells=list(map(new_markdown_cell, cells)))
 
 
 def failed_page(study: Study, error: str) -> NotebookNode:
@@ -81,6 +88,19 @@ def write_page(page: NotebookNode, path: Path) -> None:
         cell["id"] = f"cell-{number:03d}"
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(page, path)
+
+
+def _missing_data(missing: Sequence[str], heading: str, text: str) -> str:
+    """Say which data are not here, what the page shows instead, and how to get them."""
+    entries = [dataset(name) for name in missing]
+    titles = markdown_text(", ".join(f"{entry.title} ({entry.licence})" for entry in entries))
+    commands = "\n".join(entry.fetch_command for entry in entries)
+    return (
+        f"````{{admonition}} {heading}\n:class: note\nNot on this machine: {titles}. {text}\n\n"
+        "To run the study here, get the data and build the book again. Without a network, name a "
+        f"folder that holds them in the environment variable `{MIRROR_VARIABLE}`.\n\n"
+        f"```bash\n{commands}\nmake book\n```\n````"
+    )
 
 
 def _shown(cell: NotebookNode) -> dict | None:

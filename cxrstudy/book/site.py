@@ -12,13 +12,14 @@ import nbformat
 import yaml
 from markupsafe import Markup
 
+from cxrstudy.book import pages
 from cxrstudy.book.api import api_markdown
-from cxrstudy.book.pages import failed_page, missing_data_page, study_page, write_page
 from cxrstudy.book.printed_claims import ledger_html
 from cxrstudy.claims import LedgerRow, read_ledger
 from cxrstudy.data.registry import datasets
 from cxrstudy.paths import project_root
 from cxrstudy.runs.catalogue import RunFolders, Study, studies
+from cxrstudy.runs.shown import shown_run
 from cxrstudy.table_html import labeled_table
 
 _TIERS = {0: "0, in the box", 1: "1, open", 2: "2, credentialed"}
@@ -108,24 +109,23 @@ def datasets_html() -> str:
     return labeled_table(header, rows, "Data sets", list(datasets()))
 
 
-def _assemble_study(study: Study, pages: Path, build: Path, ledger: list[LedgerRow]) -> None:
-    folders = RunFolders.of(study.name, build)
-    if not folders.stamp.exists():
-        error = "It has not run yet."
-        if folders.failure.exists():
-            error = json.loads(folders.failure.read_text("utf-8"))["error"]
-        write_page(failed_page(study, error), pages / f"{study.name}.ipynb")
-        return
-    stamp = json.loads(folders.stamp.read_text("utf-8"))
-    if stamp["missing"]:
-        page = missing_data_page(study, stamp["missing"], ledger)
+def _assemble_study(study: Study, folder: Path, build: Path, ledger: list[LedgerRow]) -> None:
+    own, shown = RunFolders.of(study.name, build), shown_run(study.name, build)
+    stamp, missing = shown.read_stamp(), own.read_stamp().get("missing", [])
+    if not stamp and own.failure.exists():
+        page = pages.failed_page(study, json.loads(own.failure.read_text("utf-8"))["error"])
+    elif not stamp or stamp["missing"]:
+        page = pages.page_without_run(study, ledger, missing)
     else:
-        page = study_page(study, nbformat.read(folders.executed, as_version=4), ledger, stamp)
-    write_page(page, pages / f"{study.name}.ipynb")
-    (pages / study.name).mkdir()
-    shutil.copy(study.notebook_path, pages / study.name)
-    for table in sorted(folders.results.glob("*.csv")):
-        shutil.copy(table, pages / study.name)
+        executed = nbformat.read(shown.executed, as_version=4)
+        page = pages.study_page(study, executed, ledger, stamp, missing)
+    pages.write_page(page, folder / f"{study.name}.ipynb")
+    if not stamp:
+        return
+    (folder / study.name).mkdir()
+    shutil.copy(study.notebook_path, folder / study.name)
+    for table in sorted(shown.results.glob("*.csv")):
+        shutil.copy(table, folder / study.name)
 
 
 def _mend_reference_list(page: Path) -> None:

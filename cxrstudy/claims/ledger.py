@@ -1,8 +1,9 @@
 """The ledger: every claim with its published value, measured value, rule and verdict."""
 
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -61,23 +62,19 @@ class LedgerRow:
 
 
 def build_ledger(
-    results: str | Path,
+    results: Iterable[str | Path],
     missing_data: Mapping[str, str] | None = None,
-    recorded: str | Path | None = None,
-    full_studies: Container[str] = (),
+    recorded: Iterable[str | Path] = (),
 ) -> list[LedgerRow]:
     """Decide every claim by its rule, in the order of ``statements.yaml``.
 
-    Recorded measurements decide a claim in place of the study's own run, unless it is of
-    `full_studies`, whose own run is as large. `missing_data` names by study what it lacked.
+    The estimates in the folders `recorded`, of larger runs than the pages show, decide in place of
+    those in the folders `results`. `missing_data` names by study what it lacked.
     """
-    measured = _by_claim(read_measurements(results))
-    from_record = set()
-    for id_, measurement in _by_claim(read_measurements(recorded) if recorded else []).items():
-        own = id_ in measured and claims()[id_].study in full_studies
-        if measurement.estimates and not own:
-            measured[id_] = replace(measurement, data=f"{measurement.data}, recorded run")
-            from_record.add(id_)
+    measured = _by_claim(results)
+    from_record = {id_: found for id_, found in _by_claim(recorded).items() if found.estimates}
+    for id_, found in from_record.items():
+        measured[id_] = replace(found, data=f"{found.data}, recorded run")
     levels = _adjusted_levels(claims().values(), measured)
     rows = []
     for claim in claims().values():
@@ -103,9 +100,9 @@ def read_ledger(path: str | Path) -> list[LedgerRow]:
     return [LedgerRow(**row | {"amended": tuple(row["amended"])}) for row in rows]
 
 
-def _by_claim(measurements: Iterable[Measurement]) -> dict[str, Measurement]:
+def _by_claim(folders: Iterable[str | Path]) -> dict[str, Measurement]:
     found: dict[str, Measurement] = {}
-    for measurement in measurements:
+    for measurement in chain.from_iterable(map(read_measurements, folders)):
         if measurement.claim in found:
             raise ValueError(f"claim {measurement.claim} was measured by two studies")
         found[measurement.claim] = measurement

@@ -74,7 +74,7 @@ def record(
     folder = Path(results, CLAIMS_FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     if by_cell:
-        np.savez(folder / f"{claim}.npz", **_as_arrays(by_cell))
+        np.savez_compressed(folder / f"{claim}.npz", **_as_arrays(by_cell))
     plain = vars(measurement) | {"cells_estimated": list(by_cell)}
     del plain["estimates"]
     text = json.dumps(plain, indent=1)
@@ -100,8 +100,7 @@ def _read(path: Path) -> Measurement:
 
 
 def _read_estimate(arrays: Mapping[str, np.ndarray], prefix: str, n: int) -> Estimate:
-    # Recorded runs hold resamples in single precision; an estimate with a percentile interval has
-    # no leave-one-out values.
+    # An estimate with a percentile interval has no leave-one-out values.
     jackknife = arrays.get(prefix + "jackknife")
     return Estimate(
         value=float(arrays[prefix + "value"]),
@@ -130,11 +129,16 @@ def _check_evidence(rule: str, measurement: Measurement) -> None:
 
 
 def _as_arrays(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
-    """Name the arrays of the i-th cell ``i.value``, ``i.replicates`` and so on."""
+    """Name the arrays of the i-th cell ``i.value``, ``i.replicates`` and so on.
+
+    Single precision, so that recorded runs are small and decide to the digit as the run did. The
+    value too: a replicate that equals it still does.
+    """
     arrays: dict[str, Any] = {}  # as `np.savez` takes them beside options of its own
     for i, estimate in enumerate(estimates.values()):
-        for name in ("value", "replicates", "jackknife", "positives", "undefined_as"):
+        for name in ("value", "replicates", "jackknife", "undefined_as"):
             if getattr(estimate, name) is not None:
-                arrays[f"{i}.{name}"] = np.asarray(getattr(estimate, name))
+                arrays[f"{i}.{name}"] = np.asarray(getattr(estimate, name), np.float32)
+        arrays[f"{i}.positives"] = np.asarray(estimate.positives)
         arrays[f"{i}.stratum_sizes"] = np.array(estimate.stratum_sizes or (), dtype=np.int64)
     return arrays

@@ -1,5 +1,6 @@
 """The list of studies, and where a run of one leaves what it made."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from cxrstudy.paths import project_root
+from cxrstudy.paths import project_root, recorded_folder
 
 CELL_FILE = "cell.json"
 """In the temporary folder of a run, beside its stamp: the cell that it is at."""
@@ -79,3 +80,13 @@ class RunFolders:
             failure=run / "failure.json",
             results=project_root() / build / "results" / study,
         )
+
+    @classmethod
+    def recorded(cls, study: str) -> "RunFolders":
+        """Lay out where the repository keeps a study's recorded run, whether or not it has one."""
+        run = recorded_folder() / study
+        return cls(run / "page.ipynb", run / "stamp.json", run / "failure.json", run / "results")
+
+    def read_stamp(self) -> dict:
+        """Read what the run says of itself; empty if none has finished."""
+        return json.loads(self.stamp.read_text("utf-8")) if self.stamp.exists() else {}

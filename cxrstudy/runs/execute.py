@@ -15,9 +15,8 @@ import papermill
 from filelock import FileLock
 from nbclient.exceptions import DeadKernelError
 
-from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError, dataset, fetch
+from cxrstudy.data.registry import unavailable
 from cxrstudy.paths import project_root
-from cxrstudy.recorded import SETS_BY_SIZE, load_recorded
 from cxrstudy.runs.catalogue import CELL_FILE, RunFolders, Study
 from cxrstudy.runs.parameters import check_parameters, read_parameters
 from cxrstudy.runs.stamp import provenance
@@ -44,11 +43,11 @@ def run_study(
     given = check_parameters(declared, study.parameters(set_name) | dict(overrides or {}))
     folders = RunFolders.of(study.name, build)
     folders.executed.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folders.executed.parent / ".lock"), _scratch(folders) as scratch:
+    with FileLock(folders.executed.parent / ".lock"), scratch_folder(folders) as scratch:
         # Overridden parameters may name tables of the reader's own, which need no data set.
         ran = f"{set_name}, overridden" if overrides else set_name
         try:
-            missing = [] if overrides else _missing_data(study)
+            missing = [] if overrides else unavailable(study.data)
             stamp = {"study": study.name, "set": ran, "missing": missing}
             if not missing:
                 start = time.monotonic()
@@ -56,54 +55,14 @@ def run_study(
                 values = {name: p.default for name, p in declared.items()} | given
                 del values["results"]
                 stamp |= provenance(study, values, seconds=time.monotonic() - start)
-        except (StudyFailedError, CorruptDataError) as error:
+        except StudyFailedError as error:
             # A note for the study's page; without a stamp, nobody takes the old tables for new.
             _write_json(folders.failure, {"study": study.name, "error": str(error)})
             folders.stamp.unlink(missing_ok=True)
             raise
         _write_json(scratch / "stamp.json", stamp)
-        _publish(scratch, folders)
+        publish(scratch, folders)
     return folders
-
-
-def missing_data(build: str | Path = "_build") -> dict[str, str]:
-    """Name for each study of a build that lacked its data the titles of the data sets."""
-    return {
-        stamp["study"]: ", ".join(dataset(name).title for name in stamp["missing"])
-        for stamp in _stamps(build)
-        if stamp["missing"]
-    }
-
-
-def studies_run_in_full(build: str | Path = "_build") -> set[str]:
-    """Name the studies whose run is of a set not smaller than that of a recorded run."""
-    found = set()
-    for stamp in _stamps(build):
-        if stamp["missing"] or stamp["set"] not in SETS_BY_SIZE:
-            continue
-        recorded = load_recorded(stamp["study"])
-        other = None if recorded is None else recorded["set"].iloc[0]
-        # What a benchmark recorded is no run of the study.
-        smaller_sets = SETS_BY_SIZE[: SETS_BY_SIZE.index(stamp["set"]) + 1]
-        if other in smaller_sets or other not in SETS_BY_SIZE:
-            found.add(stamp["study"])
-    return found
-
-
-def _stamps(build: str | Path) -> list[dict]:
-    paths = sorted((project_root() / build / "runs").glob("*/stamp.json"))
-    return [json.loads(path.read_text("utf-8")) for path in paths]
-
-
-def _missing_data(study: Study) -> list[str]:
-    """Fetch what the study reads, and name the data sets that cannot be had."""
-    missing = []
-    for name in study.data:
-        try:
-            fetch(name)
-        except DataNotAvailableError:
-            missing.append(dataset(name).name)
-    return missing
 
 
 def _execute(study: Study, parameters: Mapping[str, object], scratch: Path) -> None:
@@ -163,7 +122,7 @@ def _clean(notebook: nbformat.NotebookNode, tables: str, shown: str) -> nbformat
     return nbformat.reads(re.sub(rf"{re.escape(root)}(?![\w.-])", ".", text), as_version=4)
 
 
-def _publish(scratch: Path, folders: RunFolders) -> None:
+def publish(scratch: Path, folders: RunFolders) -> None:
     """Move the tables first and the stamp last: a stamp vouches for everything before it."""
     retired = scratch / "retired"
     folders.results.parent.mkdir(parents=True, exist_ok=True)
@@ -180,7 +139,7 @@ def _publish(scratch: Path, folders: RunFolders) -> None:
 
 
 @contextmanager
-def _scratch(folders: RunFolders) -> Iterator[Path]:
+def scratch_folder(folders: RunFolders) -> Iterator[Path]:
     """Make a folder on the same disk as the results; what a killed run left of its own goes."""
     for stale in folders.executed.parent.glob("tmp*"):
         shutil.rmtree(stale, ignore_errors=True)

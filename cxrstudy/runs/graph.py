@@ -1,14 +1,14 @@
 """The whole book in one call: lock, run graph, and a site even if a study fails."""
 
 import fcntl
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from typing import IO
 
+from cxrstudy.data.registry import unavailable
 from cxrstudy.paths import project_root
 from cxrstudy.runs.catalogue import RunFolders, studies
 from cxrstudy.runs.progress import LOG_FOLDER, print_summary, stamp_times
@@ -25,11 +25,13 @@ def build_book(set_name: str = "quick", cores: int | None = None) -> int:
         (project_root() / LOG_FOLDER).mkdir(exist_ok=True)
         (project_root() / _LOG).unlink(missing_ok=True)
         stamps_before = stamp_times()
+        # Asked once: studies that run are told of a network that does not answer.
+        missing = unavailable(dict.fromkeys(n for study in studies().values() for n in study.data))
         if any((project_root() / ".snakemake" / "locks").glob("*")):
             _snakemake(lock, "--unlock")
         options = ["--cores", str(cores) if cores else "all", "--rerun-incomplete", "--keep-going"]
         options += ["--logger", "cxrstudy", "--logger-cxrstudy-set-name", set_name]
-        stale = _stale_stamps(set_name)
+        stale = _stale_stamps(set_name, missing)
         options += ["--forcerun", *stale] if stale else []
         status = _snakemake(lock, "site", *options, "--config", f"set={set_name}")
         if status:
@@ -40,16 +42,17 @@ def build_book(set_name: str = "quick", cores: int | None = None) -> int:
         return status
 
 
-def _stale_stamps(set_name: str) -> list[str]:
+def _stale_stamps(set_name: str, missing: Container[str]) -> list[str]:
     """List the runs to make anew although no input changed, which Snakemake does not see.
 
-    Tables were deleted, data were missing, or somebody made a run with other parameters by hand.
+    Tables were deleted, data that were missing are here, or somebody made a run with other
+    parameters by hand.
     """
     stale = []
     for folders in map(RunFolders.of, studies()):
-        whole = folders.stamp.exists() and folders.results.exists()
-        made = json.loads(folders.stamp.read_text("utf-8")) if whole else {"missing": ["all"]}
-        if made["missing"] or made["set"] != set_name:
+        stamp = folders.read_stamp() if folders.results.exists() else {}
+        came = any(name not in missing for name in stamp.get("missing", []))
+        if came or stamp.get("set") != set_name:
             stale.append(str(folders.stamp.relative_to(project_root())))
     return stale
 

@@ -151,11 +151,11 @@ def print_summary(stamps_before: Mapping[str, int], console: Console | None = No
 def _outcome(folders: RunFolders, is_kept: bool) -> tuple[str, str]:
     if folders.failure.exists():
         return "", "failed"
-    if not folders.stamp.exists():
+    stamp = folders.read_stamp()
+    if not stamp:
         return "", "not run"
-    stamp = json.loads(folders.stamp.read_text("utf-8"))
     if stamp["missing"]:
-        return "", "recorded"
+        return "", "recorded" if RunFolders.recorded(stamp["study"]).stamp.exists() else "no data"
     return _clock(stamp["seconds"]), "kept" if is_kept else "run"
 
 
@@ -163,8 +163,7 @@ def _expected_seconds(set_name: str) -> dict[str, float]:
     """Look up how long each study took, in its last run or in the recorded one; 0 if unknown."""
     expected = {}
     for name, study in studies().items():
-        stamp = RunFolders.of(name).stamp
-        made = json.loads(stamp.read_text("utf-8")) if stamp.exists() else {}
+        made = RunFolders.of(name).read_stamp()
         is_like = made.get("set") == set_name and not made["missing"]
         recorded = study.seconds if set_name == "quick" else 0.0
         expected[name] = made["seconds"] if is_like else recorded

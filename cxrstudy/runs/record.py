@@ -1,20 +1,27 @@
-"""Record a long run's aggregate results in the repository, for pages of a smaller run."""
+"""Record a run in the repository: its whole page, for builds that lack the data or the hours."""
 
+import base64
+import io
 import json
 import os
 import platform
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
+from PIL import Image
 
-from cxrstudy.paths import CLAIMS_FOLDER
-from cxrstudy.recorded import SETS_BY_SIZE, load_recorded, recorded_folder, recorded_path
+from cxrstudy.recorded import PROVENANCE, SETS_BY_SIZE, recorded_path
 from cxrstudy.runs.catalogue import RunFolders, Study
+from cxrstudy.runs.execute import publish, scratch_folder
+from cxrstudy.runs.shown import recorded_set
 from cxrstudy.runs.stamp import provenance
 from cxrstudy.whole_files import written_whole
+
+# Such as CheXpert-v1.0/test/patient64741/study1; labels without a licence are counted, not listed.
+_STUDY_ID = re.compile(r"CheXpert-v1\.0[\w/-]*/patient\d+/study\d+")
 
 
 class RecordError(ValueError):
@@ -22,26 +29,38 @@ class RecordError(ValueError):
 
 
 def record_run(study: Study, build: str | Path = "_build") -> Path:
-    """Record the table that ``studies.yaml`` names and the measurements of a finished run."""
-    folders = RunFolders.of(study.name, build)
-    if not study.recorded:
-        raise RecordError(f"{study.name}: studies.yaml names no table to record for it")
-    if not folders.stamp.exists():
+    """Record a finished run's page, tables, measurements and stamp.
+
+    The table that ``studies.yaml`` names is kept once more, with its provenance in every row, for
+    the pages of smaller runs.
+    """
+    run, recorded = RunFolders.of(study.name, build), RunFolders.recorded(study.name)
+    stamp = run.read_stamp()
+    if not stamp:
         raise RecordError(
             f"{study.name}: no finished run in {build}; run it first: "
-            f"cxrstudy run {study.name} --set cpu --build {build}"
+            f"cxrstudy run {study.name} --set full --build {build}"
         )
-    stamp = json.loads(folders.stamp.read_text("utf-8"))
     if stamp["missing"] or stamp["set"] not in SETS_BY_SIZE:
         raise RecordError(
             f"{study.name}: the run in {build} is of set {stamp['set']!r} and lacks "
             f"{stamp['missing'] or 'nothing'}; record a complete run of a named set"
         )
     _refuse_smaller(study, stamp["set"])
-    table = pd.read_csv(folders.results / f"{study.recorded}.csv")
-    # Measurements first: a table without them would look complete.
-    _record_measurements(folders.results / CLAIMS_FOLDER, study.name)
-    return _write(table.assign(set=stamp["set"], **_provenance(stamp)), study.name)
+    stamp = _dated(stamp)
+    recorded.stamp.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(recorded) as scratch:
+        shutil.copytree(run.results, scratch / "results")
+        for table in (scratch / "results").glob("*.csv"):
+            table.write_text(_without_ids(table.read_text("utf-8")), "utf-8")
+        page = _without_ids(_small_page(run.executed.read_text("utf-8")))
+        (scratch / "executed.ipynb").write_text(page, "utf-8")
+        (scratch / "stamp.json").write_text(json.dumps(stamp, indent=1) + "\n", "utf-8")
+        publish(scratch, recorded)
+    if study.recorded:
+        table = pd.read_csv(run.results / f"{study.recorded}.csv")
+        _write(table.assign(**_columns(stamp)), study.name)
+    return recorded.executed
 
 
 def record_benchmark(table: pd.DataFrame, name: str, study: Study, setting: str) -> Path:
@@ -49,8 +68,8 @@ def record_benchmark(table: pd.DataFrame, name: str, study: Study, setting: str)
 
     `setting` says what was timed, and stands where a run has the name of its set.
     """
-    described = _provenance(provenance(study, {}, seconds=0.0))
-    return _write(table.assign(set=f"benchmark, {setting}", **described), name)
+    stamp = provenance(study, {}, seconds=0.0) | {"set": f"benchmark, {setting}"}
+    return _write(table.assign(**_columns(_dated(stamp))), name)
 
 
 def _write(table: pd.DataFrame, name: str) -> Path:
@@ -62,23 +81,44 @@ def _write(table: pd.DataFrame, name: str) -> Path:
 
 
 def _refuse_smaller(study: Study, set_name: str) -> None:
-    recorded = load_recorded(study.name)
-    larger = "" if recorded is None else recorded["set"].iloc[0]
+    larger = recorded_set(study)
     if larger and SETS_BY_SIZE.index(larger) > SETS_BY_SIZE.index(set_name):
         raise RecordError(
             f"{study.name}: a run of the larger set {larger!r} is recorded in "
-            f"{recorded_path(study.name)}; delete that file to replace it"
+            f"{recorded_path(study.name).with_suffix('')}*; delete that to replace it"
         )
 
 
-def _provenance(stamp: dict) -> dict[str, str]:
-    return {
-        "hardware": hardware(),
-        "versions": ", ".join(f"{name} {number}" for name, number in stamp["versions"].items()),
-        "date": datetime.now(UTC).date().isoformat(),
-        "data": ", ".join(f"{name} {digest}" for name, digest in stamp["data"].items()),
-        "commit": stamp["commit"],
-    }
+def _dated(stamp: dict) -> dict:
+    return stamp | {"hardware": hardware(), "date": datetime.now(UTC).date().isoformat()}
+
+
+def _columns(stamp: dict) -> dict[str, str]:
+    """Lay the provenance out as columns, the same in every row."""
+    pairs = {key: ", ".join(map(" ".join, stamp[key].items())) for key in ("versions", "data")}
+    return {name: (stamp | pairs)[name] for name in PROVENANCE}
+
+
+def _without_ids(text: str) -> str:
+    return _STUDY_ID.sub("(study id withheld)", text)
+
+
+def _small_page(executed: str) -> str:
+    """Draw a page's figures in 256 colours, a third of the bytes; the machine's warnings go."""
+    notebook = json.loads(executed)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [out for out in cell["outputs"] if out.get("name") != "stderr"]
+        for output in cell.get("outputs", []):
+            if png := output.get("data", {}).get("image/png"):
+                output["data"]["image/png"] = _in_256_colours(png)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def _in_256_colours(png: str) -> str:
+    image, small = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
+    image.convert("RGB").quantize().save(small, "png", optimize=True)
+    return base64.b64encode(small.getvalue()).decode("ascii")
 
 
 def hardware() -> str:
@@ -89,21 +129,3 @@ def hardware() -> str:
     except ImportError:
         return cores
     return torch.cuda.get_device_name() if torch.cuda.is_available() else cores
-
-
-def _record_measurements(source: Path, study: str) -> None:
-    """Copy measurements; resamples in single precision to keep the repository small."""
-    target = recorded_folder() / study / CLAIMS_FOLDER
-    temporary = target.with_name(f".{CLAIMS_FOLDER}.{os.getpid()}")
-    temporary.mkdir(parents=True)
-    # Counts of a paper's own figures do not grow with a run; only estimates are copied.
-    for path in sorted(source.glob("*.npz")):
-        shutil.copy(path.with_suffix(".json"), temporary)
-        with np.load(path, allow_pickle=False) as arrays:
-            small = {
-                name: array.astype(np.float32) if array.ndim and array.dtype == float else array
-                for name, array in arrays.items()
-            }
-        np.savez_compressed(temporary / path.name, **small)
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.rename(target)

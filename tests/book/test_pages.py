@@ -8,7 +8,12 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cxrstudy.book.pages import failed_page, missing_data_page, study_page, write_page
+from cxrstudy.book.pages import (
+    failed_page,
+    page_without_run,
+    study_page,
+    write_page,
+)
 from cxrstudy.claims import LedgerRow
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.runs import Study
@@ -161,26 +166,31 @@ def test_markup_in_parameters_is_inert():
 
 
 def test_missing_data_name_what_and_the_one_command():
-    text = _text(missing_data_page(STUDY, ["chexpert_test_set_labels"], []))
+    """Also where only the measurements of a run were recorded: the verdicts have the anchor."""
+    missing, row = ["chexpert_test_set_labels"], _row(table="recorded")
+    text = _text(page_without_run(STUDY, [row], missing))
     assert text.startswith("# Tiny study")
     assert "CheXpert test-set labels" in text
     assert text.count("cxrstudy data fetch chexpert_test_set_labels") == 1
     assert "CXRSTUDY_MIRROR" in text
+    assert 'id="recorded"' in text and "| A beats B |" in text
 
 
-def test_without_data_the_recorded_run_is_shown(monkeypatch):
-    """A page without a run of its own has the recorded rows, escaped, and the verdicts."""
-    recorded = pd.DataFrame({"arm": [EVIL], "estimate": [0.5]}).assign(
-        **dict.fromkeys(("set", "hardware", "versions", "date", "data", "commit"), "x")
-    )
-    monkeypatch.setattr("cxrstudy.book.pages.load_recorded", lambda study: recorded)
-    text = _text(missing_data_page(STUDY, ["chexpert_test_set_labels"], []))
-    assert 'id="recorded"' in text and html.escape(EVIL) in text and "0.500" in text
-    assert "<script" not in text
-    assert "Recorded run: set x, x, x." in text
-    assert (
-        "<summary>Provenance of this run</summary><p>Versions: x. Data: x. Commit: x.</p>" in text
-    )
+def test_without_data_the_page_is_that_of_the_recorded_run():
+    stamp = STAMP | {"set": "full", "date": "2026-01-02", "hardware": f"2 {EVIL}"}
+    page = study_page(STUDY, _executed(), [_row()], stamp, ["chexpert_test_set_labels"])
+    _, banner, decided = (cell.source for cell in page.cells[:3])
+    assert "made on 2026-01-02, on 2 &lt;script&gt;" in banner and "<script" not in _text(page)
+    assert "Not on this machine: CheXpert test-set labels" in banner
+    assert "cxrstudy data fetch chexpert_test_set_labels\nmake book" in banner
+    assert "**What this study decided**, by the recorded run, set `full`." in decided
+    assert "below are of the recorded run, set `full`." in decided
+    assert [cell.source for cell in page.cells if cell.cell_type == "code"][-1] == "show_figure()"
+
+
+def test_a_study_that_has_not_run_says_how_to_run_it():
+    text = _text(page_without_run(STUDY, []))
+    assert "has not run" in text and "cxrstudy run tiny" in text and "failed" not in text
 
 
 @pytest.mark.parametrize("error", [f"ValueError: {EVIL}", "a </pre> b", "**x** `y`\n\n# z"])

@@ -23,7 +23,7 @@ EVIL = '<script>alert("1")</script>'
 
 @pytest.fixture
 def ledger(tmp_path) -> list[LedgerRow]:
-    return build_ledger(tmp_path)
+    return build_ledger([tmp_path])
 
 
 class _Parser(HTMLParser):

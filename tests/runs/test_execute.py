@@ -8,10 +8,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cxrstudy.data.registry import DataNotAvailableError
 from cxrstudy.runs import ParameterError, RunFolders, Study, StudyFailedError, run_study
 from cxrstudy.runs import execute as execute_module
-from cxrstudy.runs.execute import missing_data
 
 PARAMETERS = (
     'n: int = 2  # rows\nfail: bool = False  # stop\nresults: str = "_build/scratch/tiny"  # to'
@@ -125,16 +123,12 @@ def test_bad_parameters_start_no_kernel(project, tiny, monkeypatch, overrides):
 
 
 def test_missing_data_run_nothing_and_are_named(project, monkeypatch):
-    def unavailable(name):
-        raise DataNotAvailableError(name)
-
-    monkeypatch.setattr(execute_module, "fetch", unavailable)
+    monkeypatch.setattr(execute_module, "unavailable", list)
     monkeypatch.setattr(execute_module.papermill, "execute_notebook", _must_not_run)
     study = Study("tiny", "Tiny", "tiny.ipynb", ("chexpert_test_set_labels",), {"quick": {}})
     folders = run_study(study, "quick")
     assert json.loads(folders.stamp.read_text("utf-8"))["missing"] == ["chexpert_test_set_labels"]
     assert not folders.executed.exists() and not list(folders.results.iterdir())
-    assert missing_data() == {"tiny": "CheXpert test-set labels"}
 
 
 def test_stale_scratch_of_a_killed_run_is_removed(project, tiny):

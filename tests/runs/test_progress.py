@@ -25,14 +25,18 @@ rule run:
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """Three studies: one took 100 s, one is recorded with 20 s, one has no data."""
+    """Four studies: one took 100 s, one is recorded with 20 s, two have no data."""
     for module in ("paths", "runs.catalogue"):
         monkeypatch.setattr(f"cxrstudy.{module}.project_root", lambda: tmp_path)
-    names = ("long", "short", "closed")
+    names = ("long", "short", "closed", "empty")
     listed = {name: Study(name, name.title(), "", (), {}, seconds=20.0) for name in names}
     monkeypatch.setattr(progress_module, "studies", lambda: listed)
     _stamp("long", set="quick", seconds=100.0, missing=[])
-    _stamp("closed", set="quick", missing=["a data set"])
+    for name in ("closed", "empty"):
+        _stamp(name, study=name, set="quick", missing=["a data set"])
+    kept = RunFolders.recorded("closed").stamp
+    kept.parent.mkdir(parents=True)
+    kept.touch()
     return tmp_path
 
 
@@ -98,7 +102,8 @@ def test_the_last_table_says_what_was_done(project):
     _stamp("short", set="quick", seconds=20.0, missing=[])
     print_summary(before, console := _console(terminal=False))
     shown = console.file.getvalue()
-    for row in (r"Long +1:40 +kept", r"Short +0:20 +run", r"Closed +recorded", "There is no book"):
+    rows = ("Long +1:40 +kept", "Short +0:20 +run", "Closed +recorded", "Empty +no data")
+    for row in (*rows, "There is no book"):
         assert re.search(row, shown)
 
 

@@ -1,117 +1,180 @@
-"""Recorded runs: with their provenance, never replaced by a smaller one, used by the ledger."""
+"""Recorded runs: whole, with their provenance, never replaced by a smaller one, as good as own."""
 
+import base64
+import io
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, writes
+from PIL import Image
 
 from cxrstudy import recorded
 from cxrstudy.agreement import Estimate
-from cxrstudy.claims import build_ledger, record
+from cxrstudy.book import site
+from cxrstudy.claims import record
+from cxrstudy.display import METADATA_KEY
+from cxrstudy.paths import recorded_folder as folder_of_the_project
 from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_words
-from cxrstudy.runs import RecordError, RunFolders, record_benchmark, record_run, study
-from cxrstudy.runs.execute import studies_run_in_full
+from cxrstudy.runs import RecordError, RunFolders, catalogue, record_benchmark, record_run, study
+from cxrstudy.runs.shown import ledger_of_runs, shown_run
 
-CLAIM = "deberta_rad.student_beats_teacher"
+TESTED, COUNTED = "deberta_rad.student_beats_teacher", "visualchexbert.table4"
+TRAINED = study("distillation")  # names a table to record
+LABELS = replace(study("reader_panel"), recorded="")
+ID = "CheXpert-v1.0/test/patient00001/study1"
 
 
 @pytest.fixture
 def recorded_folder(tmp_path, monkeypatch):
     folder = tmp_path / "recorded"
-    monkeypatch.setattr(recorded, "recorded_folder", lambda: folder)
-    monkeypatch.setattr("cxrstudy.runs.record.recorded_folder", lambda: folder)
+    for module in (recorded, catalogue):
+        monkeypatch.setattr(module, "recorded_folder", lambda: folder)
     return folder
 
 
-def _estimate(value: float) -> Estimate:
-    spread = np.random.default_rng(0).normal(value, 0.001, 400)
-    return Estimate(value, spread, n=100, positives=40, jackknife=spread[:50])
+def _figure() -> str:
+    """A figure of more than 256 colours."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    Image.fromarray(pixels).save(png := io.BytesIO(), "png")
+    return base64.b64encode(png.getvalue()).decode()
 
 
-def _finished_run(build, set_name: str, value: float):
-    """Write what a run of a study leaves: stamp, table and a measurement."""
-    a_study = replace(study("published_tables"), recorded="arms")
+def _page() -> str:
+    shown = {METADATA_KEY: {"kind": "figure", "name": "arms", "caption": "Arms", "alt": "Two"}}
+    figure = new_output("display_data", {"image/png": _figure(), "text/plain": ID}, metadata=shown)
+    warning = new_output("stream", name="stderr", text="a folder of this machine")
+    code = new_code_cell("draw()", outputs=[warning, figure])
+    cells = [new_markdown_cell("# Title\nText"), code]
+    return writes(new_notebook(cells=cells))
+
+
+def _finished_run(a_study, build, set_name: str, value: float = 0.25):
+    """Write what a run leaves: page, stamp, table and measurements of both kinds."""
     folders = RunFolders.of(a_study.name, build)
     folders.results.mkdir(parents=True, exist_ok=True)
     folders.stamp.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame({"arm": ["a", "b"], "estimate": [value, 0.5]}).to_csv(
-        folders.results / "arms.csv", index=False
-    )
-    record(folders.results, CLAIM, _estimate(value), data="made up", n=100, seeds=5)
-    stamp = {"study": a_study.name, "set": set_name, "missing": [], "commit": "abc",
-             "versions": {"numpy": "2"}, "data": {"made up": "0123"}}  # fmt: skip
+    table = pd.DataFrame({"arm": ["a", ID], "estimate": [value, 0.5]})
+    table.to_csv(folders.results / "arms.csv", index=False)
+    folders.executed.write_text(_page(), "utf-8")
+    rng = np.random.default_rng(0)
+    spread, left_out = rng.normal(value, 0.01, 400), rng.normal(value, 1e-4, 100)
+    estimate = Estimate(value, spread, n=100, positives=40, jackknife=left_out)
+    record(folders.results, TESTED, estimate, data="made up", n=100, seeds=5)
+    record(folders.results, COUNTED, data="made up", n=100, cells=20, matching=19)
+    stamp = {"study": a_study.name, "set": set_name, "missing": [], "commit": "abc", "source": "0",
+             "parameters": {}, "versions": {"numpy": "2"}, "data": {"made up": "0123"},
+             "seconds": 1.0}  # fmt: skip
     folders.stamp.write_text(json.dumps(stamp), "utf-8")
     return a_study
 
 
-def test_a_recorded_run_carries_its_provenance(tmp_path, recorded_folder):
-    path = record_run(_finished_run(tmp_path, "cpu", 0.25), tmp_path)
-    assert path == recorded_folder / "published_tables.csv"
-    table = load_recorded("published_tables")
+def _run_without_data(a_study, build) -> None:
+    folders = RunFolders.of(a_study.name, build)
+    folders.results.mkdir(parents=True)
+    folders.stamp.parent.mkdir(parents=True)
+    stamp = {"study": a_study.name, "set": "quick", "missing": ["chexpert_test_set_labels"]}
+    folders.stamp.write_text(json.dumps(stamp), "utf-8")
+
+
+def test_a_record_alone_gives_the_ledger_of_the_run(tmp_path, recorded_folder):
+    """Every field of every row, to the digit, of counted claims too."""
+    record_run(_finished_run(LABELS, tmp_path / "open", "full"), tmp_path / "open")
+    _run_without_data(LABELS, tmp_path / "closed")
+    rows = ledger_of_runs(tmp_path / "open")
+    assert ledger_of_runs(tmp_path / "closed") == rows
+    found = {row.id: row for row in rows if row.measured}
+    assert found[COUNTED].measured == "19 of 20 cells" and found[TESTED].low is not None
+    # A study that has no run, or one of its own however small, is never decided by its record.
+    assert not [row for row in ledger_of_runs(tmp_path / "none") if row.measured]
+    _finished_run(LABELS, tmp_path / "small", "test", -0.5)
+    assert {row.id: row for row in ledger_of_runs(tmp_path / "small")}[TESTED].measured == "-0.500"
+
+
+def test_a_page_without_data_is_the_recorded_one(tmp_path, recorded_folder):
+    record_run(_finished_run(LABELS, tmp_path / "open", "full"), tmp_path / "open")
+    _run_without_data(LABELS, tmp_path / "closed")
+    site._assemble_study(LABELS, tmp_path / "pages", tmp_path / "closed", [])
+    page = (tmp_path / "pages" / "reader_panel.ipynb").read_text("utf-8")
+    assert "with set `full`" in page and "image/png" in page
+    assert (tmp_path / "pages" / "reader_panel" / "arms.csv").is_file()
+
+
+def test_a_recorded_run_is_small_and_names_no_study_of_chexpert(tmp_path, recorded_folder):
+    record_run(_finished_run(LABELS, tmp_path, "full"), tmp_path)
+    kept = RunFolders.recorded(LABELS.name)
+    for path in (kept.executed, kept.results / "arms.csv"):
+        assert "withheld" in path.read_text("utf-8") and ID not in path.read_text("utf-8")
+    page = json.loads(kept.executed.read_text("utf-8"))
+    (output,) = page["cells"][1]["outputs"]
+    small = Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"])))
+    assert small.mode == "P" and small.size == (40, 40)
+    assert not list(kept.stamp.parent.glob("tmp*"))
+
+
+def test_what_is_recorded_in_the_repository_is_whole_small_and_aggregate():
+    files = [path for path in folder_of_the_project().glob("**/*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 8e6
+    texts = [path.read_text("utf-8") for path in files if path.suffix != ".npz"]
+    assert not [text for text in texts if re.search(r"patient\d{4}|site-packages", text)]
+    for stamp in folder_of_the_project().glob("*/stamp.json"):
+        kept = RunFolders.recorded(stamp.parent.name)
+        assert kept.executed.is_file() and list(kept.results.glob("*.csv"))
+
+
+def test_a_recorded_table_carries_its_provenance(tmp_path, recorded_folder):
+    record_run(_finished_run(TRAINED, tmp_path, "cpu"), tmp_path)
+    table = load_recorded(TRAINED.name)
     assert table["estimate"].tolist() == [0.25, 0.5]
     assert table[list(PROVENANCE)].notna().all(axis=None)
     assert "set cpu" in provenance_in_words(table)
 
 
-def test_a_smaller_run_does_not_replace_a_larger_one(tmp_path, recorded_folder):
-    record_run(_finished_run(tmp_path, "cpu", 0.25), tmp_path)
-    quick = _finished_run(tmp_path, "quick", 0.1)
-    with pytest.raises(RecordError, match=r"larger set 'cpu'.*delete that file"):
-        record_run(quick, tmp_path)
-    assert load_recorded("published_tables")["estimate"].iloc[0] == 0.25
-    assert record_run(_finished_run(tmp_path, "full", 0.3), tmp_path).exists()
-    assert load_recorded("published_tables")["estimate"].iloc[0] == 0.3
+@pytest.mark.parametrize("a_study", [TRAINED, LABELS], ids=["trained", "labels"])
+def test_a_smaller_run_does_not_replace_a_larger_one(tmp_path, recorded_folder, a_study):
+    record_run(_finished_run(a_study, tmp_path, "cpu", 0.25), tmp_path)
+    with pytest.raises(RecordError, match=r"larger set 'cpu'.*delete that"):
+        record_run(_finished_run(a_study, tmp_path, "quick", 0.1), tmp_path)
+    results = RunFolders.recorded(a_study.name).results
+    assert pd.read_csv(results / "arms.csv")["estimate"].iloc[0] == 0.25
+    record_run(_finished_run(a_study, tmp_path, "full", 0.3), tmp_path)
+    assert pd.read_csv(results / "arms.csv")["estimate"].iloc[0] == 0.3
 
 
-@pytest.mark.parametrize("set_name", ["quick, overridden", "cpu, overridden"])
-def test_a_run_of_overridden_parameters_is_not_recorded(tmp_path, recorded_folder, set_name):
-    with pytest.raises(RecordError, match="complete run of a named set"):
-        record_run(_finished_run(tmp_path, set_name, 0.1), tmp_path)
-
-
-def test_a_study_without_a_run_or_a_table_to_record_is_refused(tmp_path, recorded_folder):
-    with pytest.raises(RecordError, match="names no table"):
-        record_run(study("published_tables"), tmp_path)
+def test_only_a_finished_run_of_a_named_set_is_recorded(tmp_path, recorded_folder):
     with pytest.raises(RecordError, match="no finished run"):
-        record_run(replace(study("published_tables"), recorded="arms"), tmp_path)
-
-
-def test_the_ledger_prefers_the_recorded_measurement_to_a_smaller_run(tmp_path, recorded_folder):
-    record_run(_finished_run(tmp_path / "long", "cpu", 0.25), tmp_path / "long")
-    _finished_run(tmp_path / "own", "quick", -0.25)
-
-    def measured(**options) -> str:
-        rows = build_ledger(tmp_path / "own" / "results", recorded=recorded_folder, **options)
-        return next(row for row in rows if row.id == CLAIM).measured
-
-    assert measured() == "+0.250"
-    assert measured(full_studies={"distillation"}) == "-0.250"
+        record_run(LABELS, tmp_path)
+    with pytest.raises(RecordError, match="complete run of a named set"):
+        record_run(_finished_run(LABELS, tmp_path, "cpu, overridden"), tmp_path)
+    _run_without_data(TRAINED, tmp_path)
+    with pytest.raises(RecordError, match="lacks.*chexpert"):
+        record_run(TRAINED, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("recorded_set", "own_set", "counts"),
-    [
-        (None, "quick", True),
-        ("cpu", "quick", False),
-        ("cpu", "cpu", True),
-        ("cpu", "full", True),
-        ("benchmark", "quick", True),
-    ],
+    ("own_set", "measured"), [(None, "+0.250"), ("quick", "+0.250"), ("cpu", "-0.250")]
 )
-def test_the_ledger_takes_the_larger_run(recorded_set, own_set, counts, tmp_path, recorded_folder):
-    """What a benchmark recorded under a study's name is no run of it."""
-    name = _finished_run(tmp_path, own_set, 0.25).name
-    if recorded_set:
-        recorded_folder.mkdir()
-        pd.DataFrame({"set": [recorded_set]}).to_csv(recorded_folder / f"{name}.csv")
-    assert (name in studies_run_in_full(tmp_path)) == counts
+def test_a_larger_recorded_run_decides_for_a_trained_study(
+    own_set, measured, tmp_path, recorded_folder
+):
+    """The page stays that of the own run, and the ledger says whose numbers it has."""
+    record_run(_finished_run(TRAINED, tmp_path / "long", "cpu"), tmp_path / "long")
+    if own_set:
+        _finished_run(TRAINED, tmp_path / "own", own_set, -0.25)
+    row = {row.id: row for row in ledger_of_runs(tmp_path / "own")}[TESTED]
+    assert row.measured == measured
+    assert row.is_recorded == (own_set != "cpu") == row.data.endswith("recorded run")
+    assert shown_run(TRAINED.name, tmp_path / "own") == RunFolders.of(
+        TRAINED.name, tmp_path / "own"
+    )
 
 
 def test_a_benchmark_is_recorded_with_its_provenance(recorded_folder):
     table = pd.DataFrame({"labeler": ["rules"], "reports per second": [9]})
-    path = record_benchmark(table, "speed", study("published_tables"), "one thread")
+    path = record_benchmark(table, "speed", LABELS, "one thread")
     table = load_recorded("speed")
     assert path == recorded_folder / "speed.csv" and list(recorded_folder.iterdir()) == [path]
     assert table["set"].tolist() == ["benchmark, one thread"]
