@@ -100,26 +100,18 @@ def _exhibited(
     return prepared
 
 
-def missing_data_page(
-    study: Study, missing: Sequence[str], ledger: list[LedgerRow]
+def page_without_run(
+    study: Study, ledger: list[LedgerRow], missing: Sequence[str] = ()
 ) -> NotebookNode:
-    """Make the page of a study whose data are not here and of which no run was recorded whole."""
-    verdicts = _verdicts([row for row in ledger if row.study == study.name])
-    cells = [
-        f"# {study.title}",
-        _missing_data(missing, "This study has no data on this machine", "Nothing was run."),
-        # The ledger links to what decided a claim; without a table, to the verdicts.
-        f'<div id="recorded"></div>\n\n{verdicts}',
-    ]
+    """Make the page of a study that has not run here, of which no run was recorded whole either."""
+    why = f"This study has not run on this machine. To run it: `cxrstudy run {study.name}`."
+    if missing:
+        why = _missing_data(missing, "This study has no data on this machine", "Nothing was run.")
+    # The ledger links to the table that decided a claim; here to the verdicts.
+    rows = [row for row in ledger if row.study == study.name]
+    verdicts = f'<div id="recorded"></div>\n\n{_verdicts(rows)}'
+    cells = [f"# {study.title}", why, verdicts]
     return new_notebook(cells=list(map(new_markdown_cell, cells)))
-
-
-def not_run_page(study: Study) -> NotebookNode:
-    """Make the page of a study that nobody has run yet."""
-    text = f"# {study.title}\n\nThis study has not run on this machine. To run it:"
-    return new_notebook(
-        cells=[new_markdown_cell(f"{text}\n\n```bash\ncxrstudy run {study.name}\n```")]
-    )
 
 
 def failed_page(study: Study, error: str) -> NotebookNode:
@@ -147,10 +139,10 @@ def _missing_data(missing: Sequence[str], heading: str, text: str) -> str:
     titles = markdown_text(", ".join(f"{entry.title} ({entry.licence})" for entry in entries))
     commands = "\n".join(entry.fetch_command for entry in entries)
     return (
-        f"```{{admonition}} {heading}\n:class: note\nNot on this machine: {titles}. {text}\n"
-        f"```\n\nTo run the study here, get them with a network and build the book again:\n\n"
-        f"```bash\n{commands}\nmake book\n```\n\nWithout a network, name a folder that holds "
-        f"them in the environment variable `{MIRROR_VARIABLE}`."
+        f"````{{admonition}} {heading}\n:class: note\nNot on this machine: {titles}. {text}\n\n"
+        "To run the study here, get the data and build the book again. Without a network, name a "
+        f"folder that holds them in the environment variable `{MIRROR_VARIABLE}`.\n\n"
+        f"```bash\n{commands}\nmake book\n```\n````"
     )
 
 
