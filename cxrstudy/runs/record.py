@@ -49,8 +49,8 @@ def record_run(study: Study, build: str | Path = "_build") -> Path:
     with scratch_folder(recorded) as scratch:
         shutil.copytree(run.results, scratch / "results")
         for table in (scratch / "results").glob("*.csv"):
-            table.write_text(_without_ids(table.read_text("utf-8")), "utf-8")
-        page = _without_ids(_without_warnings(run.executed.read_text("utf-8")))
+            table.write_text(without_ids(table.read_text("utf-8")), "utf-8")
+        page = without_ids(_without_warnings(run.executed.read_text("utf-8")))
         (scratch / "executed.ipynb").write_text(page, "utf-8")
         (scratch / "stamp.json").write_text(json.dumps(stamp, indent=1) + "\n", "utf-8")
         publish(scratch, recorded)
@@ -96,7 +96,8 @@ def _columns(stamp: dict) -> dict[str, str]:
     return {name: (stamp | pairs)[name] for name in PROVENANCE}
 
 
-def _without_ids(text: str) -> str:
+def without_ids(text: str) -> str:
+    """Withhold the ids of CheXpert's studies."""
     return _STUDY_ID.sub("(study id withheld)", text)
 
 
