@@ -51,6 +51,7 @@ rule site:
         failures=failures,
         sources=[
             "_config.yml",
+            "CITATION.cff",
             *sorted(str(p) for p in Path("book").glob("*.*")),
             *sorted(str(p) for p in Path("book/_static").iterdir()),
             *sorted(str(p) for p in Path("book/_templates").iterdir()),

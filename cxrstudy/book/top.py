@@ -39,7 +39,7 @@ def top_markdown(
             f'<p class="cxr-kicker">{_kicker(study, rows)}</p>',
             f'<p class="cxr-answer">{with_true_minus(escape(answer["sentence"]))}</p>',
             "``````{div} cxr-top",
-            f"`````{{image}} {study.name}/answer.svg\n:alt: {_one_line(alt)}\n"
+            f"`````{{image}} {study.name}/answer.svg\n:alt: {one_line(alt)}\n"
             f":target: '#{anchor(answer['figure'])}'\n`````",
             chips_html(rows),
             "``````",
@@ -92,5 +92,6 @@ def _exhibits(executed: NotebookNode) -> Iterable[tuple[dict, NotebookNode]]:
                 yield shown, output
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Join the lines of a text, for an option of a directive."""
     return " ".join(text.split())
