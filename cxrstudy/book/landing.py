@@ -34,7 +34,7 @@ _MEANINGS = {
     "came out for the paper": (
         "supported", "reproduced", "consistent", "compatible", "mechanism shown",
     ),
-    "came out against it": (
+    "against it": (
         "contradicted", "not reproduced", "inconsistent", "differs", "mechanism not shown",
     ),
     "stay open": (

@@ -127,7 +127,7 @@ def _assemble_study(study: Study, folder: Path, build: Path, ledger: list[Ledger
         if own_run:
             pages.write_page(own_run, folder / f"{study.name}_run.ipynb")
     pages.write_page(page, folder / f"{study.name}.ipynb")
-    if not stamp:
+    if not stamp or stamp["missing"]:
         return
     files = folder / study.name
     files.mkdir()
