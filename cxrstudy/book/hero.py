@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import matplotlib.pyplot as plt
 import pandas as pd
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from cxrstudy.data.images.nih_block import PREBUILT, PREBUILT_FILE, block_images
 from cxrstudy.data.nih_experts import (
@@ -82,8 +83,13 @@ def draw_preview(path: Path, shown: Hero | None, title: str, text: str) -> None:
     body = "\n".join(textwrap.fill(line, _COLUMNS) for line in lines)
     figure.text(0.48, 0.91, textwrap.fill(title, _COLUMNS // 2), size=24, weight="bold", va="top")
     figure.text(0.48, 0.72, body, size=15, va="top", linespacing=1.35)
-    figure.savefig(path, dpi=_DOTS, metadata={"Description": text})
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=_DOTS)
     plt.close(figure)
+    said = PngInfo()
+    said.add_text("Description", text)
+    # It is all grey, and a third of the bytes without the colours.
+    Image.open(drawn).convert("L").save(path, pnginfo=said, optimize=True)
 
 
 def text_of_preview(path: Path) -> str:

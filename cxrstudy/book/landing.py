@@ -18,7 +18,7 @@ from cxrstudy.book.printed_claims import (
     verdict_letter,
     verdict_word,
 )
-from cxrstudy.book.top import answer_of, figure_of, one_line
+from cxrstudy.book.top import answer_of, description_markdown, figure_of, one_line
 from cxrstudy.claims import LedgerRow
 from cxrstudy.data.registry import DataNotAvailableError
 from cxrstudy.paths import in_project
@@ -157,7 +157,8 @@ class Findings:
         release = yaml.safe_load(in_project("CITATION.cff").read_text("utf-8"))
         return environment.from_string(template).render(
             found=self, papers=papers, about=lambda key: paper(key)["paper"], title=TITLE,
-            chip=verdict_chip, legend=_legend, credit=CREDIT, release=release,
+            described=description_markdown, chip=verdict_chip, legend=_legend, credit=CREDIT,
+            release=release,
         )  # fmt: skip
 
 

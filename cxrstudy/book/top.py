@@ -36,6 +36,7 @@ def top_markdown(
     return "\n\n".join(
         [
             f"# {study.question}",
+            description_markdown(answer["sentence"]),
             f'<p class="cxr-kicker">{_kicker(study, rows)}</p>',
             f'<p class="cxr-answer">{with_true_minus(escape(answer["sentence"]))}</p>',
             "``````{div} cxr-top",
@@ -50,6 +51,13 @@ def top_markdown(
             "```````",
         ]
     )
+
+
+def description_markdown(sentence: str) -> str:
+    """Say what a page found where search engines and previews of links look for it."""
+    names = ("description", "property=og:description")
+    fields = "\n".join(f"   :{name}: {one_line(sentence)}" for name in names)
+    return f"```{{eval-rst}}\n.. meta::\n{fields}\n```"
 
 
 def chips_html(rows: list[LedgerRow]) -> str:
