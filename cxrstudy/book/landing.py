@@ -50,7 +50,7 @@ class Scores:
 
     report: tuple[float, float, float]
     reader: tuple[float, float, float]  # one more radiologist
-    writing: float  # share of the report's shortfall that is a convention of writing
+    convention: float  # share of the report's shortfall that comes of parents left blank
     reader_is_better: bool
 
     @classmethod
@@ -66,7 +66,7 @@ class Scores:
         return cls(
             report,
             reader,
-            writing=limits.loc["label hierarchy", "estimate"] / missed["estimate"],
+            convention=limits.loc["label hierarchy", "estimate"] / missed["estimate"],
             reader_is_better=bool(limits.loc["beyond one reader's noise", "low"] > 0),
         )
 
@@ -78,8 +78,8 @@ class Scores:
             head = "A report label records what a radiologist wrote, not what the image shows"
         return (
             f"{head}: against radiologists who read the image it scores F1 {self.report[0]:.2f}, "
-            f"where one more radiologist scores {self.reader[0]:.2f}. Conventions of writing "
-            f"explain {100 * self.writing:.0f} % of what it misses."
+            f"where one more radiologist scores {self.reader[0]:.2f}. Labeling convention (a "
+            f"parent finding left blank) explains {100 * self.convention:.0f} % of the shortfall."
         )
 
     @property

@@ -47,7 +47,7 @@ def test_the_sentence_follows_the_table(tmp_path):
     assert scores.report == pytest.approx((0.4, 0.3, 0.5))
     assert scores.sentence.startswith("A report label records what a radiologist wrote, not")
     assert "scores F1 0.40, where one more radiologist scores 0.75" in scores.sentence
-    assert scores.sentence.endswith("explain 5 % of what it misses.")
+    assert scores.sentence.endswith("explains 5 % of the shortfall.")
     assert [bar[1:] for bar in scores.bars] == [
         ("40.0%", "0.40 (0.30 to 0.50)"),
         ("75.0%", "0.75 (0.70 to 0.80)"),
