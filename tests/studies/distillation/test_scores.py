@@ -23,9 +23,9 @@ from cxrstudy.studies.distillation.arms import (
     openi_for_distillation,
 )
 from cxrstudy.studies.distillation.scores import WORDS, ArmScores, agreement_with_teacher
+from cxrstudy.studies.distillation.teachers.rules import RuleTeacher, rule_variants
 from cxrstudy.text.reports import FINDINGS, one_hot
 from cxrstudy.text.students import StudentConfig
-from cxrstudy.text.teachers.rules import RuleTeacher, rule_variants
 from cxrstudy.trainings.job import Kept
 
 N = 240
