@@ -191,22 +191,20 @@ def published_reasons(
 def answer_in_words(reasons: pd.DataFrame, n_observations: int) -> str:
     """Say how far report and image labels agree, and what the published reasons are worth."""
     sizes = reasons.dropna(subset=["estimate"]).set_index("reason")
-    missing = sizes.loc["all together", "estimate"]
-    parts = [
-        f"To a mean F1 of {1 - missing:.3f} over {n_observations} findings: {missing:.3f} is missing."
-    ]
-    if _BEYOND in sizes.index:
+    value = sizes["estimate"]
+    missing = value["all together"]
+    answer = f"To a mean F1 of {1 - missing:.3f} over {n_observations} findings"
+    answer += f": {missing:.3f} is missing."
+    if _BEYOND in value:
         beyond = sizes.loc[_BEYOND]
-        parts += [
-            f"One radiologist who reads the same images misses {sizes.loc[_NOISE, 'estimate']:.3f};",
-            f"beyond that report labels lack {in_sentence(beyond)}."
-            if beyond["low"] > 0
-            else f"that report labels lack more is not shown: {in_sentence(beyond, sign='+')}.",
-        ]
-    if _HIERARCHY in sizes.index:
-        gain = sizes.loc[_HIERARCHY, "estimate"]
-        parts.append(f"The convention of leaving parents blank costs {gain:.3f}.")
-    return " ".join(parts)
+        answer += f" One radiologist who reads the same images misses {value[_NOISE]:.3f}; "
+        if beyond["low"] > 0:
+            answer += f"beyond that report labels lack {in_sentence(beyond)}."
+        else:
+            answer += f"that they lack more is not shown: {in_sentence(beyond, sign='+')}."
+    if _HIERARCHY in value:
+        answer += f" The convention of leaving parents blank costs {value[_HIERARCHY]:.3f}."
+    return answer
 
 
 def _given_and_closing_gain(truth, labels, resampling) -> tuple[Estimate, Estimate]:

@@ -85,7 +85,8 @@ def optimistic_table(positives: pd.Series, table3: PublishedTable) -> pd.DataFra
 def exceptions_in_words(cells: pd.DataFrame) -> str:
     """Name the printed cells that the counts do not give."""
     return "; ".join(
-        f"{row.row}, {WORDS[row.column]}: printed {row.published}, the counts give {row.measured:.5f}"
+        f"{row.row}, {WORDS[row.column]}, prints {row.published}, "
+        f"the counts give {row.measured:.5f}"
         for row in cells[~cells["agrees"]].itertuples()
     )
 
