@@ -101,9 +101,7 @@ def operating_points(
     return pd.DataFrame(rows)
 
 
-def answer_in_words(
-    reader: pd.Series, kappa: pd.Series, behind: pd.Series, n_findings: int
-) -> str:
+def answer_in_words(reader: pd.Series, kappa: pd.Series, behind: pd.Series, n_findings: int) -> str:
     """Say how far readers agree, and whether the labeler stays behind one of them."""
     answer = (
         f"To a mean F1 of {reader['estimate']:.3f} over {n_findings} findings, each against the "
