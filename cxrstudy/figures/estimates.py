@@ -53,7 +53,7 @@ def intervals_by_group(
     return axes
 
 
-def bars(data: pd.DataFrame, value: str, row: str, *, label: str) -> Axes:
+def bars_with_intervals(data: pd.DataFrame, value: str, row: str, *, label: str) -> Axes:
     """Draw a bar with its interval for each row, and print both beside it.
 
     Parameters
