@@ -15,6 +15,7 @@ from cxrstudy.paths import in_project
 from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_full, provenance_in_words
 from cxrstudy.table_html import UNDEFINED, anchor, captioned_table, cells_as_text, with_interval
 from cxrstudy.whole_files import written_whole
+from cxrstudy.words import WORDS
 
 METADATA_KEY = "cxrstudy"
 """Key of the output metadata that tells the book what a cell shows."""
@@ -28,8 +29,8 @@ class Page:
 
     Methods share these arguments: ``name`` of the saved file, which is also the anchor that the
     ledger links to; ``caption``, what is shown, on which data, with how many cases; ``words``,
-    from keys among the cells and column names of a table to what the page says for them, while
-    the file keeps the keys. Every text is escaped.
+    from keys among the cells and column names of a table to what the page says for them, beside
+    those of `cxrstudy.words`, while the file keeps the keys. Every text is escaped.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ class Page:
         save_table(table, name, self.results)
         shown = table.reset_index() if _has_named_index(table) else table
         shown = cells_as_text(in_words(shown, words), decimals, digits)
-        _publish_table(shown.rename(columns=words or {}), name, caption, details)
+        _publish_table(shown.rename(columns=_all(words)), name, caption, details)
 
     def estimates(
         self,
@@ -82,6 +83,7 @@ class Page:
         rows: str | list[str],
         columns: str | list[str],
         decimals: int = 3,
+        brackets: str = "95 % interval",
         words: Mapping[str, str] | None = None,
         details: str = "",
     ) -> None:
@@ -95,11 +97,13 @@ class Page:
             number of positives instead.
         rows, columns : str or list of str
             What to lay out downwards and sideways, in order of first appearance.
+        brackets : str
+            What ``low`` and ``high`` are.
         """
         save_table(table, name, self.results)
         wide = _side_by_side(in_words(table, words), rows, columns, decimals)
-        wide = wide.rename(columns=words or {})
-        _publish_table(wide, name, f"{caption} Brackets: 95 % interval.", details)
+        wide = wide.rename(columns=_all(words))
+        _publish_table(wide, name, f"{caption} Brackets: {brackets}.", details)
 
     def quotes(self, table: pd.DataFrame, name: str, caption: str) -> None:
         """Show short quotes with the evidence in them highlighted; the file is plain text.
@@ -242,12 +246,14 @@ def save_table(table: pd.DataFrame, name: str, results: str | Path) -> Path:
     return path
 
 
-def in_words(table: pd.DataFrame, words: Mapping[str, str] | None) -> pd.DataFrame:
+def in_words(table: pd.DataFrame, words: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Put words in place of the keys in a table's cells; a cell that is no key stays."""
-    if not words:
-        return table
-    texts = table.select_dtypes(["object", "string"])
+    texts, words = table.select_dtypes(["object", "string"]), _all(words)
     return table.assign(**texts.map(lambda cell: words.get(cell, cell)))
+
+
+def _all(words: Mapping[str, str] | None) -> dict[str, str]:
+    return {**WORDS, **(words or {})}
 
 
 def _side_by_side(

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from cxrstudy.figures import (
+    bars_with_intervals,
     curves_with_bands,
     image_gallery,
     intervals_by_group,
@@ -72,6 +73,15 @@ def test_nothing_to_show_says_so():
 def test_the_style_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     use_book_style()
+
+
+def test_a_bar_prints_its_number_and_interval():
+    axes = bars_with_intervals(
+        SCORES.query("method == 'zeros'"), "estimate", "observation", label="F1"
+    )
+    assert [bar.get_width() for bar in axes.patches] == [0.5, 0.2]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["0.500 [0.400, 0.700]", "0.200 [0.100, 0.300]"]
 
 
 def test_ranges_run_from_one_end_to_the_other():

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from cxrstudy.figures.style import MARKERS, use_book_style
+from cxrstudy.figures.style import MARKERS, legend_above, use_book_style
 
 # With the colours, so that no figure relies on colour alone.
 _LINES = ("-", "--", "-.", ":")
@@ -61,7 +61,7 @@ def curves_with_bands(
         axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
         axes.minorticks_off()
     axes.set(xlabel=labels[0], ylabel=labels[1])
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend_above(axes)
     return axes
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from cxrstudy.figures.style import MARKERS, use_book_style
+from cxrstudy.figures.style import MARKERS, legend_above, use_book_style
 
 
 def intervals_by_group(
@@ -49,7 +49,29 @@ def intervals_by_group(
         axes.axvline(reference, color="#555555", linewidth=1)
     axes.set_xlabel(label)
     if len(parts) > 1 or marks is not None:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        legend_above(axes)
+    return axes
+
+
+def bars_with_intervals(data: pd.DataFrame, value: str, row: str, *, label: str) -> Axes:
+    """Draw a bar with its interval for each row, and print both beside it.
+
+    Parameters
+    ----------
+    data, value, row, label
+        As for `intervals_by_group`.
+
+    Returns
+    -------
+    Axes
+    """
+    axes, [(_, part, places)] = _rows(data.assign(_all=""), row, "_all", height=0.55, spread=0)
+    errors = [part[value] - part["low"], part["high"] - part[value]]
+    colors = [f"C{i}" for i in range(len(part))]
+    drawn = axes.barh(places, part[value], height=0.6, color=colors, xerr=errors)
+    limits = part[[value, "low", "high"]].itertuples(index=False, name=None)
+    axes.bar_label(drawn, ["{:.3f} [{:.3f}, {:.3f}]".format(*row) for row in limits], padding=6)
+    axes.set_xlabel(label)
     return axes
 
 
@@ -88,7 +110,7 @@ def ranges_by_group(
     if marks is not None:
         _draw_marks(axes, marks, list(parts[0][1].index), marks_label, size=20, width=1.6)
     axes.set_xlabel(label)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend_above(axes)
     return axes
 
 
@@ -98,7 +120,7 @@ def _rows(
     """Make axes with named rows; return them with each series' name, data and places."""
     use_book_style()
     rows, groups = (list(dict.fromkeys(data[key])) for key in (row, group))
-    _, axes = plt.subplots(figsize=(7.2, 0.8 + height * len(rows)))
+    _, axes = plt.subplots(figsize=(6.4, 1.0 + height * len(rows)))
     axes.set_yticks(np.arange(len(rows)), rows)
     axes.grid(visible=False, axis="y")
     offsets = np.linspace(-spread, spread, len(groups)) if len(groups) > 1 else [0.0]

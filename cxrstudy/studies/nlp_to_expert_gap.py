@@ -17,6 +17,7 @@ from cxrstudy.data import chexpert_test
 from cxrstudy.experiments.label_scores import MEAN_OF_METHODS, LabelScores
 from cxrstudy.observations import apply_uncertainty_policy
 from cxrstudy.published import published_value
+from cxrstudy.words import in_sentence
 
 POLICIES: tuple[str, ...] = ("zeros", "ones", "ignore")
 BLANKS: tuple[str, ...] = ("negative", "dropped")
@@ -31,7 +32,14 @@ QUANTILES: dict[str, float] = {
     "least alike": 1.0,
 }  # fmt: skip
 
-WORDS: Mapping[str, str] = {"auroc": "AUROC", "average_precision": "average precision"}
+# The readings that a figure shows: the paper's, and explicit labels alone.
+_DRAWN: Mapping[tuple[str, str], str] = {
+    PAPERS_READING: "uncertain and blank as negative",
+    ("ignore", "dropped"): "uncertain and blank left out",
+}
+WORDS: Mapping[str, str] = {
+    "dropped": "left out", "report": "reports", "expert": "experts", "gap": "reports minus experts",
+}  # fmt: skip
 
 # Raters who did not make the truth, and the group of each rater in a legend.
 INDEPENDENT_RATERS: tuple[str, ...] = (*chexpert_test.BENCHMARK_READERS, "benchmark majority")
@@ -97,11 +105,53 @@ def gap_table(readings: Readings) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def drawn(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """Select a quantity of AUROC of the observations that can be judged, with a legend's text."""
-    part = table.query("metric == 'auroc' and quantity == @quantity and not too_few")
-    labels = "uncertain " + part["uncertain"] + ", blank " + part["blank"]
-    return part.assign(labels=labels)
+def judged(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Select a quantity of AUROC of the observations that can be judged."""
+    return table.query("metric == 'auroc' and quantity == @quantity and not too_few")
+
+
+def drawn(part: pd.DataFrame) -> pd.DataFrame:
+    """Select the two readings that a figure shows, each with its name in the legend."""
+    readings = pd.MultiIndex.from_frame(part[["uncertain", "blank"]])
+    return part.assign(labels=readings.map(_DRAWN)).dropna(subset=["labels"])
+
+
+def gap_first(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Order the columns of a table: the gaps before what they are the difference of."""
+    sides = ["gap", "report", "expert"]
+    part = gaps[gaps["quantity"].isin(sides)]
+    return part.sort_values("quantity", key=lambda q: q.map(sides.index), kind="stable")
+
+
+def averages_in_words(part: pd.DataFrame) -> str:
+    """Say where the averages of all readings lie."""
+    averages = part[part["observation"] == MACRO_AVERAGE]
+    below, above = (averages["high"] < 0).sum(), (averages["low"] > 0).sum()
+    return (
+        f"Of {len(averages)} averages, one for each reading, {below} lie clearly below zero and "
+        f"{above} clearly above."
+    )
+
+
+def answer_in_words(gaps: pd.DataFrame, n_models: int) -> str:
+    """Answer whether models look better against reports, in the paper's reading."""
+    keys = ["uncertain", "blank", "observation", "metric", "quantity"]
+    row = gaps.set_index(keys).loc[(*PAPERS_READING, MACRO_AVERAGE, "auroc")]
+    gap = row.loc["gap"]
+    answer = "Yes" if gap["low"] > 0 else "No, worse" if gap["high"] < 0 else "Not shown"
+    return (
+        f"{answer}: {n_models} models score an AUROC of {row.loc['report', 'estimate']:.3f} "
+        f"against report labels and {row.loc['expert', 'estimate']:.3f} against experts on the "
+        f"same studies, a gap of {in_sentence(gap, sign='+')}."
+    )
+
+
+def change_in_words(gaps: pd.DataFrame) -> str:
+    """Say what leaving silent and uncertain reports out makes of the average gap."""
+    average = drawn(judged(gaps, "gap")).query("observation == @MACRO_AVERAGE")
+    row = average.iloc[-1]
+    told = "" if row["low"] > 0 or row["high"] < 0 else ", not told from zero"
+    return f"With {row['labels']} the gap is {in_sentence(row, sign='+')}{told}."
 
 
 def by_model(scores: LabelScores) -> pd.DataFrame:

@@ -11,6 +11,18 @@ from cxrstudy.agreement.result import LIMITS, mean_estimate
 from cxrstudy.data.chexpert_test import BENCHMARK_READERS, ChexpertTestLabels
 from cxrstudy.experiments.readers import MINIMUM_EVENTS, count_votes, majority
 from cxrstudy.observations import COMPETITION_OBSERVATIONS, apply_uncertainty_policy
+from cxrstudy.words import in_sentence
+
+WORDS: Mapping[str, str] = {
+    "labeler, zeros": "labeler, uncertain as negative",
+    "labeler, ones": "labeler, uncertain as positive",
+    "image reader - labeler, zeros": "reader minus labeler, uncertain as negative",
+    "image reader - labeler, ones": "reader minus labeler, uncertain as positive",
+    "labeler_pessimistic": "labeler, uncertain at worst",
+    "labeler_optimistic": "labeler, uncertain at best",
+    "fpr": "false-positive rate",
+    "tpr": "true-positive rate",
+}
 
 # Claim, and how the names of its points in Figure 3 begin.
 FIGURE3_CLAIMS = {
@@ -32,17 +44,17 @@ def labeler_readings(labeler: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def benchmark_sources(released: ChexpertTestLabels) -> dict[str, pd.DataFrame]:
-    """Collect who took no part in the truth: three readers, their majority, and the labeler."""
+    """Collect who took no part in the truth: three readers' majority, the labeler, the three."""
     benchmark = {name: released.readers[name] for name in BENCHMARK_READERS}
     together = {"majority of three": majority(benchmark)}
-    return benchmark | together | labeler_readings(released.labeler)
+    return together | labeler_readings(released.labeler) | benchmark
 
 
 def figure3_sources(released: ChexpertTestLabels) -> dict[str, pd.DataFrame]:
     """Collect the labels behind the points of CheXpert's Figure 3, under the figure's names."""
-    *benchmark, together = list(benchmark_sources(released).values())[:4]
-    sources = {f"rad{i}": table for i, table in enumerate(benchmark, start=1)}
-    sources["majority"] = together
+    found = benchmark_sources(released)
+    sources = {f"rad{i}": found[name] for i, name in enumerate(BENCHMARK_READERS, start=1)}
+    sources["majority"] = found["majority of three"]
     for policy in ("pessimistic", "optimistic"):
         labels = apply_uncertainty_policy(released.labeler, policy, released.truth)
         sources[f"labeler_{policy}"] = labels
@@ -89,6 +101,18 @@ def operating_points(
     return pd.DataFrame(rows)
 
 
+def answer_in_words(reader: pd.Series, kappa: pd.Series, behind: pd.Series, n_findings: int) -> str:
+    """Say how far readers agree, and whether the labeler stays behind one of them."""
+    answer = (
+        f"To a mean F1 of {reader['estimate']:.3f} over {n_findings} findings, each against the "
+        f"majority of the other seven; Fleiss' kappa is {kappa['estimate']:.2f}."
+    )
+    if behind["low"] > 0:
+        return f"{answer} CheXpert's labeler stays behind a reader by {in_sentence(behind)}."
+    where = "is ahead of a reader" if behind["high"] < 0 else "is not told from a reader"
+    return f"{answer} CheXpert's labeler {where}: {in_sentence(behind, sign='+')}."
+
+
 def points_as_printed(points: pd.DataFrame) -> pd.DataFrame:
     """Lay operating points out as CheXpert's Figure 3 does.
 
@@ -102,6 +126,15 @@ def points_as_printed(points: pd.DataFrame) -> pd.DataFrame:
     """
     named = points.assign(row=points["source"] + " " + points["rate"])
     return named.pivot_table("estimate", index="row", columns="observation")
+
+
+def points_in_words(cells: pd.DataFrame) -> dict[str, str]:
+    """Word each point of Figure 3, such as "labeler, uncertain at best: true-positive rate"."""
+    named = {point: point.split() for point in cells["point"].unique()}
+    return {
+        point: f"{WORDS.get(source, source)}: {WORDS[rate]}"
+        for point, (source, rate) in named.items()
+    }
 
 
 def figure3_measurements(cells: pd.DataFrame) -> dict[str, dict]:

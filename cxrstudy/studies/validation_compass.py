@@ -6,6 +6,7 @@ import pandas as pd
 
 from cxrstudy.agreement import MACRO_AVERAGE, Estimate, Resampling, agree
 from cxrstudy.experiments.model_selection import SplitEstimates, threshold_outcome
+from cxrstudy.words import WORDS, in_sentence
 
 REFERENCE_RULE = "at the prevalence"
 """The rule that every other one is compared with."""
@@ -51,9 +52,24 @@ def threshold_scores_and_gains(tuning: SplitEstimates) -> tuple[pd.DataFrame, pd
 
 
 def tuned_rows(gains: pd.DataFrame) -> pd.DataFrame:
-    """Name the rows of the figure, such as ``"f1, 200 studies"``, the Youden index first."""
+    """Name the rows of the figure, such as ``"F1, 200 studies"``, the Youden index first."""
     tuned = gains[gains["rule"] != "at 0.5"].sort_values("metric", ascending=False, kind="stable")
-    return tuned.assign(row=tuned["metric"] + ", " + tuned["size"] + " studies")
+    return tuned.assign(row=tuned["metric"].map(WORDS) + ", " + tuned["size"] + " studies")
+
+
+def answer_in_words(selection: pd.DataFrame, gains: pd.DataFrame, size: int, n_models: int) -> str:
+    """Say what a validation set of this size is worth for choosing a model and a threshold."""
+    chosen = selection[selection["size"] == size].set_index("outcome")
+    gain, optimism = chosen.loc["gain over a random choice"], chosen.loc["optimism"]
+    tuned = gains[gains["size"] == str(size)].set_index(["metric", "rule"])
+    worth = "Something" if gain["low"] > 0 else "Nothing that shows"
+    return (
+        f"{worth} for choosing among {n_models} near-equal models: the best on {size} studies "
+        f"changes AUROC by {in_sentence(gain, 3, '+')} against a random one, and promises "
+        f"{optimism['estimate']:.3f} too much. Tuning a threshold gains "
+        f"{tuned.loc[('youden', 'tuned for Youden'), 'estimate']:+.3f} on the Youden index and "
+        f"{tuned.loc[('f1', 'tuned for F1'), 'estimate']:+.3f} on F1."
+    )
 
 
 def tuned_threshold_claim(tuning: SplitEstimates, size: int) -> tuple[Estimate, str]:

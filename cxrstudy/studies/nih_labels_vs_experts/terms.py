@@ -12,6 +12,7 @@ from cxrstudy.studies.nih_labels_vs_experts.subgroups import (
     SubgroupAgreement,
     agree_by_subgroup,
 )
+from cxrstudy.words import in_sentence
 
 # Every NIH term that the crosswalk puts below Lung Opacity, lesions apart.
 AIRSPACE: tuple[str, ...] = (*PNEUMONIA_LIKE, "Atelectasis", "Edema")
@@ -19,7 +20,15 @@ AIRSPACE_OPACITY = "Airspace opacity"
 
 NIH = "NIH"
 METRICS = ("recall", "specificity", "precision", "f1", "kappa")
-WORDS = {"recall": "sensitivity", "precision": "PPV"}
+WORDS = {
+    "recall": "sensitivity", "precision": "PPV",
+    "F": "women", "M": "men", "F - M": "women minus men", "sex F": "women", "sex M": "men",
+    "AP - PA": "AP minus PA", "view AP": "AP views", "view PA": "PA views",
+    "60+ - 18-39": "60 and older minus 18 to 39",
+    **{key.format(band): word.format(band.replace("-", " to ").replace("+", " and older"))
+       for key, word in (("{}", "{}"), ("age band {}", "age {}"))
+       for band in ("0-17", "18-39", "40-59", "60+")},
+}  # fmt: skip
 CONTRASTS = {"view": ("AP", "PA"), "sex": ("F", "M"), "age band": ("60+", "18-39")}
 """Two levels of each group, whose difference is shown."""
 
@@ -201,6 +210,17 @@ def weighting_in_words(scores: pd.DataFrame) -> str:
         for metric in ("recall", "specificity")
     )
     return f"Weighting moves {moved}; PPV stays at {value['weighted', 'precision']:.2f}."
+
+
+def answer_in_words(scores: pd.DataFrame) -> str:
+    """Say how good one pair's text-mined labels are on the drawn images and on all."""
+    row = scores.set_index(["images", "metric"])
+    return (
+        f"They have {in_sentence(row.loc['weighted', 'recall'], 2)} of the lung opacities that "
+        f"RSNA's experts see, not the {row.loc['as drawn', 'recall'].estimate:.2f} that images "
+        "drawn by these very labels suggest. Experts confirm "
+        f"{row.loc['weighted', 'precision'].estimate:.2f} of what they mark."
+    )
 
 
 def _fractions(keys: list[pd.Series], drawn: pd.Index) -> pd.DataFrame:

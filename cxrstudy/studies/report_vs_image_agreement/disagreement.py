@@ -20,8 +20,13 @@ from cxrstudy.observations import (
     apply_uncertainty_policy,
     close_upward,
 )
+from cxrstudy.words import in_sentence
 
 POLICIES: tuple[str, ...] = ("zeros", "ones", "optimistic", "pessimistic")
+
+_HIERARCHY = "label hierarchy"
+_NOISE = "noise of the labeling task"
+_BEYOND = "beyond one reader's noise"
 
 
 def disagreement_counts(truth: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
@@ -173,14 +178,33 @@ def published_reasons(
     given, gain = _given_and_closing_gain(truth, labels, resampling)
     rows = [
         _row("all together", "1 - F1 of the report labels", 1 - given),
-        _row("label hierarchy", "F1 gained by closing labels upward", gain)
+        _row(_HIERARCHY, "F1 gained by closing labels upward", gain)
         if scored_parents(truth)
-        else _row("label hierarchy", needs="a scored observation that is a parent of another"),
+        else _row(_HIERARCHY, needs="a scored observation that is a parent of another"),
         _row("access to clinical history", needs="the same images read with and without history"),
         _row("impression only", needs="labels of findings and impression of the same reports"),
         *_noise_rows(truth, labels, readers, resampling),
     ]
     return pd.DataFrame(rows, columns=["reason", "quantity", *LIMITS, "needs"])
+
+
+def answer_in_words(reasons: pd.DataFrame, n_observations: int) -> str:
+    """Say how far report and image labels agree, and what the published reasons are worth."""
+    sizes = reasons.dropna(subset=["estimate"]).set_index("reason")
+    value = sizes["estimate"]
+    missing = value["all together"]
+    answer = f"To a mean F1 of {1 - missing:.3f} over {n_observations} findings"
+    answer += f": {missing:.3f} is missing."
+    if _BEYOND in value:
+        beyond = sizes.loc[_BEYOND]
+        answer += f" One radiologist who reads the same images misses {value[_NOISE]:.3f}; "
+        if beyond["low"] > 0:
+            answer += f"beyond that report labels lack {in_sentence(beyond)}."
+        else:
+            answer += f"that they lack more is not shown: {in_sentence(beyond, sign='+')}."
+    if _HIERARCHY in value:
+        answer += f" The convention of leaving parents blank costs {value[_HIERARCHY]:.3f}."
+    return answer
 
 
 def _given_and_closing_gain(truth, labels, resampling) -> tuple[Estimate, Estimate]:
@@ -201,9 +225,8 @@ def _given_and_closing_gain(truth, labels, resampling) -> tuple[Estimate, Estima
 
 
 def _noise_rows(truth, labels, readers, resampling) -> list[dict]:
-    reason = "noise of the labeling task"
     if not readers:
-        return [_row(reason, needs="labels of several readers of the same images")]
+        return [_row(_NOISE, needs="labels of several readers of the same images")]
     observations = list(truth)
     scores = compare_with_peers(
         {name: table.loc[truth.index, observations] for name, table in readers.items()},
@@ -214,8 +237,8 @@ def _noise_rows(truth, labels, readers, resampling) -> list[dict]:
     beyond = scores.estimate(f"{READER} - labeler", MACRO_AVERAGE, "f1")
     difference = "F1 of an image reader minus F1 of the report labels"
     return [
-        _row(reason, "1 - F1 of one image reader against the others", 1 - reader),
-        _row("beyond one reader's noise", difference, beyond),
+        _row(_NOISE, "1 - F1 of one image reader against the others", 1 - reader),
+        _row(_BEYOND, difference, beyond),
     ]
 
 

@@ -142,7 +142,7 @@ def scores_beside_floor(intervals: pd.DataFrame, floor: pd.Series) -> pd.DataFra
     """Put the F1 of always answering positive beside the scores of both mappings."""
     floors = floor.rename("estimate").rename_axis("observation").reset_index()
     scores = intervals[intervals["method"].isin(METHODS)]
-    return pd.concat([scores, floors.assign(metric="f1", method="always positive")])
+    return pd.concat([floors.assign(metric="f1", method="always positive"), scores])
 
 
 def fewest_events(truth: pd.DataFrame) -> int:

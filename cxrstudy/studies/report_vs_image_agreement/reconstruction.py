@@ -10,6 +10,7 @@ References
 Jain et al. 2021, Tables 1 and 3, section 4.1.1.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,12 @@ from cxrstudy.observations import apply_uncertainty_policy
 from cxrstudy.published import PublishedTable
 
 N_STUDIES = 500
+WORDS: Mapping[str, str] = {
+    "high_f1": "F1, uncertain at best",
+    "high_kappa": "Cohen's kappa, uncertain at best",
+    "high": "uncertain at best",
+    "low": "uncertain at worst",
+}
 _REPORT = ("positive", "negative or blank", "uncertain")
 
 
@@ -78,7 +85,8 @@ def optimistic_table(positives: pd.Series, table3: PublishedTable) -> pd.DataFra
 def exceptions_in_words(cells: pd.DataFrame) -> str:
     """Name the printed cells that the counts do not give."""
     return "; ".join(
-        f"{row.row} {row.column} prints {row.published}, the counts give {row.measured:.5f}"
+        f"{row.row}, {WORDS[row.column]}, prints {row.published}, "
+        f"the counts give {row.measured:.5f}"
         for row in cells[~cells["agrees"]].itertuples()
     )
 

@@ -1,0 +1,31 @@
+"""One set of words for all pages: what they say for the keys of tables, which the files keep."""
+
+from collections.abc import Mapping
+
+WORDS: Mapping[str, str] = {
+    "zeros": "uncertain as negative",
+    "ones": "uncertain as positive",
+    "ignore": "uncertain left out",
+    "optimistic": "uncertain at best",
+    "pessimistic": "uncertain at worst",
+    "f1": "F1",
+    "kappa": "Cohen's kappa",
+    "mcc": "MCC",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "youden": "Youden index",
+    "zero_one": "Zero-One",
+    "logreg": "regression",
+}
+
+
+def in_sentence(row, decimals: int = 3, sign: str = "") -> str:
+    """Print an estimate, such as ``0.226 (95 % interval 0.197 to 0.252)``; sign "+" shows it.
+
+    Parameters
+    ----------
+    row : Series or namedtuple
+        With ``estimate``, ``low`` and ``high``.
+    """
+    value, low, high = (f"{x:{sign}.{decimals}f}" for x in (row.estimate, row.low, row.high))
+    return f"{value} (95 % interval {low} to {high})"

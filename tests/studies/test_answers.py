@@ -1,0 +1,101 @@
+"""The sentence at the top of a page follows the numbers of its tables, direction included."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from cxrstudy.data.integrity import Block
+from cxrstudy.studies import data_integrity, nlp_to_expert_gap, reader_panel, validation_compass
+from cxrstudy.studies.nih_labels_vs_experts import terms
+from cxrstudy.studies.report_vs_image_agreement import disagreement
+
+
+def _row(value: float) -> pd.Series:
+    return pd.Series({"estimate": value, "low": value - 0.1, "high": value + 0.1})
+
+
+def _table(columns: list[str], values: dict) -> pd.DataFrame:
+    keys = pd.DataFrame(list(values), columns=columns)
+    return keys.join(pd.DataFrame([_row(value) for value in values.values()]))
+
+
+def _integrity(shift: int | None) -> str:
+    """No block, or one of 30 rows."""
+    found = [] if shift is None else [SimpleNamespace(block=Block("rotation", 10, 40, shift))]
+    scores = {"repaired": 0.5, "by printed id": 0.3, "by printed id - repaired": -0.2}
+    cost = _table(["observation", "method"], {("Average", name): x for name, x in scores.items()})
+    findings = pd.DataFrame({"severity": ["info"], "kind": "aligned rows", "summary": "fine"})
+    return data_integrity.answer_in_words(findings, found, cost, 300)
+
+
+def _reasons(beyond: float) -> str:
+    sizes = {
+        ("all together",): 0.5,
+        ("noise of the labeling task",): 0.3,
+        ("impression only",): float("nan"),
+        ("beyond one reader's noise",): beyond,
+    }
+    return disagreement.answer_in_words(_table(["reason"], sizes), 8)
+
+
+def _panel(behind: float) -> str:
+    return reader_panel.answer_in_words(_row(0.7), _row(0.4), _row(behind), 9)
+
+
+def _gap(gap: float) -> str:
+    sides = {"report": 0.9 + gap, "expert": 0.9, "gap": gap}
+    keys = ("zeros", "negative", "Average", "auroc")
+    columns = ["uncertain", "blank", "observation", "metric", "quantity"]
+    gaps = _table(columns, {(*keys, side): value for side, value in sides.items()})
+    return nlp_to_expert_gap.answer_in_words(gaps, 10)
+
+
+def _compass(gain: float) -> str:
+    outcomes = {(200, "gain over a random choice"): gain, (200, "optimism"): 0.04}
+    gains = {("youden", "tuned for Youden", "200"): 0.2, ("f1", "tuned for F1", "200"): -0.3}
+    selection = _table(["size", "outcome"], outcomes)
+    tuned = _table(["metric", "rule", "size"], gains)
+    return validation_compass.answer_in_words(selection, tuned, 200, 10)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        (_integrity(None), ["Yes", "300 rows"]),
+        (_integrity(-1), ["No", "30 of 300", "a neighbour", "-0.200 (95 % interval -0.300"]),
+        (_integrity(3), ["another study"]),
+        (_reasons(0.2), ["0.500 is missing", "misses 0.300", "lack 0.200"]),
+        (_reasons(0.05), ["not shown: +0.050 (95 % interval -0.050 to +0.150)"]),
+        (_panel(0.2), ["0.700 over 9", "behind a reader by 0.200"]),
+        (_panel(0.05), ["not told"]),
+        (_panel(-0.2), ["ahead of a reader: -0.200"]),
+        (_gap(-0.2), ["No, worse", "0.700", "-0.200"]),
+        (_gap(0.2), ["Yes", "+0.200"]),
+        (_gap(0.05), ["Not shown"]),
+        (_compass(0.2), ["Something", "+0.200", "0.040 too much", "-0.300 on F1"]),
+        (_compass(0.05), ["Nothing that shows"]),
+    ],
+)
+def test_words_follow_the_numbers(sentence, said):
+    assert not [words for words in said if words not in sentence], sentence
+
+
+def test_weighted_and_drawn_sensitivity_are_told_apart():
+    scores = {("as drawn", "recall"): 0.7, ("weighted", "recall"): 0.4}
+    scores["weighted", "precision"] = 0.3
+    answer = terms.answer_in_words(_table(["images", "metric"], scores))
+    assert "have 0.40 (95 % interval 0.30 to 0.50)" in answer
+    assert "not the 0.70" in answer and "confirm 0.30" in answer
+
+
+def test_a_figure_shows_two_readings_and_says_where_all_averages_lie():
+    readings = {("zeros", "negative"): -0.2, ("ones", "negative"): 0.2, ("ignore", "dropped"): 0.0}
+    values = {(*key, "Average", "auroc", "gap"): value for key, value in readings.items()}
+    columns = ["uncertain", "blank", "observation", "metric", "quantity"]
+    gaps = _table(columns, values).assign(too_few=False)
+    judged = nlp_to_expert_gap.judged(gaps, "gap")
+    where = "1 lie clearly below zero and 1 clearly above."
+    assert nlp_to_expert_gap.averages_in_words(judged).endswith(where)
+    assert nlp_to_expert_gap.drawn(judged)["estimate"].tolist() == [-0.2, 0.0]
+    assert "not told from zero" in nlp_to_expert_gap.change_in_words(gaps)
