@@ -15,7 +15,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from cxrstudy.book.printed_claims import markdown_text, verdict_table
 from cxrstudy.book.top import answer_of, figure_of, top_markdown
-from cxrstudy.claims import LedgerRow
+from cxrstudy.claims import RECORDED_TABLE, LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.recorded import load_recorded
@@ -109,7 +109,7 @@ def missing_data_page(
         f"# {study.title}",
         _missing_data(missing, "This study has no data on this machine", "Nothing was run."),
         # The ledger links to what decided a claim; without a table, to the verdicts.
-        f'<div id="recorded"></div>\n\n{verdicts}',
+        f'<div id="{anchor(RECORDED_TABLE)}"></div>\n\n{verdicts}',
     ]
     return new_notebook(cells=list(map(new_markdown_cell, cells)))
 

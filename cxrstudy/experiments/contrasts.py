@@ -1,6 +1,6 @@
 """Differences of scores that decide claims, recorded and tabulated in one way."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.experiments.label_scores import POOLED, LabelScores, Term
 from cxrstudy.experiments.opacity_scores import WITHIN_VIEW
+from cxrstudy.recorded import PROVENANCE
 
 CONDITIONAL = (
     "Conditional on the trained models: patients and seeds are resampled, training is not repeated."
@@ -78,3 +79,29 @@ def record_contrasts(record: Callable, results: str, contrasts: Sequence[Contras
         for place in (WITHIN_VIEW, POOLED)
     ]
     return pd.DataFrame(rows, columns=["difference", "place", *LIMITS, "n"])
+
+
+def recorded_contrasts(recorded: pd.DataFrame, measurements: Sequence) -> pd.DataFrame:
+    """Tabulate what a recorded run measured for its claims, as `Page.recorded` selects it.
+
+    Measurements are `cxrstudy.claims.Measurement`. Columns are claim (its id), note (what was
+    recorded beside the difference, such as the pooled one), the estimate's and provenance.
+    """
+    rows = [
+        {"claim": found.claim, "note": found.detail.removesuffix(CONDITIONAL).rstrip()}
+        | estimate.row()
+        for found in measurements
+        for estimate in found.estimates.values()
+    ]
+    table = pd.DataFrame(rows, columns=["claim", "note", *LIMITS, "n"])
+    return table.assign(quantity="difference", **recorded.iloc[0][list(PROVENANCE)])
+
+
+def signed(difference: Mapping | pd.Series, decimals: int = 3) -> str:
+    """Write a difference with its interval.
+
+    >>> signed({"estimate": 0.02, "low": -0.0146, "high": 0.0569})
+    '+0.020 [-0.015, +0.057]'
+    """
+    estimate, low, high = (f"{difference[key]:+.{decimals}f}" for key in LIMITS)
+    return f"{estimate} [{low}, {high}]"
