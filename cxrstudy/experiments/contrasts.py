@@ -101,7 +101,7 @@ def signed(difference: Mapping | pd.Series, decimals: int = 3) -> str:
     """Write a difference with its interval.
 
     >>> signed({"estimate": 0.02, "low": -0.0146, "high": 0.0569})
-    '+0.020 [-0.015, +0.057]'
+    '+0.020 (95 % interval -0.015 to +0.057)'
     """
     estimate, low, high = (f"{difference[key]:+.{decimals}f}" for key in LIMITS)
-    return f"{estimate} [{low}, {high}]"
+    return f"{estimate} (95 % interval {low} to {high})"
