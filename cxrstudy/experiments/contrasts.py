@@ -1,6 +1,6 @@
 """Differences of scores that decide claims, recorded and tabulated in one way."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -95,13 +95,3 @@ def recorded_contrasts(recorded: pd.DataFrame, measurements: Sequence) -> pd.Dat
     ]
     table = pd.DataFrame(rows, columns=["claim", "note", *LIMITS, "n"])
     return table.assign(quantity="difference", **recorded.iloc[0][list(PROVENANCE)])
-
-
-def signed(difference: Mapping | pd.Series, decimals: int = 3) -> str:
-    """Write a difference with its interval.
-
-    >>> signed({"estimate": 0.02, "low": -0.0146, "high": 0.0569})
-    '+0.020 (95 % interval -0.015 to +0.057)'
-    """
-    estimate, low, high = (f"{difference[key]:+.{decimals}f}" for key in LIMITS)
-    return f"{estimate} (95 % interval {low} to {high})"

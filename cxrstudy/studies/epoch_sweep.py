@@ -8,7 +8,7 @@ import pandas as pd
 from cxrstudy.agreement import DEFAULT_RESAMPLING, Estimate, Resampling, agree
 from cxrstudy.agreement.result import LIMITS, average_over_seeds
 from cxrstudy.data.images import ImageSet
-from cxrstudy.experiments.contrasts import Contrast, signed
+from cxrstudy.experiments.contrasts import Contrast
 from cxrstudy.experiments.cross_fitting import (
     N_HALVES,
     Arm,
@@ -20,6 +20,7 @@ from cxrstudy.experiments.cross_fitting import (
 from cxrstudy.experiments.image_labels import EXPERT_TERMS, lung_opacity_labels
 from cxrstudy.experiments.label_scores import POOLED, LabelScores
 from cxrstudy.experiments.opacity_scores import OPACITY_WORDS, WITHIN_VIEW, opacity_scores
+from cxrstudy.table_html import signed
 
 # The longest run that the paper calls short, and the shortest that it calls extended.
 SHORT_EPOCHS, LONG_EPOCHS = 5, 60

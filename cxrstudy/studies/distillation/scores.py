@@ -7,7 +7,6 @@ import pandas as pd
 
 from cxrstudy.agreement import Resampling, agree
 from cxrstudy.agreement.result import LIMITS, MACRO_AVERAGE, Estimate, average_over_seeds
-from cxrstudy.experiments.contrasts import signed
 from cxrstudy.studies.distillation.arms import (
     BERT,
     CAREFUL,
@@ -18,6 +17,7 @@ from cxrstudy.studies.distillation.arms import (
 )
 from cxrstudy.studies.distillation.augment import shares_sentence
 from cxrstudy.studies.distillation.teachers import TeachTexts
+from cxrstudy.table_html import signed
 from cxrstudy.text.reports import ABSENT, FINDINGS, text_hash_fraction
 
 _ARMS = {

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cxrstudy.agreement.result import LIMITS
 from cxrstudy.data.images import ImageSet
-from cxrstudy.experiments.contrasts import Contrast, signed
+from cxrstudy.experiments.contrasts import Contrast
 from cxrstudy.experiments.cross_fitting import (
     INVERSE_PENALTIES,
     N_HALVES,
@@ -17,6 +17,7 @@ from cxrstudy.experiments.cross_fitting import (
 from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
 from cxrstudy.experiments.label_scores import LabelScores
 from cxrstudy.experiments.opacity_scores import OPACITY_WORDS, WITHIN_VIEW
+from cxrstudy.table_html import signed
 from cxrstudy.vision.backbones import BackboneName
 from cxrstudy.vision.probes import cross_fit, cross_fit_nested
 from cxrstudy.vision.training import TrainingConfig

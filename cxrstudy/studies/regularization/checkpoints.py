@@ -13,7 +13,6 @@ from scipy.special import expit
 from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
 from cxrstudy.agreement.result import LIMITS
 from cxrstudy.data.images import ImageSet
-from cxrstudy.experiments.contrasts import signed
 from cxrstudy.experiments.cross_fitting import N_HALVES, CrossFitted, logged_epochs
 from cxrstudy.experiments.image_labels import lung_opacity_labels
 from cxrstudy.experiments.label_scores import LabelScores
@@ -21,6 +20,7 @@ from cxrstudy.experiments.model_selection import choose_by_criteria, set_thresho
 from cxrstudy.experiments.opacity_scores import OPACITY_WORDS
 from cxrstudy.studies.regularization.arms import ARMS, DECAYED, TUNED_DECAYED
 from cxrstudy.studies.regularization.metric_optimisation import column_aurocs
+from cxrstudy.table_html import signed
 
 CHOOSERS: Mapping[str, str] = {
     "expert_labels": "expert labels",
