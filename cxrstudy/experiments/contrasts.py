@@ -10,10 +10,6 @@ from cxrstudy.experiments.label_scores import POOLED, LabelScores, Term
 from cxrstudy.experiments.opacity_scores import WITHIN_VIEW
 from cxrstudy.recorded import PROVENANCE
 
-CONDITIONAL = (
-    "Conditional on the trained models: patients and seeds are resampled, training is not repeated."
-)
-
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
@@ -61,8 +57,7 @@ def record_contrasts(record: Callable, results: str, contrasts: Sequence[Contras
     """
     for contrast in contrasts:
         if contrast.decides:
-            estimate, pooled = contrast.estimate(), contrast.estimate(POOLED).row()
-            interval = f"{pooled['low']:+.3f} to {pooled['high']:+.3f}"
+            estimate, pooled = contrast.estimate(), contrast.estimate(POOLED)
             record(
                 results,
                 contrast.claim,
@@ -71,7 +66,8 @@ def record_contrasts(record: Callable, results: str, contrasts: Sequence[Contras
                 n=estimate.n,
                 seeds=contrast.seeds,
                 policy_dependent=contrast.is_policy_dependent(),
-                detail=f"Pooled over views {pooled['estimate']:+.3f} ({interval}). {CONDITIONAL}",
+                detail=f"Pooled over views {pooled.in_words()}.",
+                conditional=True,
             )
     rows = [
         {"difference": contrast.name, "place": place} | contrast.estimate(place).row()
@@ -88,8 +84,7 @@ def recorded_contrasts(recorded: pd.DataFrame, measurements: Sequence) -> pd.Dat
     recorded beside the difference, such as the pooled one), the estimate's and provenance.
     """
     rows = [
-        {"claim": found.claim, "note": found.detail.removesuffix(CONDITIONAL).rstrip()}
-        | estimate.row()
+        {"claim": found.claim, "note": found.detail} | estimate.row()
         for found in measurements
         for estimate in found.estimates.values()
     ]
