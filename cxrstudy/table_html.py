@@ -1,7 +1,7 @@
 """Tables as text and as HTML: numbers in one style, cells escaped, one frame for all of them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -107,18 +107,6 @@ def with_interval(row, decimals: int) -> str:
     # A no-break space keeps the limits together when the cell wraps.
     low, high = number(row.low, decimals), number(row.high, decimals)
     return f"{estimate} [{low},\N{NO-BREAK SPACE}{high}]"
-
-
-def signed(difference: Mapping, decimals: int = 3) -> str:
-    """Write a difference with its interval.
-
-    >>> signed({"estimate": 0.02, "low": -0.0146, "high": 0.0569})
-    '+0.020 (95 % interval -0.015 to +0.057)'
-    """
-    estimate, low, high = (
-        f"{difference[key]:+.{decimals}f}" for key in ("estimate", "low", "high")
-    )
-    return f"{estimate} (95 % interval {low} to {high})"
 
 
 def number(value: float, places: int) -> str:

@@ -20,7 +20,6 @@ from cxrstudy.experiments.cross_fitting import (
 from cxrstudy.experiments.image_labels import EXPERT_TERMS, lung_opacity_labels
 from cxrstudy.experiments.label_scores import POOLED, LabelScores
 from cxrstudy.experiments.opacity_scores import OPACITY_WORDS, WITHIN_VIEW, opacity_scores
-from cxrstudy.table_html import signed
 
 # The longest run that the paper calls short, and the shortest that it calls extended.
 SHORT_EPOCHS, LONG_EPOCHS = 5, 60
@@ -246,7 +245,7 @@ def curves_in_words(curves: pd.DataFrame, x: str = "epochs", group: str = "measu
     return f"Curves over {x.replace('_', ' ')}. {'; '.join(sentences)}."
 
 
-def answer(arms: pd.DataFrame, difference: Mapping, lengths: tuple[int, int]) -> str:
+def answer(arms: pd.DataFrame, difference: Estimate, lengths: tuple[int, int]) -> str:
     """Say what long runs learn by heart and what it costs.
 
     `arms` are those of `summary_table`, the difference is that of the AUROC against experts, short
@@ -261,15 +260,16 @@ def answer(arms: pd.DataFrame, difference: Mapping, lengths: tuple[int, int]) ->
         )
     )  # fmt: skip
     learned = clean.loc[(long, "wrong_difference"), "low"] > 0
+    low, high = difference.interval()
     cost = "What that costs against experts cannot be told from zero"
-    if difference["low"] > 0:
+    if low > 0:
         cost = "Against experts the long run scores lower"
-    elif difference["high"] < 0:
+    elif high < 0:
         cost = "Against experts the long run scores higher"
     return (
         f"{'Yes' if learned else 'No'}: after {long} epochs models repeat {inside} of the wrong "
         f"labels that they trained on, and {outside} of those that they did not ({before} after "
-        f"{short} epochs). {cost}: {signed(difference)} AUROC, {short} minus {long} epochs."
+        f"{short} epochs). {cost}: {difference.in_words()} AUROC, {short} minus {long} epochs."
     )
 
 

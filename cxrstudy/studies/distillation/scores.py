@@ -17,7 +17,6 @@ from cxrstudy.studies.distillation.arms import (
 )
 from cxrstudy.studies.distillation.augment import shares_sentence
 from cxrstudy.studies.distillation.teachers import TeachTexts
-from cxrstudy.table_html import signed
 from cxrstudy.text.reports import ABSENT, FINDINGS, text_hash_fraction
 
 _ARMS = {
@@ -201,24 +200,25 @@ def recorded_gains(table: pd.DataFrame) -> pd.DataFrame:
     return gains.assign(kind=[f"teacher: {kind}" for kind in kinds])
 
 
-def answer(table: pd.DataFrame, difference: Mapping) -> str:
+def answer(table: pd.DataFrame, difference: Estimate) -> str:
     """Say whether students beat the rules that taught them, and which erring teachers they beat.
 
     The difference is that of the macro F1, `DISTILLED` students minus their teacher.
     """
     main = table[table["arm"] == DISTILLED].set_index("measure")
     student, teacher = (f"{main.loc[who, 'estimate']:.2f}" for who in ("student", "teacher"))
+    low, high = difference.interval()
     verdict = "Not settled here"
-    if difference["low"] > 0:
+    if low > 0:
         verdict = "Here it can"
-    elif difference["high"] < 0:
+    elif high < 0:
         verdict = "Not supported here"
     seeds = main.loc["student", "seeds"]
     erring = recorded_gains(table).query("kind != 'teacher: rules'")
     beaten = erring[erring["low"] > 0]["arm"].map(lambda arm: WORDS.get(arm, arm))
     return (
         f"{verdict}. Students of a rule labeler (trainings: {seeds}) score a macro F1 of {student} "
-        f"against human codes, the rules {teacher}: {signed(difference)}. Of {len(erring)} "
+        f"against human codes, the rules {teacher}: {difference.in_words()}. Of {len(erring)} "
         f"teachers that were made to err, students beat {len(beaten)}: "
         f"{'; '.join(beaten) or 'none'}."
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement.result import LIMITS
+from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.contrasts import Contrast
 from cxrstudy.experiments.cross_fitting import (
@@ -17,7 +17,6 @@ from cxrstudy.experiments.cross_fitting import (
 from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
 from cxrstudy.experiments.label_scores import LabelScores
 from cxrstudy.experiments.opacity_scores import OPACITY_WORDS, WITHIN_VIEW
-from cxrstudy.table_html import signed
 from cxrstudy.vision.backbones import BackboneName
 from cxrstudy.vision.probes import cross_fit, cross_fit_nested
 from cxrstudy.vision.training import TrainingConfig
@@ -175,7 +174,7 @@ def recorded_inputs(table: pd.DataFrame) -> pd.DataFrame:
     return shown.assign(place=shown["measure"].map(places)).dropna(subset="place")
 
 
-def answer(table: pd.DataFrame, difference: Mapping, margin: float) -> str:
+def answer(table: pd.DataFrame, difference: Estimate, margin: float) -> str:
     """Say what a head on the first input of `summary_table` reaches, and what no image does.
 
     The difference is that of the AUROC against experts, frozen minus fine-tuned; it is judged as
@@ -187,7 +186,7 @@ def answer(table: pd.DataFrame, difference: Mapping, margin: float) -> str:
         [f"{estimates[method, place]:.2f}" for method in (head, NO_IMAGE)]
         for place in ("within view", "pooled over views")
     )
-    low, high = difference["low"], difference["high"]
+    low, high = difference.interval()
     verdict = "Not shown to be enough"
     if low > -margin:
         verdict = "Enough"
@@ -197,7 +196,7 @@ def answer(table: pd.DataFrame, difference: Mapping, margin: float) -> str:
         f"{verdict}. Within view a linear head on frozen {head.partition(' (')[0]} reaches an "
         f"AUROC of {within[0]} against experts, and view, sex and age alone {within[1]}; pooled "
         f"over views, where telling AP from PA pays, {pooled[0]} and {pooled[1]}. Frozen minus "
-        f"fine-tuned, within view: {signed(difference)}."
+        f"fine-tuned, within view: {difference.in_words()}."
     )
 
 

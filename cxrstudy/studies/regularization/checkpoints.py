@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import expit
 
 from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
-from cxrstudy.agreement.result import LIMITS
+from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.cross_fitting import N_HALVES, CrossFitted, logged_epochs
 from cxrstudy.experiments.image_labels import lung_opacity_labels
@@ -20,7 +20,6 @@ from cxrstudy.experiments.model_selection import choose_by_criteria, set_thresho
 from cxrstudy.experiments.opacity_scores import OPACITY_WORDS
 from cxrstudy.studies.regularization.arms import ARMS, DECAYED, TUNED_DECAYED
 from cxrstudy.studies.regularization.metric_optimisation import column_aurocs
-from cxrstudy.table_html import signed
 
 CHOOSERS: Mapping[str, str] = {
     "expert_labels": "expert labels",
@@ -183,7 +182,7 @@ def recorded_gains(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["measure"].isin(["gain_over_plain", "gain_over_random"])]
 
 
-def answer(table: pd.DataFrame, difference: Mapping) -> str:
+def answer(table: pd.DataFrame, difference: Estimate) -> str:
     """Say what the expert images are good for, from `summary_table`.
 
     The difference is that of the AUROC against experts, weight decay minus the same head after its
@@ -201,14 +200,14 @@ def answer(table: pd.DataFrame, difference: Mapping) -> str:
     before, after = (
         f"{rows.loc[(arm, 'auroc_expert'), 'estimate']:.3f}" for arm in (DECAYED, TUNED_DECAYED)
     )
-    helps, hurts = (gained("expert_labels")["low"] > 0).all(), difference["low"] > 0
+    helps, hurts = (gained("expert_labels")["low"] > 0).all(), difference.interval()[0] > 0
     return (
         f"{'To choose with' if helps else 'Not clearly to choose with'}, "
         f"{'not' if hurts else 'and not clearly'} to optimise on. A checkpoint that they choose "
         f"scores {signs('expert_labels')} AUROC above a random one in the two halves of the "
         f"patients; report labels of the same images give {signs('report_labels')}. Optimising "
         f"the metric on them takes a head from {before} to {after}; it was better before by "
-        f"{signed(difference)}."
+        f"{difference.in_words()}."
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.agreement import MACRO_AVERAGE, Agreement, Resampling, agree
-from cxrstudy.agreement.result import mean_estimate
+from cxrstudy.agreement.result import Estimate, mean_estimate
 from cxrstudy.data.openi import NO_FINDING
 from cxrstudy.observations import apply_uncertainty_policy
 from cxrstudy.studies.report_labeler.coded_reports import (
@@ -16,7 +16,6 @@ from cxrstudy.studies.report_labeler.coded_reports import (
     WHOLE_REPORT,
     CodedReports,
 )
-from cxrstudy.table_html import signed
 
 POLICIES = ("ones", "zeros")
 """What an uncertain label counts as."""
@@ -134,7 +133,7 @@ def scores_in_words(drawn: pd.DataFrame) -> str:
     )
 
 
-def answer(table: pd.DataFrame, macro: str, omitted: Mapping) -> str:
+def answer(table: pd.DataFrame, macro: str, omitted: Estimate) -> str:
     """Say how much of the codes the labeler finds, and what the Impression alone loses.
 
     The row `macro` of `scores_table` is the average over findings, `omitted` the difference in its
@@ -148,9 +147,9 @@ def answer(table: pd.DataFrame, macro: str, omitted: Mapping) -> str:
             (WHOLE_REPORT, "recall"), (WHOLE_REPORT, "precision"), (IMPRESSION, "recall"),
         )
     )  # fmt: skip
-    loss = "loses recall" if omitted["low"] > 0 else "is not shown to lose recall"
+    loss = "loses recall" if omitted.interval()[0] > 0 else "is not shown to lose recall"
     return (
         f"Against people's codes of the same reports, rules reach a recall of {recall} and a "
         f"precision of {precision} on findings and impression ({macro[0].lower()}{macro[1:]}). "
-        f"The Impression alone {loss}: {alone}. Both sections minus Impression: {signed(omitted)}."
+        f"The Impression alone {loss}: {alone}. Both sections minus Impression: {omitted.in_words()}."
     )
