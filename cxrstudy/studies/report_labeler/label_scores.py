@@ -151,5 +151,6 @@ def answer(table: pd.DataFrame, macro: str, omitted: Estimate) -> str:
     return (
         f"Against people's codes of the same reports, rules reach a recall of {recall} and a "
         f"precision of {precision} on findings and impression ({macro[0].lower()}{macro[1:]}). "
-        f"The Impression alone {loss}: {alone}. Both sections minus Impression: {omitted.in_words()}."
+        f"The Impression alone {loss}: {alone}. Both sections minus Impression: "
+        f"{omitted.in_words()}."
     )
