@@ -78,7 +78,13 @@ def curves_with_bands(
 
 
 def curves_in_panels(
-    data: pd.DataFrame, x: str, group: str, panel: str, *, xlabel: str, references: Sequence[float]
+    data: pd.DataFrame,
+    x: str,
+    group: str,
+    panel: str,
+    *,
+    xlabel: str,
+    references: Sequence[float | None],
 ) -> Axes:
     """Draw curves side by side in one panel for each value of a column, `x` on a log axis.
 
@@ -88,8 +94,8 @@ def curves_in_panels(
         As for `curves_with_bands`.
     panel, xlabel : str
         Column that holds the panels' vertical labels; label of the axis that they share.
-    references : sequence of float
-        Where to draw each panel's horizontal line.
+    references : sequence of float or None
+        Where to draw each panel's horizontal line, if any.
 
     Returns
     -------

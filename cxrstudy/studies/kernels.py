@@ -197,7 +197,7 @@ def draw_traffic(traffic: pd.DataFrame) -> Axes:
     axes.grid(visible=False, axis="y")
     axes.invert_yaxis()
     axes.set_xlabel("bytes of memory traffic for each logit")
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper right")
     return axes
 
 
