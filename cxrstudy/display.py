@@ -288,7 +288,8 @@ def _publish_table(
     shown = shown.rename(columns=lambda column: str(column).replace("_", " "))
     text = shown if text is None else text
     body = captioned_table(shown, name, caption, details)
-    _publish("table", name, body, f"{caption}\n{text.to_string(index=False)}", folded=folded)
+    fold = {"folded": True} if folded else {}
+    _publish("table", name, body, f"{caption}\n{text.to_string(index=False)}", **fold)
 
 
 def _publish(kind: str, name: str, body: str, text: str, **shown) -> None:
