@@ -56,6 +56,7 @@ class Page:
         *,
         words: Mapping[str, str] | None = None,
         details: str = "",
+        folded: bool = False,
     ) -> None:
         """Show a table.
 
@@ -68,11 +69,13 @@ class Page:
             Columns to round to so many significant digits instead.
         details : str
             What stands folded below the table.
+        folded : bool
+            Whether the book shows its caption and opens it on demand, however short it is.
         """
         save_table(table, name, self.results)
         shown = table.reset_index() if _has_named_index(table) else table
         shown = cells_as_text(in_words(shown, words), decimals, digits)
-        _publish_table(shown.rename(columns=_all(words)), name, caption, details)
+        _publish_table(shown.rename(columns=_all(words)), name, caption, details, folded=folded)
 
     def estimates(
         self,
@@ -286,15 +289,17 @@ def _publish_table(
     caption: str,
     details: str = "",
     text: pd.DataFrame | None = None,
+    folded: bool = False,
 ) -> None:
     shown = shown.rename(columns=lambda column: str(column).replace("_", " "))
     text = shown if text is None else text
     body = captioned_table(shown, name, caption, details)
-    _publish("table", name, body, f"{caption}\n{text.to_string(index=False)}")
+    fold = {"folded": True} if folded else {}
+    _publish("table", name, body, f"{caption}\n{text.to_string(index=False)}", **fold)
 
 
-def _publish(kind: str, name: str, body: str, text: str) -> None:
+def _publish(kind: str, name: str, body: str, text: str, **shown) -> None:
     publish_display_data(
         {"text/html": body, "text/plain": text},
-        metadata={METADATA_KEY: {"kind": kind, "name": name}},
+        metadata={METADATA_KEY: {"kind": kind, "name": name, **shown}},
     )

@@ -15,7 +15,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from cxrstudy.book.printed_claims import markdown_text, verdict_table
 from cxrstudy.book.top import answer_of, figure_of, top_markdown
-from cxrstudy.claims import LedgerRow
+from cxrstudy.claims import RECORDED_TABLE, LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.recorded import load_recorded
@@ -24,6 +24,7 @@ from cxrstudy.table_html import anchor, with_true_minus
 
 _MOST_OPEN_TABLES = 6
 _SHORT_TABLE = 13  # rows, with the header
+_MOST_OPEN_VERDICTS = 6
 
 
 def study_pages(
@@ -109,7 +110,7 @@ def page_without_run(
         why = _missing_data(missing, "This study has no data on this machine", "Nothing was run.")
     # The ledger links to the table that decided a claim; here to the verdicts.
     rows = [row for row in ledger if row.study == study.name]
-    verdicts = f'<div id="recorded"></div>\n\n{_verdicts(rows)}'
+    verdicts = f'<div id="{anchor(RECORDED_TABLE)}"></div>\n\n{_verdicts(rows)}'
     cells = [f"# {study.title}", why, verdicts]
     return new_notebook(cells=list(map(new_markdown_cell, cells)))
 
@@ -165,17 +166,22 @@ def _is_shown(cell: NotebookNode) -> bool:
 def _fold_tables(cells: Iterable[NotebookNode], decided: Container[str]) -> None:
     """Leave a few tables open, first those that decide a claim, then the short ones."""
     tables = [
-        (shown["name"], output)
+        (shown, output)
         for cell in cells
         for output in cell.get("outputs", [])
         if (shown := output.get("metadata", {}).get(METADATA_KEY, {})).get("kind") == "table"
     ]
-    lengths = {name: output["data"]["text/html"].count("<tr") for name, output in tables}
-    short = [name for name, _ in tables if lengths[name] <= _SHORT_TABLE]
+    short = [
+        shown["name"]
+        for shown, output in tables
+        if not shown.get("folded") and output["data"]["text/html"].count("<tr") <= _SHORT_TABLE
+    ]
     opened = sorted(short, key=lambda name: name not in decided)[:_MOST_OPEN_TABLES]
-    for name, output in tables:
+    for shown, output in tables:
         table = with_true_minus(output["data"]["text/html"])
-        output["data"]["text/html"] = table if name in opened else table.replace('" open>', '">', 1)
+        output["data"]["text/html"] = (
+            table if shown["name"] in opened else table.replace('" open>', '">', 1)
+        )
 
 
 def _with_figure_metadata(cell: NotebookNode, shown: dict | None, number: int) -> NotebookNode:
@@ -204,9 +210,12 @@ def _verdicts(rows: list[LedgerRow]) -> str:
     """Lay out all that a study decided, with rules and intervals."""
     if not rows:
         return "## What this study decided\n\nNo claim of the [ledger](../claims.md)."
+    table = f"````{{div}} cxr-decided\n\n{verdict_table(rows)}\n\n````"
+    if len(rows) > _MOST_OPEN_VERDICTS:
+        table = f"`````{{dropdown}} All {len(rows)} claims\n\n{table}\n\n`````"
     return (
         "## What this study decided\n\nRules and details are in the [ledger](../claims.md).\n\n"
-        f"````{{div}} cxr-decided\n\n{verdict_table(rows)}\n\n````"
+        f"{table}"
     )
 
 

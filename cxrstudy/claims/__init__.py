@@ -1,10 +1,17 @@
 """The ledger of claims: stated before the run, measured by a study, decided by a rule."""
 
-from cxrstudy.claims.ledger import LedgerRow, build_ledger, read_ledger, write_ledger
+from cxrstudy.claims.ledger import (
+    RECORDED_TABLE,
+    LedgerRow,
+    build_ledger,
+    read_ledger,
+    write_ledger,
+)
 from cxrstudy.claims.measurements import Measurement, read_measurements, record
 from cxrstudy.claims.statements import Claim, claims
 
 __all__ = [
+    "RECORDED_TABLE",
     "Claim",
     "LedgerRow",
     "Measurement",

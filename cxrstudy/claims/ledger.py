@@ -14,6 +14,9 @@ from cxrstudy.claims.measurements import Measurement, read_measurements
 from cxrstudy.claims.statements import TESTED_RULES, Claim, claims
 from cxrstudy.whole_files import written_whole
 
+RECORDED_TABLE = "recorded_differences"
+"""Table of a study's page that shows what its recorded run measured for claims."""
+
 
 @dataclass(frozen=True)
 class LedgerRow:
@@ -33,7 +36,7 @@ class LedgerRow:
     scope: str
     family: str
     study: str
-    table: str  # "recorded" if a recorded run decided the claim
+    table: str  # `RECORDED_TABLE` if a recorded run decided the claim
     amended: tuple[str, ...]
     verdict: str
     measured: str = ""  # empty until it is measured
@@ -42,6 +45,8 @@ class LedgerRow:
     level: float | None = None
     detectable: float | None = None  # effect that would have been found four times out of five
     n: int | None = None
+    conditional: bool = False  # on the trained models: no resample trains anew
+    severity: str = ""  # of an inconsistency
     detail: str = ""
 
     @classmethod
@@ -58,7 +63,7 @@ class LedgerRow:
     @property
     def is_recorded(self) -> bool:
         """Whether a recorded run decided the claim, not the run of the page."""
-        return self.table == "recorded"
+        return self.table == RECORDED_TABLE
 
 
 def build_ledger(
@@ -81,7 +86,7 @@ def build_ledger(
         row = LedgerRow.unmeasured(claim, (missing_data or {}).get(claim.study, ""))
         if claim.id in measured:
             row = _decided(row, claim, measured[claim.id], levels[claim.id])
-        rows.append(replace(row, table="recorded") if claim.id in from_record else row)
+        rows.append(replace(row, table=RECORDED_TABLE) if claim.id in from_record else row)
     return rows
 
 
@@ -164,6 +169,7 @@ def _decided(row: LedgerRow, claim: Claim, measurement: Measurement, level: floa
         data=measurement.data,
         published=measurement.published or claim.published,
         measured=measurement.measured,
+        conditional=measurement.conditional,
         detail=measurement.detail,
     )
     if claim.rule in TESTED_RULES:
@@ -177,6 +183,7 @@ def _decided(row: LedgerRow, claim: Claim, measurement: Measurement, level: floa
         row,
         measured=row.measured or f"{matching} of {cells} cells",
         verdict=rules.qualify(verdict, claim.scope),
+        severity=rules.severity(measurement.units_off) if verdict == "inconsistent" else "",
     )
 
 

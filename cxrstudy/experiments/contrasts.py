@@ -8,10 +8,7 @@ import pandas as pd
 from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.experiments.label_scores import POOLED, LabelScores, Term
 from cxrstudy.experiments.opacity_scores import WITHIN_VIEW
-
-CONDITIONAL = (
-    "Conditional on the trained models: patients and seeds are resampled, training is not repeated."
-)
+from cxrstudy.recorded import PROVENANCE
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +57,7 @@ def record_contrasts(record: Callable, results: str, contrasts: Sequence[Contras
     """
     for contrast in contrasts:
         if contrast.decides:
-            estimate, pooled = contrast.estimate(), contrast.estimate(POOLED).row()
-            interval = f"{pooled['low']:+.3f} to {pooled['high']:+.3f}"
+            estimate, pooled = contrast.estimate(), contrast.estimate(POOLED)
             record(
                 results,
                 contrast.claim,
@@ -70,7 +66,8 @@ def record_contrasts(record: Callable, results: str, contrasts: Sequence[Contras
                 n=estimate.n,
                 seeds=contrast.seeds,
                 policy_dependent=contrast.is_policy_dependent(),
-                detail=f"Pooled over views {pooled['estimate']:+.3f} ({interval}). {CONDITIONAL}",
+                detail=f"Pooled over views {pooled.in_words()}.",
+                conditional=True,
             )
     rows = [
         {"difference": contrast.name, "place": place} | contrast.estimate(place).row()
@@ -78,3 +75,18 @@ def record_contrasts(record: Callable, results: str, contrasts: Sequence[Contras
         for place in (WITHIN_VIEW, POOLED)
     ]
     return pd.DataFrame(rows, columns=["difference", "place", *LIMITS, "n"])
+
+
+def recorded_contrasts(recorded: pd.DataFrame, measurements: Sequence) -> pd.DataFrame:
+    """Tabulate what a recorded run measured for its claims, as `Page.recorded` selects it.
+
+    Measurements are `cxrstudy.claims.Measurement`. Columns are claim (its id), note (what was
+    recorded beside the difference, such as the pooled one), the estimate's and provenance.
+    """
+    rows = [
+        {"claim": found.claim, "note": found.detail} | estimate.row()
+        for found in measurements
+        for estimate in found.estimates.values()
+    ]
+    table = pd.DataFrame(rows, columns=["claim", "note", *LIMITS, "n"])
+    return table.assign(quantity="difference", **recorded.iloc[0][list(PROVENANCE)])

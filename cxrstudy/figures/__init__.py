@@ -1,11 +1,17 @@
 """One function for each kind of figure; each returns Axes in the book's one style."""
 
-from cxrstudy.figures.curves import curves_with_bands, line_with_marks, roc_with_raters
+from cxrstudy.figures.curves import (
+    curves_in_panels,
+    curves_with_bands,
+    line_with_marks,
+    roc_with_raters,
+)
 from cxrstudy.figures.estimates import bars_with_intervals, intervals_by_group, ranges_by_group
 from cxrstudy.figures.gallery import image_gallery
 
 __all__ = [
     "bars_with_intervals",
+    "curves_in_panels",
     "curves_with_bands",
     "image_gallery",
     "intervals_by_group",

@@ -1,6 +1,6 @@
 """Figures of curves: with bands, with named points, and ROC curves with readers' points."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,6 +23,8 @@ def curves_with_bands(
     logarithmic: bool = False,
     diagonal: bool = False,
     marked: bool = True,
+    reference: float | None = None,
+    axes: Axes | None = None,
 ) -> Axes:
     """Draw one curve with its band for each group.
 
@@ -37,13 +39,19 @@ def curves_with_bands(
     logarithmic, diagonal, marked : bool
         Whether ticks are values that occur, on a logarithmic axis; whether to draw the line on
         which both axes agree; whether to mark the points that a curve goes through.
+    reference : float, optional
+        Where to draw a horizontal line, such as that of chance.
+    axes : Axes, optional
+        One of several panels, with its legend below; a figure of its own unless given.
 
     Returns
     -------
     Axes
     """
-    use_book_style()
-    _, axes = plt.subplots()
+    is_panel = axes is not None
+    if axes is None:
+        use_book_style()
+        _, axes = plt.subplots()
     for i, name in enumerate(dict.fromkeys(data[group])):
         part = data[data[group] == name].sort_values(x)
         axes.fill_between(
@@ -60,9 +68,50 @@ def curves_with_bands(
         ticks = _apart(np.unique(data[x]))
         axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
         axes.minorticks_off()
+    if reference is not None:
+        axes.axhline(reference, color="#777777", linewidth=1)
     axes.set(xlabel=labels[0], ylabel=labels[1])
-    legend_above(axes)
+    if is_panel:
+        axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.2))
+    else:
+        legend_above(axes)
     return axes
+
+
+def curves_in_panels(
+    data: pd.DataFrame,
+    x: str,
+    group: str,
+    panel: str,
+    *,
+    xlabel: str,
+    references: Sequence[float | None],
+) -> Axes:
+    """Draw curves side by side in one panel for each value of a column, `x` on a log axis.
+
+    Parameters
+    ----------
+    data, x, group
+        As for `curves_with_bands`.
+    panel, xlabel : str
+        Column that holds the panels' vertical labels; label of the axis that they share.
+    references : sequence of float or None
+        Where to draw each panel's horizontal line, if any.
+
+    Returns
+    -------
+    Axes
+        The first panel.
+    """
+    use_book_style()
+    names = list(dict.fromkeys(data[panel]))
+    _, panels = plt.subplots(1, len(names), figsize=(7.6, 3.6))
+    for axes, name, reference in zip(panels, names, references, strict=True):
+        part, labels = data[data[panel] == name], (xlabel, name)
+        curves_with_bands(
+            part, x, group, labels=labels, logarithmic=True, reference=reference, axes=axes
+        )
+    return panels[0]
 
 
 def line_with_marks(

@@ -23,6 +23,8 @@ from cxrstudy.experiments.opacity_scores import OPACITY_WORDS, WITHIN_VIEW, opac
 
 # The longest run that the paper calls short, and the shortest that it calls extended.
 SHORT_EPOCHS, LONG_EPOCHS = 5, 60
+# The two run lengths that were compared, fixed before the first run.
+STATED_EPOCHS = (3, 60)
 
 WORDS: Mapping[str, str] = {
     **OPACITY_WORDS,
@@ -220,10 +222,13 @@ def summary_table(
 def recorded_curves(table: pd.DataFrame) -> pd.DataFrame:
     """Select what answers the question from `summary_table`: the arms on unchanged labels.
 
-    Their AUROC against both sources, and the wrong labels that they repeat.
+    Their AUROC against both sources, and the wrong labels that they repeat; a panel for each.
     """
     shown = ["auroc_expert", "auroc_report", *(f"wrong_{part}" for part in _PARTS)]
-    return table[(table["labels_flipped"] == 0) & table["measure"].isin(shown)]
+    curves = table[(table["labels_flipped"] == 0) & table["measure"].isin(shown)]
+    is_auroc = curves["measure"].str.startswith("auroc")
+    panel = is_auroc.map({True: "AUROC within view", False: "share of wrong labels repeated"})
+    return curves.assign(panel=panel)
 
 
 def curves_in_words(curves: pd.DataFrame, x: str = "epochs", group: str = "measure") -> str:
@@ -238,6 +243,34 @@ def curves_in_words(curves: pd.DataFrame, x: str = "epochs", group: str = "measu
             f"{by_place[last]:.2f} at {last:g}"
         )
     return f"Curves over {x.replace('_', ' ')}. {'; '.join(sentences)}."
+
+
+def answer(arms: pd.DataFrame, difference: Estimate, lengths: tuple[int, int]) -> str:
+    """Say what long runs learn by heart and what it costs.
+
+    `arms` are those of `summary_table`, the difference is that of the AUROC against experts, short
+    minus long.
+    """
+    short, long = lengths
+    clean = arms[arms["labels_flipped"] == 0].set_index(["epochs", "measure"])
+    inside, outside, before = (
+        f"{clean.loc[key, 'estimate']:.0%}".replace("%", " %")
+        for key in (
+            (long, "wrong_in_training"), (long, "wrong_held_out"), (short, "wrong_held_out"),
+        )
+    )  # fmt: skip
+    learned = clean.loc[(long, "wrong_difference"), "low"] > 0
+    low, high = difference.interval()
+    cost = "What that costs against experts cannot be told from zero"
+    if low > 0:
+        cost = "Against experts the long run scores lower"
+    elif high < 0:
+        cost = "Against experts the long run scores higher"
+    return (
+        f"{'Yes' if learned else 'No'}: after {long} epochs models repeat {inside} of the wrong "
+        f"labels that they trained on, and {outside} of those that they did not ({before} after "
+        f"{short} epochs). {cost}: {difference.in_words()} AUROC, {short} minus {long} epochs."
+    )
 
 
 def contrasts(

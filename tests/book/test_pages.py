@@ -14,7 +14,7 @@ from cxrstudy.book.pages import (
     study_pages,
     write_page,
 )
-from cxrstudy.claims import LedgerRow
+from cxrstudy.claims import RECORDED_TABLE, LedgerRow
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.runs import Study
 from cxrstudy.table_html import captioned_table
@@ -106,7 +106,7 @@ def test_a_smaller_own_run_has_a_page_of_its_own(monkeypatch):
         executed.cells.append(last)
         return study_pages(STUDY, executed, [row], STAMP)
 
-    page, own = pages(_row(table="recorded"))
+    page, own = pages(_row(table=RECORDED_TABLE))
     sources, own_sources = ([cell.source for cell in part.cells] for part in (page, own))
     assert "show_table()" in own_sources and "recorded()" not in own_sources
     assert "show_table()" not in sources and {"recorded()", "## Limits"} <= set(sources)
@@ -184,13 +184,13 @@ def test_markup_in_parameters_is_inert():
 
 def test_missing_data_name_what_and_the_one_command():
     """Also where only the measurements of a run were recorded: the verdicts have the anchor."""
-    missing, row = ["chexpert_test_set_labels"], _row(table="recorded")
+    missing, row = ["chexpert_test_set_labels"], _row(table=RECORDED_TABLE)
     text = _text(page_without_run(STUDY, [row], missing))
     assert text.startswith("# Tiny study")
     assert "CheXpert test-set labels" in text
     assert text.count("cxrstudy data fetch chexpert_test_set_labels") == 1
     assert "CXRSTUDY_MIRROR" in text
-    assert 'id="recorded"' in text and "| A beats B |" in text
+    assert 'id="recorded-differences"' in text and "| A beats B |" in text
 
 
 def test_without_data_the_page_is_that_of_the_recorded_run():

@@ -205,7 +205,7 @@ def test_inconsistencies_name_paper_and_place():
     table = inconsistencies()
     assert list(table) == ["paper", "where", "text"]
     assert (table.map(len) > 0).all(axis=None)
-    assert table["text"].str.contains("0.4915").any()
+    assert table["text"].str.contains("0.49148").any()
 
 
 def test_an_unknown_paper_lists_the_known_ones():

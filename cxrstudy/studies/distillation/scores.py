@@ -27,6 +27,7 @@ _ARMS = {
     "confuses_findings": "confuses findings",
     "misses_negation": "misses negation",
 }
+_HABITS = ("confuses_findings", "misses_negation")
 WORDS: dict[str, str] = _ARMS | {
     **{f"{DISTILLED} - {other}": f"{_ARMS[DISTILLED]} - {_ARMS[other]}" for other in _ARMS},
     "teacher": "its teacher",
@@ -186,6 +187,43 @@ def _f1(found: np.ndarray, wanted: np.ndarray, min_events: int = 5) -> tuple[flo
     return 2 * hits.sum() / max(size.sum(), 1), macro, int(enough.sum())
 
 
+def recorded_gains(table: pd.DataFrame) -> pd.DataFrame:
+    """Select from `ArmScores.table` what students gain over their teacher; kind: how that one errs.
+
+    Arms that vary weight and temperature of the targets alone are left out.
+    """
+    gains = table[(table["measure"] == "minus_teacher") & ~table["arm"].str.startswith("alpha ")]
+    kinds = [
+        "random errors" if arm.startswith("random") else "habits" if arm in _HABITS else "rules"
+        for arm in gains["arm"]
+    ]
+    return gains.assign(kind=[f"teacher: {kind}" for kind in kinds])
+
+
+def answer(table: pd.DataFrame, difference: Estimate) -> str:
+    """Say whether students beat the rules that taught them, and which erring teachers they beat.
+
+    The difference is that of the macro F1, `DISTILLED` students minus their teacher.
+    """
+    main = table[table["arm"] == DISTILLED].set_index("measure")
+    student, teacher = (f"{main.loc[who, 'estimate']:.2f}" for who in ("student", "teacher"))
+    low, high = difference.interval()
+    verdict = "Not settled here"
+    if low > 0:
+        verdict = "Here it can"
+    elif high < 0:
+        verdict = "Not supported here"
+    seeds = main.loc["student", "seeds"]
+    erring = recorded_gains(table).query("kind != 'teacher: rules'")
+    beaten = erring[erring["low"] > 0]["arm"].map(lambda arm: WORDS.get(arm, arm))
+    return (
+        f"{verdict}. Students of a rule labeler (trainings: {seeds}) score a macro F1 of {student} "
+        f"against human codes, the rules {teacher}: {difference.in_words()}. Of {len(erring)} "
+        f"teachers that were made to err, students beat {len(beaten)}: "
+        f"{'; '.join(beaten) or 'none'}."
+    )
+
+
 def gains_in_words(by_finding: pd.DataFrame) -> str:
     """Say what the figure of the findings shows."""
     above, below = (by_finding["low"] > 0).sum(), (by_finding["high"] < 0).sum()
@@ -195,11 +233,10 @@ def gains_in_words(by_finding: pd.DataFrame) -> str:
     )
 
 
-def beaten_in_words(errors: pd.DataFrame) -> str:
-    """Say what the figure of the erring teachers shows."""
-    ahead = errors.query("measure == 'minus_teacher' and low > 0")["arm"]
-    names = ", ".join(WORDS.get(arm, arm) for arm in ahead) or "none"
+def beaten_in_words(gains: pd.DataFrame) -> str:
+    """Say what a figure of students minus their teachers shows."""
+    beaten = gains[gains["low"] > 0]["arm"].map(lambda arm: WORDS.get(arm, arm))
     return (
-        f"Differences for {errors['arm'].nunique()} erring teachers; "
-        f"students beat {len(ahead)} of them: {names}."
+        f"Differences for {gains['arm'].nunique()} arms; students clearly beat their teacher in "
+        f"{', '.join(beaten) or 'none of them'}."
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement.result import LIMITS
+from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.contrasts import Contrast
 from cxrstudy.experiments.cross_fitting import (
@@ -162,6 +162,42 @@ def summary_table(comparisons: Mapping[str, LabelScores]) -> pd.DataFrame:
 def recorded_arms(table: pd.DataFrame) -> pd.DataFrame:
     """Select from `summary_table` what answers the question: all comparisons but that of inputs."""
     return table[(table["measure"] == "auroc_expert") & (table["comparison"] != "heads")]
+
+
+def recorded_inputs(table: pd.DataFrame) -> pd.DataFrame:
+    """Select from `summary_table` what heads that learned report labels reach by their input.
+
+    Within view and pooled over views, as the column place says.
+    """
+    places = {"auroc_expert": "within view", "auroc_expert_pooled": "pooled over views"}
+    shown = table[(table["comparison"] == "heads") & (table["learned_from"] == REPORTS)]
+    return shown.assign(place=shown["measure"].map(places)).dropna(subset="place")
+
+
+def answer(table: pd.DataFrame, difference: Estimate, margin: float) -> str:
+    """Say what a head on the first input of `summary_table` reaches, and what no image does.
+
+    The difference is that of the AUROC against experts, frozen minus fine-tuned; it is judged as
+    an equivalence within the margin.
+    """
+    estimates = recorded_inputs(table).set_index(["method", "place"])["estimate"]
+    head = estimates.index[0][0]
+    within, pooled = (
+        [f"{estimates[method, place]:.2f}" for method in (head, NO_IMAGE)]
+        for place in ("within view", "pooled over views")
+    )
+    low, high = difference.interval()
+    verdict = "Not shown to be enough"
+    if low > -margin:
+        verdict = "Enough"
+    elif high < -margin:
+        verdict = "Not enough"
+    return (
+        f"{verdict}. Within view a linear head on frozen {head.partition(' (')[0]} reaches an "
+        f"AUROC of {within[0]} against experts, and view, sex and age alone {within[1]}; pooled "
+        f"over views, where telling AP from PA pays, {pooled[0]} and {pooled[1]}. Frozen minus "
+        f"fine-tuned, within view: {difference.in_words()}."
+    )
 
 
 def judged_table(

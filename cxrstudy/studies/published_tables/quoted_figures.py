@@ -21,6 +21,29 @@ from cxrstudy.studies.published_tables.rounding import (
     propagate_rounding,
 )
 
+WORDS = {
+    "general_domain": "general-domain models",
+    "medical_domain": "medical-domain models",
+    "dataset_names": "names of data sets",
+    "task_dataset_pairs": "pairs of task and data set",
+    "gain over zero_one": "gain over Zero-One",
+    "gain over higher_radiologist": "gain over the radiologist, best reading",
+    "gain over lower_radiologist": "gain over the radiologist, worst reading",
+}
+"""Keys of the study's tables to what the page says for them."""
+
+_COLUMN_WORDS = {
+    "low_": "worst reading, ",
+    "high_": "best reading, ",
+    "zero_one": "Zero-One",
+    "thresholding_": "thresholding, ",
+    "logreg_": "regression, ",
+    "logreg": "regression",
+    ", f1": ", F1",
+    "mimic": "MIMIC-CXR",
+    "chexpert": "CheXpert",
+}
+
 REINFORCED, SUPERVISED = "ChexReason", "MedGemma SFT"
 
 # Blocks of VisualCheXbert's Table 6 to the table and column that its gains are over.
@@ -39,6 +62,16 @@ def visualchexbert_averages() -> pd.DataFrame:
     positives = published_table("visualchexbert", "positives").values["positives"]
     tables = (published_table("visualchexbert", f"table{number}") for number in (1, 4, 5))
     return pd.concat(check_averages(table, positives) for table in tables)
+
+
+def averages_in_words(averages: pd.DataFrame) -> dict[str, str]:
+    """Map the names of averages to names without the keys of columns."""
+    words = {}
+    for name in averages["figure"]:
+        words[name] = name
+        for key, word in _COLUMN_WORDS.items():
+            words[name] = words[name].replace(key, word)
+    return words
 
 
 def visualchexbert_gains(
@@ -255,14 +288,6 @@ def policy_choice() -> pd.DataFrame:
     best = auroc.idxmax()
     choice = {"final_model": final, "best_in_table_3": best, "auroc": auroc.max()}
     return pd.DataFrame(choice).assign(agrees=final == best).rename_axis("finding")
-
-
-def consolidation_in_words() -> dict[str, str]:
-    """Say how the policies rank on Consolidation, as measurement and detail of the claim."""
-    auroc = published_table("chexpert", "policy_auroc").values["Consolidation"]
-    first = ", ".join(f"{policy} {value:.3f}" for policy, value in auroc.nlargest(3).items())
-    detail = "all differences are well inside the printed intervals."
-    return {"measured": first, "detail": f"U-Zeros has {auroc['U-Zeros']:.3f}; {detail}"}
 
 
 def prevalence_totals() -> pd.DataFrame:

@@ -11,14 +11,14 @@ import pandas as pd
 from scipy.special import expit
 
 from cxrstudy.agreement.resampling import DEFAULT_RESAMPLING, Resampling
-from cxrstudy.agreement.result import LIMITS
+from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.data.images import ImageSet
 from cxrstudy.experiments.cross_fitting import N_HALVES, CrossFitted, logged_epochs
 from cxrstudy.experiments.image_labels import lung_opacity_labels
 from cxrstudy.experiments.label_scores import LabelScores
 from cxrstudy.experiments.model_selection import choose_by_criteria, set_thresholds
 from cxrstudy.experiments.opacity_scores import OPACITY_WORDS
-from cxrstudy.studies.regularization.arms import ARMS
+from cxrstudy.studies.regularization.arms import ARMS, DECAYED, TUNED_DECAYED
 from cxrstudy.studies.regularization.metric_optimisation import column_aurocs
 
 CHOOSERS: Mapping[str, str] = {
@@ -180,6 +180,35 @@ def summary_table(scores: LabelScores, gains: pd.DataFrame, compass: pd.DataFram
 def recorded_gains(table: pd.DataFrame) -> pd.DataFrame:
     """Select from `summary_table` what each use of expert labels gains."""
     return table[table["measure"].isin(["gain_over_plain", "gain_over_random"])]
+
+
+def answer(table: pd.DataFrame, difference: Estimate) -> str:
+    """Say what the expert images are good for, from `summary_table`.
+
+    The difference is that of the AUROC against experts, weight decay minus the same head after its
+    metric was optimised on the expert images.
+    """
+    rows = table.set_index(["row", "measure"])
+
+    def gained(chooser: str) -> pd.DataFrame:
+        keys = [(f"{chooser}_{half}", "gain_over_random") for half in range(1, N_HALVES + 1)]
+        return rows.loc[keys]
+
+    def signs(chooser: str) -> str:
+        return " and ".join(f"{gain:+.3f}" for gain in gained(chooser)["estimate"])
+
+    before, after = (
+        f"{rows.loc[(arm, 'auroc_expert'), 'estimate']:.3f}" for arm in (DECAYED, TUNED_DECAYED)
+    )
+    helps, hurts = (gained("expert_labels")["low"] > 0).all(), difference.interval()[0] > 0
+    return (
+        f"{'To choose with' if helps else 'Not clearly to choose with'}, "
+        f"{'not' if hurts else 'and not clearly'} to optimise on. A checkpoint that they choose "
+        f"scores {signs('expert_labels')} AUROC above a random one in the two halves of the "
+        f"patients; report labels of the same images give {signs('report_labels')}. Optimising "
+        f"the metric on them takes a head from {before} to {after}; it was better before by "
+        f"{difference.in_words()}."
+    )
 
 
 def gains_in_words(gains: pd.DataFrame, *names: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.agreement import MACRO_AVERAGE, Agreement, Resampling, agree
-from cxrstudy.agreement.result import mean_estimate
+from cxrstudy.agreement.result import Estimate, mean_estimate
 from cxrstudy.data.openi import NO_FINDING
 from cxrstudy.observations import apply_uncertainty_policy
 from cxrstudy.studies.report_labeler.coded_reports import (
@@ -116,18 +116,41 @@ def resampling_of_cells(resampling: Resampling, n_rows: int, n_observations: int
     return resampling.of(clusters=np.repeat(units, n_observations))
 
 
-def f1_to_draw(table: pd.DataFrame) -> pd.DataFrame:
-    """Select F1 of whole report and Impression, uncertain as 1, where there are enough codes."""
+def scores_to_draw(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Select a metric on whole report and Impression, uncertain as positive, with enough codes."""
     drawn = table["reading"].isin([WHOLE_REPORT, IMPRESSION]) & ~table["too_few"]
-    return table[drawn & (table["metric"] == "f1") & (table["policy"] == "ones")]
+    return table[drawn & (table["metric"] == metric) & (table["policy"] == "ones")]
 
 
-def f1_in_words(f1: pd.DataFrame) -> str:
-    """Say what the figure of F1 by reading shows."""
-    is_macro = f1["observation"].str.fullmatch(r"Macro, \d+ findings")
-    macro = f1[is_macro].set_index("reading")["estimate"]
+def scores_in_words(drawn: pd.DataFrame) -> str:
+    """Say what a figure of scores by reading shows."""
+    is_macro = drawn["observation"].str.fullmatch(r"Macro, \d+ findings")
+    macro = drawn[is_macro].set_index("reading")["estimate"]
     return (
-        f"F1 with intervals by observation; the macro average over findings is "
+        f"Scores with intervals by observation; the macro average over findings is "
         f"{macro[WHOLE_REPORT]:.2f} on findings and impression and {macro[IMPRESSION]:.2f} on the "
         "Impression alone."
+    )
+
+
+def answer(table: pd.DataFrame, macro: str, omitted: Estimate) -> str:
+    """Say how much of the codes the labeler finds, and what the Impression alone loses.
+
+    The row `macro` of `scores_table` is the average over findings, `omitted` the difference in its
+    recall, whole report minus Impression.
+    """
+    rows = table[(table["observation"] == macro) & (table["policy"] == "ones")]
+    score = rows.set_index(["reading", "metric"])["estimate"]
+    recall, precision, alone = (
+        f"{score[key]:.2f}"
+        for key in (
+            (WHOLE_REPORT, "recall"), (WHOLE_REPORT, "precision"), (IMPRESSION, "recall"),
+        )
+    )  # fmt: skip
+    loss = "loses recall" if omitted.interval()[0] > 0 else "is not shown to lose recall"
+    return (
+        f"Against people's codes of the same reports, rules reach a recall of {recall} and a "
+        f"precision of {precision} on findings and impression ({macro[0].lower()}{macro[1:]}). "
+        f"The Impression alone {loss}: {alone}. Both sections minus Impression: "
+        f"{omitted.in_words()}."
     )

@@ -52,7 +52,7 @@ def test_high_f1_follows_from_table_3(name):
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_high_kappa_follows_from_table_3_but_for_edema(name):
-    """Seven of eight optimistic kappas come out; Edema gives 0.4915 and prints 0.492."""
+    """Seven of eight optimistic kappas come out; Edema gives 0.49148, printed as 0.492."""
     positives, counts, scores, _ = PUBLISHED[name]
     kappa = optimistic_scores(positives, *counts, 500)[1]
     if name == "Edema":
