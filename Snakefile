@@ -39,6 +39,16 @@ def data_hashes(wildcards):
     return {name: list(datasets()[name].files.values()) for name in names}
 
 
+def asked(resource):
+    return lambda wildcards: studies()[wildcards.study].resources[SET].get(resource)
+
+
+# On a cluster these stay where the build was started.
+localrules:
+    site,
+    ledger,
+
+
 wildcard_constraints:
     study="|".join(studies()),
 
@@ -92,5 +102,11 @@ rule run:
         set=SET,
         parameters=lambda wildcards: studies()[wildcards.study].parameters(SET),
         data=data_hashes,
+    threads: asked("cores")
+    resources:
+        mem_mb=asked("mem_mb"),
+        runtime=asked("runtime"),
+        # None, which is no request, where a study needs no GPU.
+        gpu=asked("gpu"),
     shell:
         CXRSTUDY + " run {wildcards.study} --set {params.set} > {log} 2>&1"

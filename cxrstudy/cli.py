@@ -187,11 +187,16 @@ def site() -> None:
 def book(
     set_name: Annotated[str, typer.Option("--set", help="Parameter set.")] = "quick",
     cores: Annotated[int | None, typer.Option(help="Cores; all unless told otherwise.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Snakemake profile of a cluster, such as profiles/slurm.")
+    ] = None,
 ) -> None:
     """Run every study that is out of date and build the book."""
     from cxrstudy.runs.graph import build_book
 
-    raise typer.Exit(build_book(set_name, cores))
+    if cores and profile:
+        raise typer.BadParameter("cores are the profile's to give; name one of the two")
+    raise typer.Exit(build_book(set_name, cores, profile))
 
 
 @app.command()
