@@ -1,6 +1,7 @@
 """The command line: thin doors to the package's functions."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,10 @@ def run(
     overrides = dict(_split(text) for text in parameter or [])
     # The book's own results are not for overridden parameters.
     folder = build or in_project("_build/own" if overrides else "_build")
+    # `accelerate launch` runs the command several times. The first process publishes; the others
+    # share its trainings, and leave their copies of the tables aside.
+    if (rank := os.environ.get("RANK", "0")) != "0":
+        folder = in_project(f"_build/scratch/process_{rank}")
     folders = run_study(study, set_name, overrides, folder.absolute())
     missing = json.loads(folders.stamp.read_text("utf-8"))["missing"]
     if missing:

@@ -64,11 +64,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for study in studies().values():
         if not write_copy(lab_copy(study, set_name), folder / study.notebook):
-            print(
-                f"{FOLDER}/{study.notebook} is edited and its source or set has changed since: ",
-                end="",
-            )
-            print("rename it to keep it, and the next `make lab` writes the new one")
+            print(f"{FOLDER}/{study.notebook}: kept, as it is edited; rename it to get the new one")
     print(f"{FOLDER}: notebooks with the set {set_name}, whose Run All ends in minutes")
     print("notebooks: their sources, with the values for publication")
 
