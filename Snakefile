@@ -66,6 +66,7 @@ rule site:
             *sorted(str(p) for p in Path("cxrstudy/book").glob("*.py")),
             "cxrstudy/table_html.py",
             "notebooks/studies.yaml",
+            "profiles/slurm/config.yaml",
         ],
     output:
         "_build/html/index.html",
