@@ -64,6 +64,9 @@ def lab(tmp_path):
     command = [sys.executable, "-m", "jupyterlab", *options]
     with (tmp_path / "log").open("w") as log:
         server = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=log)
+    while "is running at" not in (said := (tmp_path / "log").read_text("utf-8")):
+        assert server.poll() is None, said
+        time.sleep(0.2)
     yield f"http://127.0.0.1:{address[1]}/lab/tree/copy.ipynb?token=lab"
     server.terminate()
     server.wait()
@@ -74,8 +77,6 @@ def test_run_all_in_jupyterlab_shows_every_figure_and_no_error(browser, lab, tmp
     path = tmp_path / "copy.ipynb"
     notebook = _copy("test", results=str(tmp_path / "results"))
     write_copy(notebook, path)
-    while "is running at" not in (tmp_path / "log").read_text("utf-8"):
-        time.sleep(0.2)
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.set_default_timeout(60_000)
     page.goto(lab)

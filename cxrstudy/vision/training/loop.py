@@ -103,6 +103,7 @@ def train(
         watched = inputs[:0] if watched is None else watched.to(accelerator.device)
         kept = Checkpoint(checkpoint, config, inputs, targets, watched) if checkpoint else None
         progress = kept.load(bare, optimizer) if kept else Progress()
+        accelerator.wait_for_everyone()  # Nobody removes the checkpoint before all have read it.
         n_batches = math.ceil(len(inputs) / config.batch_size)
         finished = len(progress.losses)
         scheduler = build_scheduler(
