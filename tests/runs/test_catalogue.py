@@ -36,7 +36,7 @@ def test_every_study_has_the_three_sets_and_known_data(entry):
 
 
 def test_a_run_asks_for_what_its_study_says_and_else_for_the_usual():
-    usual = {"cores": 1, "mem_mb": 2000, "runtime": 30}
+    usual = {"cores": 1, "mem_mb": 2000, "runtime": 60}
     assert studies()["published_tables"].resources == dict.fromkeys(
         ("quick", "full", "test"), usual
     )
