@@ -22,7 +22,8 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports --no-cache
 
 lab: $(INSTALLED)
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/python scripts/write_lab_copies.py --set $(SET)
+	$(BIN)/jupyter lab --ServerApp.preferred_dir=$(CURDIR)/_build/lab
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

@@ -40,6 +40,16 @@ def data_hashes(wildcards):
     return {name: list(datasets()[name].files.values()) for name in names}
 
 
+def asked(resource):
+    return lambda wildcards: studies()[wildcards.study].resources[SET].get(resource)
+
+
+# On a cluster these stay where the build was started.
+localrules:
+    site,
+    ledger,
+
+
 wildcard_constraints:
     study="|".join(studies()),
 
@@ -60,6 +70,7 @@ rule site:
             "cxrstudy/table_html.py",
             "notebooks/studies.yaml",
             *RECORDED,
+            "profiles/slurm/config.yaml",
         ],
     output:
         "_build/html/index.html",
@@ -96,5 +107,11 @@ rule run:
         set=SET,
         parameters=lambda wildcards: studies()[wildcards.study].parameters(SET),
         data=data_hashes,
+    threads: asked("cores")
+    resources:
+        mem_mb=asked("mem_mb"),
+        runtime=asked("runtime"),
+        # None, which is no request, where a study needs no GPU.
+        gpu=asked("gpu"),
     shell:
         CXRSTUDY + " run {wildcards.study} --set {params.set} --in-build > {log} 2>&1"

@@ -1,5 +1,6 @@
 """The command line: thin doors to the package's functions."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -68,6 +69,10 @@ def run(
     overrides = dict(_split(text) for text in parameter or [])
     # The book's own results are not for overridden parameters.
     folder = build or in_project("_build/own" if overrides else "_build")
+    # `accelerate launch` runs the command several times. The first process publishes; the others
+    # share its trainings, and leave their copies of the tables aside.
+    if (rank := os.environ.get("RANK", "0")) != "0":
+        folder = in_project(f"_build/scratch/process_{rank}")
     folders = run_study(study, set_name, overrides, folder.absolute())
     missing = [dataset(name) for name in folders.read_stamp()["missing"]]
     if not missing:
@@ -190,11 +195,16 @@ def site() -> None:
 def book(
     set_name: Annotated[str, typer.Option("--set", help="Parameter set.")] = "quick",
     cores: Annotated[int | None, typer.Option(help="Cores; all unless told otherwise.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Snakemake profile of a cluster, such as profiles/slurm.")
+    ] = None,
 ) -> None:
     """Run every study that is out of date and build the book."""
     from cxrstudy.runs.graph import build_book
 
-    raise typer.Exit(build_book(set_name, cores))
+    if cores and profile:
+        raise typer.BadParameter("cores are the profile's to give; name one of the two")
+    raise typer.Exit(build_book(set_name, cores, profile))
 
 
 @app.command()

@@ -7,6 +7,7 @@ imported where it is used.
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,21 @@ def mirror() -> Path:
     if not folder:
         pytest.skip(f"needs the data: name the mirror folder in {MIRROR_VARIABLE}")
     return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium; `.ci/run` requires one."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
+    if chromium is None and not os.environ.get("CXRSTUDY_REQUIRE_BROWSER"):
+        pytest.skip("needs Chromium on the PATH")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield running
+        running.close()
 
 
 @pytest.fixture

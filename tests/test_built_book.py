@@ -3,7 +3,6 @@
 import functools
 import http.server
 import os
-import shutil
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,9 +14,6 @@ import pytest
 from cxrstudy.paths import in_project
 
 SITE = in_project("_build/html")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 REQUIRED = bool(os.environ.get("CXRSTUDY_REQUIRE_BROWSER"))
 
 pytestmark = pytest.mark.browser
@@ -74,19 +70,6 @@ def server():
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}"
         running.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Start headless Chromium."""
-    if CHROMIUM is None and not REQUIRED:
-        pytest.skip("needs Chromium on the PATH")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield chromium
-        chromium.close()
 
 
 def test_every_page_is_quiet_complete_and_offline(browser, server):

@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from cxrstudy.data.images.nih_block import PREBUILT, PREBUILT_FILE, block_images
+from cxrstudy.data.images.nih_block import BLOCK, BLOCK_FILE, block_images
 from cxrstudy.data.nih_experts import (
     LUNG_OPACITY,
     NO_FINDING,
@@ -62,8 +62,8 @@ def hero() -> Hero:
         "RSNA's readers": "not normal, no lung opacity",
         "Google's panel": _said(google.loc[image]),
     }
-    with zipfile.ZipFile(dataset(PREBUILT).path(PREBUILT_FILE)) as archive:
-        jpeg = archive.read(f"{PREBUILT}/{PurePosixPath(image).stem}.jpg")
+    with zipfile.ZipFile(dataset(BLOCK).path(BLOCK_FILE)) as archive:
+        jpeg = archive.read(f"{BLOCK}/{PurePosixPath(image).stem}.jpg")
     agreed = opaque.eq(opaque["report"], axis=0).all(axis=1)
     return Hero(image, jpeg, answers, len(images), int(agreed.sum()))
 

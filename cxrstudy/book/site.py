@@ -26,7 +26,7 @@ from cxrstudy.runs.shown import shown_run
 from cxrstudy.table_html import labeled_table
 
 _TIERS = {0: "0, in the box", 1: "1, open", 2: "2, credentialed"}
-_BEHIND = ("methods", "data", "own_tables", "api", "glossary", "citing", "references")
+_BEHIND = ("methods", "data", "own_tables", "cluster", "api", "glossary", "citing", "references")
 
 
 class SiteError(RuntimeError):

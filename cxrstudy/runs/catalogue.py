@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class Study:
     card: bool = False  # whether the landing page and the README tell its answer
     recorded: str = ""  # table that is kept of the best run; empty if every build runs in full
     seconds: float = 0.0  # of a recorded run of the set "quick" on two cores; 0 if unknown
+    # Parameter set to what its run asks a cluster for: {"quick": {"cores": 1, "mem_mb": 2000, ...}}
+    resources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def notebook_path(self) -> Path:
@@ -48,11 +50,14 @@ class Study:
 def studies() -> dict[str, Study]:
     """Load the list of studies by name, in reading order."""
     text = (project_root() / "notebooks" / "studies.yaml").read_text("utf-8")
-    entries = yaml.safe_load(text)["studies"]
-    return {
-        name: Study(name=name, **entry | {"data": tuple(entry["data"])})
-        for name, entry in entries.items()
-    }
+    listed = yaml.safe_load(text)
+    found = {}
+    for name, entry in listed["studies"].items():
+        differing = entry.get("resources", {})
+        resources = {each: listed["resources"] | differing.get(each, {}) for each in entry["sets"]}
+        converted = {"data": tuple(entry["data"]), "resources": resources}
+        found[name] = Study(name=name, **entry | converted)
+    return found
 
 
 def study(name: str) -> Study:

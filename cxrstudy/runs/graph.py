@@ -2,10 +2,12 @@
 
 import fcntl
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from cxrstudy.data.registry import unavailable
@@ -16,10 +18,13 @@ from cxrstudy.runs.progress import LOG_FOLDER, print_summary, stamp_times
 _LOG = f"{LOG_FOLDER}/snakemake.log"
 
 
-def build_book(set_name: str = "quick", cores: int | None = None) -> int:
+def build_book(
+    set_name: str = "quick", cores: int | None = None, profile: str | None = None
+) -> int:
     """Run every study that is out of date, decide the ledger and build the site; 0 if all went.
 
-    A failed study leaves a page that says so. A killed build is taken up where it stopped.
+    A failed study leaves a page that says so. A killed build is taken up where it stopped. With a
+    profile of Snakemake, studies run where it says, such as on a cluster.
     """
     with _only_build() as lock:
         (project_root() / LOG_FOLDER).mkdir(exist_ok=True)
@@ -29,7 +34,7 @@ def build_book(set_name: str = "quick", cores: int | None = None) -> int:
         missing = unavailable(dict.fromkeys(n for study in studies().values() for n in study.data))
         if any((project_root() / ".snakemake" / "locks").glob("*")):
             _snakemake(lock, "--unlock")
-        options = ["--cores", str(cores) if cores else "all", "--rerun-incomplete", "--keep-going"]
+        options = [*_place(cores, profile), "--rerun-incomplete", "--keep-going"]
         options += ["--logger", "cxrstudy", "--logger-cxrstudy-set-name", set_name]
         stale = _stale_stamps(set_name, missing)
         options += ["--forcerun", *stale] if stale else []
@@ -38,8 +43,28 @@ def build_book(set_name: str = "quick", cores: int | None = None) -> int:
             _snakemake(lock, "site", *options, "--config", f"set={set_name}", "after_failure=true")
         print_summary(stamps_before)
         if status:
-            print(f"the build failed; see {_LOG}", file=sys.stderr)
+            print(f"the build failed; see {_LOG}{_error_of_snakemake()}", file=sys.stderr)
         return status
+
+
+def _place(cores: int | None, profile: str | None) -> list[str]:
+    """Say where the studies run: on this machine one for each core, or where the profile says."""
+    if profile is None:
+        return ["--set-threads", "run=1", "--cores", str(cores) if cores else "all"]
+    # A path as seen from where the user is; any other name Snakemake looks up in its own folders.
+    return ["--profile", str(Path(profile).absolute()) if Path(profile).exists() else profile]
+
+
+def _error_of_snakemake() -> str:
+    """Find why no study could begin: what Snakemake says of a profile that it cannot use."""
+    # "__main__.py: error: argument --executor/-e: invalid choice: 'slurm' (choose from ...)"
+    errors = re.findall(
+        r"^(?:\S+: )?error: (.+)", (project_root() / _LOG).read_text("utf-8"), re.M | re.I
+    )
+    if not errors:
+        return ""
+    hint = "; an executor is a plugin: pip install -e '.[cluster]' brings that of SLURM"
+    return f"\n{errors[-1]}" + hint * ("--executor" in errors[-1])
 
 
 def _stale_stamps(set_name: str, missing: Container[str]) -> list[str]:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from cxrstudy.trainings import job as trainings_job
 from cxrstudy.trainings.job import Kept, keep, limited_threads, own_randomness
 from cxrstudy.trainings.many import train_many
+from cxrstudy.vision.backbones import BackboneName
 from cxrstudy.vision.training import ImageJob, TrainingConfig, job, predict_logits, train
 
 TRAINING, WATCHED = np.arange(0, 30), np.arange(30, 40)
@@ -135,6 +136,40 @@ def test_a_killed_call_goes_on_where_it_was(jobs, tmp_path, trained_epochs):
 def test_two_processes_give_the_same(jobs, tmp_path):
     for each, kept in zip(jobs, train_many(jobs, tmp_path, n_jobs=2), strict=True):
         assert_kept(kept, each)
+
+
+def uneven_jobs() -> list[ImageJob]:
+    """Batches that do not divide by two: 25 images, and labels that half of them lack."""
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (30, 32, 32), np.uint8)
+    targets = rng.integers(0, 2, (25, 2)).astype(np.float32)
+    targets[::2, 0] = np.nan
+    backbone = BackboneName("shufflenet_v2_x0_5", "random")
+    config = TrainingConfig(backbone, epochs=2, batch_size=8, augmented=True)
+    return [
+        ImageJob(images, replace(config, seed=seed), targets, np.arange(25), np.arange(25, 30))
+        for seed in (0, 1)
+    ]
+
+
+@pytest.mark.slow
+def test_two_processes_of_accelerate_share_each_batch_with_the_numbers_of_one(tmp_path):
+    """Sums in another order: float32 differs in its last digits, which AdamW makes larger."""
+    code = "import runpy, sys; each = runpy.run_path(sys.argv[1]); "
+    code += "each['train_many'](each['uneven_jobs'](), sys.argv[2])"
+    (tmp_path / "launched.py").write_text(code, "utf-8")
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
+    launch += ["--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    launch += ["--dynamo_backend", "no", "--main_process_port", "0"]
+    launched = [tmp_path / "launched.py", __file__, tmp_path / "two"]
+    on_cpu = os.environ | {"ACCELERATE_USE_CPU": "true"}
+    subprocess.run([*launch, *launched], check=True, env=on_cpu, timeout=300)
+    one = train_many(uneven_jobs(), tmp_path / "one", n_jobs=1)
+    files = {path.name for path in (tmp_path / "two").iterdir()}
+    assert files == {path.name for path in (tmp_path / "one").iterdir()}
+    for single, shared in zip(one, train_many(uneven_jobs(), tmp_path / "two"), strict=True):
+        for name, array in single.arrays.items():
+            np.testing.assert_allclose(shared.arrays[name], array, rtol=1e-3, atol=1e-4)
 
 
 def test_weights_that_no_job_keeps_are_none(jobs, tmp_path):

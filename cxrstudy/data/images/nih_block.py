@@ -13,7 +13,7 @@ from cxrstudy.data.nih_experts import load_google, load_nih, load_rsna
 from cxrstudy.data.registry import dataset
 
 BLOCK_SIZE = 128
-_DATA, _FILE = "nih_block_128", "nih_block_128.zip"
+BLOCK, BLOCK_FILE = "nih_block_128", "nih_block_128.zip"
 
 # Rows of the NIH's table whose images its archive images_002 holds; those before are in the first.
 _ARCHIVE_ROWS = slice(4_999, 14_999)
@@ -28,17 +28,17 @@ def load_nih_block(size: int = BLOCK_SIZE) -> ImageSet:
     Source: Wang et al. 2017, ChestX-ray8, images by the NIH Clinical Center,
     https://nihcc.app.box.com/v/ChestXray-NIHCC
     """
-    data, names = dataset(_DATA), block_images()
+    data, names = dataset(BLOCK), block_images()
     if not data.place():
-        data.path(_FILE)  # raises, whatever an earlier build left in the cache
+        data.path(BLOCK_FILE)  # raises, whatever an earlier build left in the cache
 
     def members() -> Iterator[NamedImage]:
-        with zipfile.ZipFile(data.path(_FILE)) as archive:
+        with zipfile.ZipFile(data.path(BLOCK_FILE)) as archive:
             for image in names:
-                member = f"{_DATA}/{PurePosixPath(image).stem}.jpg"
+                member = f"{BLOCK}/{PurePosixPath(image).stem}.jpg"
                 yield NamedImage(image, member, partial(archive.read, member))
 
-    key = f"{_DATA}-{data.files[_FILE][:12]}"
+    key = f"{BLOCK}-{data.files[BLOCK_FILE][:12]}"
     # The images are known, and the one that is inverted is meant to stay.
     built = build_pixels(members(), key, BLOCK_SIZE, len(names), check_inversion=False)
     images, labels = nih_tables(built.images)

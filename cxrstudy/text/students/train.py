@@ -144,9 +144,13 @@ def _fit(
         return distillation_loss(logits, labels, config.alpha, config.temperature, of_classes)
 
     with tempfile.TemporaryDirectory() as folder:
+        arguments = _training_arguments(config, folder, use_cpu)
+        if arguments.world_size > 1:
+            # The trainer would give each of them a batch of its own, and change the numbers.
+            raise RuntimeError("a student trains in one process: start without accelerate launch")
         trainer = Trainer(
             model=model,
-            args=_training_arguments(config, folder, use_cpu),
+            args=arguments,
             train_dataset=samples,
             data_collator=partial(_collate, padding_id=tokenizer.pad_token_id),
             processing_class=tokenizer,

@@ -85,8 +85,8 @@ def train(
     Inputs are images of uint8, (n, size, size), or features of float32, (n, n_features); targets
     are from 0 to 1, (n, n_targets), NaN where a source says nothing. They lie on the device as a
     whole and are picked by index, so that no loader stands between memory and model. On a CPU
-    equal arguments give equal weights; on a GPU it computes in bfloat16, and several GPUs share
-    each batch (`accelerate launch`).
+    equal arguments give equal weights; on a GPU it computes in bfloat16. Several processes of
+    `accelerate launch` share each batch, so that their number changes only the order of sums.
 
     A run that was stopped goes on from its checkpoint and ends with the same weights (on a CPU);
     the caller removes the file once the result is safe.
@@ -103,6 +103,7 @@ def train(
         watched = inputs[:0] if watched is None else watched.to(accelerator.device)
         kept = Checkpoint(checkpoint, config, inputs, targets, watched) if checkpoint else None
         progress = kept.load(bare, optimizer) if kept else Progress()
+        accelerator.wait_for_everyone()  # Nobody removes the checkpoint before all have read it.
         n_batches = math.ceil(len(inputs) / config.batch_size)
         finished = len(progress.losses)
         scheduler = build_scheduler(
@@ -174,13 +175,17 @@ def _train_epoch(
     """Take every training input once, in an order that seed and epoch decide."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
     order = torch.randperm(len(inputs), generator=generator).to(inputs.device)
+    n_labels, n_processes = targets.isfinite().sum(dim=1), accelerator.num_processes
     total = torch.zeros((), device=inputs.device)
     for number, batch in enumerate(order.split(config.batch_size)):
-        rows, offset = _own_part(batch, accelerator.process_index, accelerator.num_processes)
+        rows, offset = _own_part(batch, accelerator.process_index, n_processes)
         first = epoch * len(inputs) + number * config.batch_size + offset
         with accelerator.autocast():
             logits = model(pick_batch(inputs, rows, config, first))
         loss = masked_bce(logits, targets[rows], smoothing=config.label_smoothing)
+        if len(rows) < len(batch):
+            # Gradients are averaged over processes, and the loss is a mean over labels.
+            loss = loss * n_labels[rows].sum() * n_processes / n_labels[batch].sum().clamp(min=1)
         optimizer.zero_grad(set_to_none=True)
         accelerator.backward(loss)
         optimizer.step()

@@ -1,4 +1,4 @@
-"""A build that is killed at any moment is taken up by the next one, with the same tables."""
+"""Whole builds give the same tables: killed at any moment and taken up, or on a cluster."""
 
 import os
 import random
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cxrstudy.paths import project_root
+from cxrstudy.runs import studies
 
 BUILDS = 10
 
@@ -29,9 +30,9 @@ def _checkout(folder: Path) -> Path:
     return folder
 
 
-def _start_build(checkout: Path) -> subprocess.Popen:
+def _start_build(checkout: Path, *options: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "cxrstudy.cli", "book", "--set", "test"],
+        [sys.executable, "-m", "cxrstudy.cli", "book", "--set", "test", *options],
         cwd=checkout,
         env={**os.environ, "PYTHONPATH": str(checkout)},
         stdout=subprocess.DEVNULL,
@@ -49,16 +50,21 @@ def _tables(checkout: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.slow
-def test_ten_killed_builds_leave_the_same_tables(mirror, tmp_path):
-    """Kill -9 at random moments, once the parent alone and once the whole group, then build."""
-    undisturbed = _checkout(tmp_path / "undisturbed")
+@pytest.fixture(scope="module")
+def undisturbed(mirror, tmp_path_factory) -> tuple[dict[str, bytes], float]:
+    """Tables of a build of this machine that nothing disturbs, and its seconds."""
+    checkout = _checkout(tmp_path_factory.mktemp("undisturbed"))
     start = time.monotonic()
-    assert _start_build(undisturbed).wait() == 0
-    duration = time.monotonic() - start
-    expected = _tables(undisturbed)
-    assert expected
+    assert _start_build(checkout).wait() == 0
+    tables = _tables(checkout)
+    assert tables
+    return tables, time.monotonic() - start
 
+
+@pytest.mark.slow
+def test_ten_killed_builds_leave_the_same_tables(undisturbed, tmp_path):
+    """Kill -9 at random moments, once the parent alone and once the whole group, then build."""
+    expected, duration = undisturbed
     chance = random.Random(20261122)
     disturbed = _checkout(tmp_path / "disturbed")
     for build in range(BUILDS):
@@ -74,3 +80,23 @@ def test_ten_killed_builds_leave_the_same_tables(mirror, tmp_path):
     assert _start_build(disturbed).wait() == 0
     assert _tables(disturbed) == expected
     assert (disturbed / "_build" / "html" / "index.html").is_file()
+
+
+@pytest.fixture
+def slurm(tmp_path):
+    """A SLURM of one node, this machine."""
+    if os.geteuid() or not shutil.which("slurmctld"):
+        pytest.skip("needs root and SLURM: apt-get install slurm-wlm munge")
+    script = project_root() / "scripts" / "one_node_slurm.sh"
+    subprocess.run([script, "start", tmp_path / "slurm"], check=True)
+    yield
+    subprocess.run([script, "stop", tmp_path / "slurm"], check=True)
+
+
+@pytest.mark.slow
+def test_slurm_gives_the_same_tables(undisturbed, slurm, tmp_path):
+    """With the profile of the page On a cluster; its log folder has a log for each job."""
+    checkout = _checkout(tmp_path / "checkout")
+    assert _start_build(checkout, "--profile", "profiles/slurm").wait() == 0
+    assert _tables(checkout) == undisturbed[0]
+    assert len(list((checkout / "_build" / "log" / "slurm").rglob("*.log"))) == len(studies())
