@@ -76,6 +76,11 @@ class Estimate:
         sample = {"n": self.n, "positives": self.positives}
         return {"estimate": self.value, "low": low, "high": high, **sample}
 
+    def in_words(self) -> str:
+        """Write value and interval, such as ``+0.053 (95 % interval +0.043 to +0.063)``."""
+        low, high = self.interval()
+        return f"{self.value:+.3f} (95 % interval {low:+.3f} to {high:+.3f})"
+
     def __sub__(self, other: "Estimate") -> "Estimate":
         """Paired difference of two estimates made from the same resamples."""
         return derive(np.subtract, self, other) if isinstance(other, Estimate) else NotImplemented

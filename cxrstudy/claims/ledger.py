@@ -42,6 +42,8 @@ class LedgerRow:
     level: float | None = None
     detectable: float | None = None  # effect that would have been found four times out of five
     n: int | None = None
+    conditional: bool = False  # on the trained models: no resample trains anew
+    severity: str = ""  # of an inconsistency
     detail: str = ""
 
     @classmethod
@@ -171,6 +173,7 @@ def _decided(row: LedgerRow, claim: Claim, measurement: Measurement, level: floa
         data=measurement.data,
         published=measurement.published or claim.published,
         measured=measurement.measured,
+        conditional=measurement.conditional,
         detail=measurement.detail,
     )
     if claim.rule in TESTED_RULES:
@@ -184,6 +187,7 @@ def _decided(row: LedgerRow, claim: Claim, measurement: Measurement, level: floa
         row,
         measured=row.measured or f"{matching} of {cells} cells",
         verdict=rules.qualify(verdict, claim.scope),
+        severity=rules.severity(measurement.units_off) if verdict == "inconsistent" else "",
     )
 
 

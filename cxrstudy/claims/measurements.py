@@ -22,11 +22,13 @@ class Measurement:
     n: int  # cases behind it
     cells: int | None = None  # of a table that is counted
     matching: int | None = None  # those that match or are consistent
+    units_off: int | None = None  # last-digit units by which the worst cell would have to change
     comparable: bool = True  # False where the paper's figures run over unlike label sets
     measured: str = ""  # in words; empty where the ledger prints it from numbers
     published: str = ""
     fewest_events: int | None = None  # events or non-events, whichever are fewer
     seeds: int | None = None  # independent trainings
+    conditional: bool = False  # on the trained models: no resample trains anew
     policy_dependent: bool = False  # a declared alternative has a significant opposite sign
     published_number: float | None = None  # for the value rule
     published_error: float | None = None  # its standard error

@@ -25,6 +25,14 @@ def decide_internal(consistent: int | None, cells: int | None, comparable: bool 
     return "consistent" if consistent == cells else "inconsistent"
 
 
+def severity(units_off: int | None) -> str:
+    """Tell a slip of the last printed digit from an inconsistency that changes what is claimed.
+
+    A claim about words or an order has no digits, so that what contradicts it is material.
+    """
+    return "last digit" if units_off is not None and units_off <= 1 else "material"
+
+
 def decide_direction(low: float, high: float, side: int, margin: float = 0.0) -> str:
     """Judge a claim that a difference has the sign `side`, by the limits at its adjusted level.
 

@@ -9,10 +9,6 @@ from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.experiments.label_scores import POOLED, LabelScores, Term
 from cxrstudy.experiments.opacity_scores import WITHIN_VIEW
 
-CONDITIONAL = (
-    "Conditional on the trained models: patients and seeds are resampled, training is not repeated."
-)
-
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
@@ -60,8 +56,7 @@ def record_contrasts(record: Callable, results: str, contrasts: Sequence[Contras
     """
     for contrast in contrasts:
         if contrast.decides:
-            estimate, pooled = contrast.estimate(), contrast.estimate(POOLED).row()
-            interval = f"{pooled['low']:+.3f} to {pooled['high']:+.3f}"
+            estimate, pooled = contrast.estimate(), contrast.estimate(POOLED)
             record(
                 results,
                 contrast.claim,
@@ -70,7 +65,8 @@ def record_contrasts(record: Callable, results: str, contrasts: Sequence[Contras
                 n=estimate.n,
                 seeds=contrast.seeds,
                 policy_dependent=contrast.is_policy_dependent(),
-                detail=f"Pooled over views {pooled['estimate']:+.3f} ({interval}). {CONDITIONAL}",
+                detail=f"Pooled over views {pooled.in_words()}.",
+                conditional=True,
             )
     rows = [
         {"difference": contrast.name, "place": place} | contrast.estimate(place).row()

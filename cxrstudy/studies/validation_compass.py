@@ -62,8 +62,7 @@ def tuned_threshold_claim(tuning: SplitEstimates, size: int) -> tuple[Estimate, 
         tuning.estimates[size, threshold_outcome(metric, rule, REFERENCE_RULE)]
         for metric, rule in (("f1", "tuned for F1"), ("youden", "tuned for Youden"))
     )
-    low, high = by_youden.interval()
     return by_f1, (
         "Only thresholds are tuned here, no weights. On the Youden index tuning gains "
-        f"{by_youden.value:+.3f} ({low:+.3f} to {high:+.3f})."
+        f"{by_youden.in_words()}."
     )

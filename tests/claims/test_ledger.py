@@ -79,6 +79,17 @@ def test_a_counted_claim(tmp_path):
     assert (row.measured, row.verdict, row.n) == ("20 of 20 cells", "reproduced", 500)
 
 
+@pytest.mark.parametrize(
+    ("matching", "units_off", "severity"),
+    [(1, 0, ""), (0, 1, "last digit"), (0, 2, "material"), (0, None, "material")],
+)
+def test_an_inconsistency_says_how_far_off_it_is(tmp_path, matching, units_off, severity):
+    found = {"cells": 1, "matching": matching, "units_off": units_off}
+    record(tmp_path, "chexreason.rewards", data="Table 4", n=2, **found)
+    row = _rows(tmp_path)["chexreason.rewards"]
+    assert (row.verdict == "inconsistent") == bool(severity) and row.severity == severity
+
+
 def test_a_direction_is_judged_at_its_holm_level(tmp_path):
     """One measured claim among the primary tests gets Bonferroni's level and its interval."""
     given = _estimate()

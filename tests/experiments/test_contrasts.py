@@ -8,7 +8,7 @@ import pytest
 from cxrstudy import claims
 from cxrstudy.agreement import Resampling
 from cxrstudy.claims import read_measurements
-from cxrstudy.experiments.contrasts import CONDITIONAL, Contrast, record_contrasts
+from cxrstudy.experiments.contrasts import Contrast, record_contrasts
 from cxrstudy.experiments.opacity_scores import opacity_scores
 
 CLAIM = "nlp_expert_gap.short_training"
@@ -43,7 +43,7 @@ def test_what_decides_is_recorded_with_the_pooled_difference(contrast, scores, t
     assert (measured.claim, measured.n) == (CLAIM, expected.n)
     assert measured.estimates[CLAIM].method == "bca"
     pooled = scores.difference("image", "noise", place="pooled").value
-    assert f"{pooled:+.3f}" in measured.detail and CONDITIONAL in measured.detail
+    assert f"{pooled:+.3f}" in measured.detail and measured.conditional
     assert table["place"].tolist() == ["Average", "pooled"]
     assert table["estimate"].tolist() == pytest.approx([expected.value, pooled])
 

@@ -22,6 +22,7 @@ from cxrstudy.studies.published_tables.rounding import (
     printed_cells,
     printed_fact,
     propagate_rounding,
+    units_off,
 )
 
 _AGGREGATES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
@@ -70,6 +71,7 @@ def summarise_readings(readings: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         row |= {"consistent": int(table["consistent"].sum())}
         row |= {"smallest": gains.min(), "largest": gains.max(), "plain": gains.iloc[0]}
         row |= {"nearest": nearest["gain"], "low": nearest["low"], "high": nearest["high"]}
+        row |= {"units_off": units_off(str(claimed), nearest["low"], nearest["high"])}
         rows.append(row | {"reading": f"{nearest['averaged']}: {nearest['reading']}"})
     return pd.DataFrame(rows)
 
@@ -171,7 +173,9 @@ def tally_of_counts(counts: pd.DataFrame) -> dict[str, object]:
     agrees = counts.set_index("figure")["consistent"] == "yes"
     matching = int(agrees["tasks"]) + int(agrees[["dataset_names", "task_dataset_pairs"]].any())
     words = [f"{row.recomputed:.0f} {row.figure.replace('_', ' ')}" for row in counts.itertuples()]
-    return {"cells": 2, "matching": matching, "measured": ", ".join(words)}
+    off = [units_off(row.published, row.recomputed, row.recomputed) for row in counts.itertuples()]
+    found = {"cells": 2, "matching": matching, "units_off": max(off[0], min(off[1:]))}
+    return found | {"measured": ", ".join(words)}
 
 
 def findings_averages() -> pd.DataFrame:

@@ -183,7 +183,7 @@ def label_set_differences(
 def intervals_in_words(differences: pd.DataFrame) -> dict[str, str]:
     """Write each estimate with its interval, by the table's index."""
     return {
-        row.Index: f"{row.estimate:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
+        row.Index: f"{row.estimate:+.3f} (95 % interval {row.low:+.3f} to {row.high:+.3f})"
         for row in differences.itertuples()
     }
 

@@ -72,9 +72,9 @@ class Derived:
         """Write value and range.
 
         >>> f"{Derived(3.81, 3.43, 4.12):+.1f}"
-        '+3.8 (+3.4 to +4.1)'
+        '+3.8 (rounding +3.4 to +4.1)'
         """
-        return f"{self.value:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
+        return f"{self.value:{spec}} (rounding {self.low:{spec}} to {self.high:{spec}})"
 
 
 def printed_cells(
@@ -165,7 +165,21 @@ def compare_all(
 def tally(checks: pd.DataFrame) -> dict[str, int]:
     """Count printed results and consistent ones, as `cxrstudy.claims.record` takes them."""
     printed = checks[checks["consistent"] != ""]
-    return {"cells": len(printed), "matching": int((printed["consistent"] == "yes").sum())}
+    wrong = printed[printed["consistent"] == "no"]
+    off = [units_off(row.published, row.low, row.high) for row in wrong.itertuples()]
+    matching = len(printed) - len(wrong)
+    return {"cells": len(printed), "matching": matching, "units_off": max(off, default=0)}
+
+
+def units_off(published: str, low: float, high: float) -> int:
+    """Count the units of its last digit by which a printed number would have to change to fit.
+
+    >>> units_off("0.258", 0.2565, 0.2575), units_off("0.39", 0.81, 0.96)
+    (1, 42)
+    """
+    unit = 10.0 ** -len(published.partition(".")[2])
+    gap = max(low - float(published), float(published) - high) / unit
+    return int(np.floor(gap + 0.5 + _TOLERANCE))
 
 
 def check_averages(table: PublishedTable, weights: pd.Series) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cxrstudy.agreement import MACRO_AVERAGE, Agreement, Estimate, Resampling, agree
-from cxrstudy.agreement.result import LIMITS
+from cxrstudy.agreement.result import LIMITS, derive
 from cxrstudy.experiments.readers import READER, compare_with_peers
 from cxrstudy.observations import (
     NEGATIVE,
@@ -138,6 +138,17 @@ def closing_gains(effect: Agreement, truth: pd.DataFrame) -> pd.DataFrame:
     shown = table["observation"].isin([*scored_parents(truth), MACRO_AVERAGE])
     gains = table[table["method"].isin(of_policy) & shown]
     return gains.assign(policy=gains["method"].map(of_policy))
+
+
+def gain_over_all_in_words(effect: Agreement, truth: pd.DataFrame) -> str:
+    """Say what the gain of the parents, uncertain as 0, is as a mean over all observations."""
+    parents = effect.estimate(closing_contrast("zeros"), MACRO_AVERAGE, "f1")
+    share = len(scored_parents(truth)) / truth.shape[1]
+    over_all = derive(lambda gain: share * gain, parents)
+    return (
+        f"Over all {truth.shape[1]} findings, of which the others gain nothing: "
+        f"{over_all.in_words()}."
+    )
 
 
 def scored_parents(truth: pd.DataFrame) -> list[str]:

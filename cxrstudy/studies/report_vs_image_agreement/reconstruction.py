@@ -75,6 +75,11 @@ def optimistic_table(positives: pd.Series, table3: PublishedTable) -> pd.DataFra
     return pd.DataFrame(scores, index=["high_f1", "high_kappa"]).T
 
 
+def units_off(cells: pd.DataFrame, unit: float) -> int:
+    """Count the printed units between the worst exact value, as it would print, and its cell."""
+    return int(((cells["published"] - cells["measured"]).abs() / unit).round().max())
+
+
 def exceptions_in_words(cells: pd.DataFrame) -> str:
     """Name the printed cells that the counts do not give."""
     return "; ".join(
