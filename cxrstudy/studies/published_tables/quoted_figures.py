@@ -257,14 +257,6 @@ def policy_choice() -> pd.DataFrame:
     return pd.DataFrame(choice).assign(agrees=final == best).rename_axis("finding")
 
 
-def consolidation_in_words() -> dict[str, str]:
-    """Say how the policies rank on Consolidation, as measurement and detail of the claim."""
-    auroc = published_table("chexpert", "policy_auroc").values["Consolidation"]
-    first = ", ".join(f"{policy} {value:.3f}" for policy, value in auroc.nlargest(3).items())
-    detail = "all differences are well inside the printed intervals."
-    return {"measured": first, "detail": f"U-Zeros has {auroc['U-Zeros']:.3f}; {detail}"}
-
-
 def prevalence_totals() -> pd.DataFrame:
     """Sum the counts of CheXpert's Table 1 for each observation."""
     counts = published_table("chexpert", "prevalence").values
