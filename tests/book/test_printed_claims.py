@@ -7,11 +7,13 @@ from html.parser import HTMLParser
 
 import pytest
 
+from cxrstudy.book.ledger_page import ledger_html
 from cxrstudy.book.printed_claims import (
     HEADLINE_BEGIN,
     HEADLINE_END,
     PrintedClaim,
-    ledger_html,
+    row_id,
+    verdict_chip,
     with_headline,
 )
 from cxrstudy.book.site import datasets_html
@@ -47,17 +49,48 @@ def _parsed(text: str) -> _Parser:
 def test_every_claim_is_a_row_with_its_own_anchor(ledger):
     page = _parsed(ledger_html(ledger))
     assert page.tags.count("tr") == len(ledger) + 1
-    assert len(set(page.ids)) == len(ledger)
+    assert set(page.ids) == {*map(row_id, ledger), "conditional"}
+    assert {f"#{row_id(row)}" for row in ledger} <= set(page.links)
     assert "visualchexbert-table4" in page.ids
     assert all(re.fullmatch("[a-z0-9-]+", name) for name in page.ids)
 
 
+def test_a_sentence_counts_the_claims_by_verdict(ledger):
+    rows = [replace(ledger[0], verdict=f"{word}, exploratory") for word in ("supported",) * 3]
+    text = ledger_html([*rows, replace(ledger[-1], verdict="not measurable: a thing")])
+    assert "4 claims of 2 papers: 3 supported, 1 not measurable." in text
+
+
+def test_rows_say_what_a_reader_can_filter_by(ledger):
+    row = replace(ledger[0], verdict="not measurable: what nobody has", measured="", scope="proxy")
+    text = ledger_html([row])
+    assert 'data-paper="VisualCheXbert"' in text and 'data-scope="proxy"' in text
+    assert 'data-verdict="not measurable"' in text
+    assert "read: full text" in text and "<small>what nobody has</small>" in text
+
+
+def test_what_holds_for_many_rows_is_said_once(tested):
+    rows = [replace(tested, conditional=True), replace(tested, id="b", conditional=True)]
+    text = ledger_html(rows)
+    assert text.count('href="#conditional"') == 2
+    assert text.count("training is not repeated") == 1
+
+
+def test_a_chip_leads_to_its_row_and_names_the_severity(tested):
+    row = replace(tested, verdict="inconsistent", severity="last digit")
+    chip = verdict_chip(row)
+    assert _parsed(chip).links == ["../claims.html#nlp-expert-gap-frozen-backbone"]
+    assert chip.endswith("<b>≠</b> inconsistent (last digit)</a>")
+    assert verdict_chip(row, letter_only=True).endswith("<b>≠</b></a>")
+
+
 def test_a_measured_claim_links_to_its_table(ledger):
-    assert not _parsed(ledger_html(ledger)).links
+    chips = [link for link in _parsed(ledger_html(ledger)).links if not link.startswith("#")]
+    assert not chips
     row = next(row for row in ledger if row.id == "visualchexbert.table4")
     measured = replace(row, measured="20 of 20 cells", verdict="reproduced", n=500)
     page = _parsed(ledger_html([measured]))
-    assert page.links == ["studies/report_vs_image_agreement.html#table4-cells"]
+    assert "studies/report_vs_image_agreement.html#table4-cells" in page.links
 
 
 @pytest.fixture
@@ -71,8 +104,9 @@ def test_a_rule_names_its_margin_and_the_interval_that_it_asks_for(tested):
     def rule(**fields) -> str:
         return PrintedClaim(replace(tested, **fields)).rule
 
-    assert rule(rule="direction") == "direction (superiority), margin 0.02"
-    assert rule(rule="direction", margin=0.0) == "direction (superiority)"
+    expected = "direction, tested against 0, negligible within ±0.02"
+    assert rule(rule="direction") == expected
+    assert rule(rule="direction", margin=0.0) == "direction, tested against 0"
     assert rule(rule="exact", margin=0.0, level=None) == "exact"
     assert rule() == "equivalence within ±0.02, by the 97.5 % interval"
     assert rule(level=None) == "equivalence within ±0.02"
@@ -111,9 +145,10 @@ def test_the_ledger_prints_interval_and_rule_and_escapes_every_text(tested):
     fields = ("statement", "where", "published", "measured", "detail", "data", "rule", "scope",
               "verdict")  # fmt: skip
     evil = {field: f"{EVIL} {field}" for field in fields}
+    evil["verdict"] = f"not measurable: {EVIL}"
     text = ledger_html([replace(tested, **evil, amended=(EVIL,), low=None)])
     assert "script" not in _parsed(text).tags
-    assert text.count("&lt;script&gt;alert(&#34;1&#34;)") == len(fields) + 1
+    assert text.count("&lt;script&gt;alert(&#34;1&#34;)") == len(fields) + 2  # scope twice
 
 
 def test_every_data_set_shows_terms_and_command():
