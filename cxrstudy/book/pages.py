@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from cxrstudy.book.printed_claims import markdown_text, verdict_table
+from cxrstudy.book.recorded_claims import recorded_claims_html
 from cxrstudy.book.top import answer_of, figure_of, top_markdown
 from cxrstudy.claims import LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
@@ -57,6 +58,8 @@ def study_pages(
         text = f"This page is of the {_recorded_source(study)}. {link} and decides nothing."
         cells.append(new_markdown_cell(text))
     cells += _exhibited(study, rest, {row.table for row in rows})
+    if any(row.is_recorded for row in rows):
+        cells.append(new_markdown_cell(recorded_claims_html(study.name)))
     cells.append(new_markdown_cell(_verdicts(rows)))
     cells.append(new_markdown_cell(_provenance_line(study, stamp)))
     page = new_notebook(cells=cells, metadata=executed.metadata)
@@ -99,12 +102,12 @@ def missing_data_page(
     study: Study, missing: Sequence[str], ledger: list[LedgerRow]
 ) -> NotebookNode:
     """Make the page of a study whose data are not here and of which no run was recorded whole."""
-    verdicts = _verdicts([row for row in ledger if row.study == study.name])
+    rows = [row for row in ledger if row.study == study.name]
+    recorded = recorded_claims_html(study.name) if any(row.is_recorded for row in rows) else ""
     cells = [
         f"# {study.title}",
         _missing_data(missing, "This study has no data on this machine", "Nothing was run."),
-        # The ledger links to what decided a claim; without a table, to the verdicts.
-        f'<div id="recorded"></div>\n\n{verdicts}',
+        f"{recorded}\n\n{_verdicts(rows)}",
     ]
     return new_notebook(cells=list(map(new_markdown_cell, cells)))
 

@@ -11,6 +11,8 @@ from cxrstudy.published import paper
 from cxrstudy.runs.catalogue import studies
 from cxrstudy.table_html import anchor, with_true_minus
 
+RECORDED_CLAIMS = "recorded_claims"
+"""Name of the table that holds what a recorded run measured for its study's claims."""
 HEADLINE_BEGIN = "<!-- headline: generated from the ledger by `cxrstudy readme` -->"
 HEADLINE_END = "<!-- end of headline -->"
 
@@ -35,6 +37,11 @@ class PrintedClaim:
     def paper(self) -> str:
         """Short title of the paper."""
         return paper(self.row.paper)["paper"]["short"]
+
+    @property
+    def evidence(self) -> str:
+        """HTML id, on the study's page, of the table that holds the measured value."""
+        return anchor(RECORDED_CLAIMS if self.row.is_recorded else self.row.table)
 
     @property
     def measured(self) -> str:
@@ -100,7 +107,7 @@ def verdict_chip(
 def evidence_chip(row: LedgerRow) -> Markup:
     """Draw a verdict for the ledger's page, linked to the table that decided it if there is one."""
     decided = row.measured and row.study in studies()
-    return _chip(row, f"studies/{row.study}.html#{anchor(row.table)}" if decided else "")
+    return _chip(row, f"studies/{row.study}.html#{PrintedClaim(row).evidence}" if decided else "")
 
 
 def row_id(row: LedgerRow) -> str:

@@ -66,7 +66,7 @@ def _chip(row: LedgerRow) -> str:
     claim = PrintedClaim(row)
     measured = with_true_minus(escape(claim.measured))
     if measured:
-        measured = f'<a class="cxr-measured" href="#{anchor(row.table)}">{measured}</a>'
+        measured = f'<a class="cxr-measured" href="#{claim.evidence}">{measured}</a>'
     notes = filter(None, (claim.reason, claim.interval, f"published: {row.published}"))
     published = f"<small>{with_true_minus(escape('; '.join(notes)))}</small>"
     return (
