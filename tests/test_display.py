@@ -1,6 +1,5 @@
 """Captioned tables and figures: what is shown, and what is saved beside it."""
 
-import base64
 import re
 
 import matplotlib.pyplot as plt
@@ -106,7 +105,7 @@ def test_a_recorded_table_has_plain_facts_above_and_the_rest_folded(
     monkeypatch.setattr(display, "load_recorded", lambda study: RECORDED)
     Page(tmp_path).recorded("x", "recorded", "Arms.", **layout)
     html = shown[0][0]["text/html"]
-    caption, rest = html.split("</p>", 1)
+    caption, rest = html.split("</summary>", 1)
     assert "Arms. Recorded run: set cpu, 2026-01-02, 2 cores; n = 2,179." in caption
     assert "torch" not in caption and "torch 2" in rest.split("<details")[1]
     assert "<script" not in html
@@ -148,10 +147,9 @@ def test_a_figure_has_alt_text_caption_and_its_numbers(tmp_path, shown):
     _, axes = plt.subplots()
     Page(tmp_path).figure(axes, pd.DataFrame({"x": [1]}), "curve", "A curve", "It rises")
     data, metadata = shown[0]
-    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert "<svg" in data["image/svg+xml"]
     assert metadata[METADATA_KEY]["alt"] == "It rises"
     assert metadata[METADATA_KEY]["caption"] == "A curve"
-    assert metadata["image/png"]["alt"] == "It rises"
     assert (tmp_path / "curve.csv").read_text("utf-8") == "x\n1\n"
     assert not plt.get_fignums()
 
@@ -161,7 +159,7 @@ def test_equal_figures_are_equal_bytes(tmp_path, shown):
         _, axes = plt.subplots()
         axes.plot([0, 1], [0, 1])
         Page(tmp_path).figure(axes, pd.DataFrame({"x": [1]}), "curve", "c", "a")
-    images = [data["image/png"] for data, _ in shown if "image/png" in data]
+    images = [data["image/svg+xml"] for data, _ in shown if "image/svg+xml" in data]
     assert images[0] == images[1]
 
 
@@ -232,3 +230,13 @@ def test_words_are_made_on_the_page_and_keys_stay_in_the_file(tmp_path, shown, m
     assert found[1][:3] == ["training", "n", "the plain arm"]
     assert pd.read_csv(tmp_path / "recorded.csv")["arm"].tolist() == ["a"]
     assert in_words(RECORDED, words)["measure"].tolist() == ["macro F1"]
+
+
+def test_an_answer_is_data_for_the_book_and_inert_text_in_the_notebook(shown):
+    Page("").answer(EVIL, figure="curve", means="Mind.", changes="More data.")
+    ((data, metadata),) = shown
+    assert metadata[METADATA_KEY] == {
+        "kind": "answer", "name": "answer", "sentence": EVIL, "figure": "curve",
+        "means": "Mind.", "changes": "More data.",
+    }  # fmt: skip
+    assert "<script" not in data["text/html"] and "Mind." in data["text/html"]

@@ -49,11 +49,15 @@ def study_pages(
         title.source = f"# {study.title}\n{introduction}".rstrip("\n")
     cells, own_cells = [title], []
     if missing:
-        when = f"{markdown_text(stamp['date'])} on {markdown_text(stamp['hardware'])}"
-        text = f"All of this page was made on {when}, with set `{stamp['set']}`, and recorded."
-        cells.append(new_markdown_cell(_missing_data(missing, "Recorded run", text)))
+        text = (
+            f"Figures, tables and downloads were made on {markdown_text(stamp['date'])}, on "
+            f"{markdown_text(stamp['hardware'])}, with set `{stamp['set']}` and the data named at "
+            "the end of the page, and recorded. Verdicts are decided in each build."
+        )
+        cells.append(new_markdown_cell(_missing_data(missing, "A recorded run", text)))
     if any(row.is_recorded for row in rows):
         rest, own_cells = _without_own_run(rest)
+    if own_cells:
         link = f"[This machine's run]({study.name}_run.ipynb), set `{stamp['set']}`, is smaller"
         text = f"This page is of the {_recorded_source(study)}. {link} and decides nothing."
         cells.append(new_markdown_cell(text))
@@ -76,8 +80,9 @@ def study_pages(
 
 def _without_own_run(cells: list[NotebookNode]) -> tuple[list[NotebookNode], list[NotebookNode]]:
     """Take out what a notebook marks as of its own run: from one tagged cell to the next."""
+    tags = [cell.metadata.get("tags", []) for cell in cells]
     first, last = (
-        next(i for i, cell in enumerate(cells) if tag in cell.metadata.get("tags", []))
+        next((i for i, found in enumerate(tags) if tag in found), len(cells))
         for tag in ("own-run", "end-of-own-run")
     )
     return cells[:first] + cells[last:], cells[first:last]
@@ -145,7 +150,7 @@ def _missing_data(missing: Sequence[str], heading: str, text: str) -> str:
     titles = markdown_text(", ".join(f"{entry.title} ({entry.licence})" for entry in entries))
     commands = "\n".join(entry.fetch_command for entry in entries)
     return (
-        f"```{{admonition}} {heading}\n:class: warning\nNot on this machine: {titles}. {text}\n"
+        f"```{{admonition}} {heading}\n:class: note\nNot on this machine: {titles}. {text}\n"
         f"```\n\nTo run the study here, get them with a network and build the book again:\n\n"
         f"```bash\n{commands}\nmake book\n```\n\nWithout a network, name a folder that holds "
         f"them in the environment variable `{MIRROR_VARIABLE}`."

@@ -12,12 +12,13 @@ from cxrstudy.book.pages import (
     failed_page,
     missing_data_page,
     not_run_page,
-    study_page,
+    study_pages,
     write_page,
 )
 from cxrstudy.claims import LedgerRow
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.runs import Study
+from cxrstudy.table_html import captioned_table
 
 STUDY = Study("tiny", "Tiny study", "01_tiny.ipynb", data=(), sets={})
 EVIL = "<script>alert(1)</script>"
@@ -35,13 +36,23 @@ ROW = LedgerRow(
 )  # fmt: skip
 
 
+def _page(*arguments):
+    return study_pages(STUDY, *arguments)[0]
+
+
 def _row(**fields) -> LedgerRow:
     return replace(ROW, **fields)
 
 
-def _output(kind: str, name: str, **shown):
+def _output(kind: str, name: str, html="", **shown):
     metadata = {METADATA_KEY: {"kind": kind, "name": name, **shown}}
-    return new_output("display_data", data={"text/plain": name}, metadata=metadata)
+    html = html or (_table(name) if kind == "table" else "")
+    return new_output("display_data", data={"text/html": html}, metadata=metadata)
+
+
+def _table(name: str, n_rows: int = 1) -> str:
+    table = pd.DataFrame({"difference": ["-0.5"] * n_rows})
+    return captioned_table(table, name, name)
 
 
 def _executed(caption="A caption"):
@@ -62,74 +73,82 @@ def _executed(caption="A caption"):
 
 @pytest.fixture
 def page():
-    return study_page(STUDY, _executed(), [_row()], STAMP)
+    return _page(_executed(), [_row()], STAMP)
 
 
 def _text(page) -> str:
     return "\n\n".join(cell.source for cell in page.cells if cell.cell_type == "markdown")
 
 
-def test_the_title_comes_first_and_the_verdicts_next(page):
+def test_without_an_answer_the_title_comes_first_and_the_verdicts_last(page):
     assert page.cells[0].source == "# Tiny study"
+    verdicts = page.cells[-2].source
     assert (
         "| A beats B | 0.5 | +0.100 (+0.050 to +0.150) "
         "<small>98.75 % interval; detectable 0.070</small> | "
-        "direction (superiority), margin 0.02 | **supported** <small>(proxy)</small> |"
-        in page.cells[1].source
+        "direction (superiority), margin 0.02 | **supported** <small>(proxy)</small> |" in verdicts
     )
-    assert "../claims.md" in page.cells[1].source
+    assert "../claims.md" in verdicts
     assert page.metadata.kernelspec.name == "python3"
+    assert "No claim" in _page(_executed(), [_row(study="other")], STAMP).cells[-2].source
 
 
-def _with_recorded(monkeypatch):
+def test_a_smaller_own_run_has_a_page_of_its_own(monkeypatch):
+    """Where a recorded run decides, nothing of the small one stands beside its verdict."""
     recorded = pd.DataFrame({"set": ["cpu"], "date": ["2026-01-02"], "hardware": ["2 cores"]})
     monkeypatch.setattr("cxrstudy.book.pages.load_recorded", lambda study: recorded)
-    executed = _executed()
-    executed.cells.append(new_code_cell("show_recorded()", outputs=[_output("table", "recorded")]))
-    return executed
+    tags = [("own-run", "## Own"), ("end-of-own-run", "## Limits")]
+    first, last = (new_markdown_cell(text, metadata={"tags": [tag]}) for tag, text in tags)
+
+    def pages(row):
+        executed = _executed()
+        recorded_cell = new_code_cell("recorded()", outputs=[_output("table", "recorded")])
+        executed.cells[2:2] = [recorded_cell, first]
+        executed.cells.append(last)
+        return study_pages(STUDY, executed, [row], STAMP)
+
+    page, own = pages(_row(table="recorded"))
+    sources, own_sources = ([cell.source for cell in part.cells] for part in (page, own))
+    assert "show_table()" in own_sources and "recorded()" not in own_sources
+    assert "show_table()" not in sources and {"recorded()", "## Limits"} <= set(sources)
+    assert "recorded run (set `cpu`, 2026-01-02, 2 cores)" in _text(page)
+    assert "tiny_run.ipynb" in _text(page) and "set `quick`" in own_sources[0].lower()
+    page, own = pages(_row())
+    assert own is None and "show_table()" in [cell.source for cell in page.cells]
 
 
-def test_the_page_says_whose_run_its_numbers_are(page, monkeypatch):
-    other = study_page(STUDY, _executed(), [_row(study="other")], STAMP).cells[1].source
-    assert "decides no claim" in other
-    box = page.cells[1].source
-    assert "decided**, by this page's own run, set `quick`." in box and "recorded run" not in box
-    assert "below are of this page's own run, set `quick`, unless they say *recorded*" in box
-    box = study_page(STUDY, _executed(), [_row(table="recorded")], STAMP).cells[1].source
-    assert "by the recorded run." in box and "href" not in box
-    executed = _with_recorded(monkeypatch)
-    box = study_page(STUDY, executed, [_row(table="recorded")], STAMP).cells[1].source
-    assert '<a href="#recorded">recorded run</a> (set `cpu`, 2026-01-02, 2 cores).' in box
-    assert "by this page's own run" not in box and "†" not in box
-
-
-def test_rows_of_two_runs_are_told_apart(monkeypatch):
-    rows = [
-        _row(table="recorded"),
-        _row(id="paper.other", statement="C beats D"),
-        _row(id="paper.third", measured="", low=None),
+def test_few_tables_are_open_first_those_that_decide():
+    """Long tables and all but six are folded; numbers get a true minus."""
+    names = [f"table_{i}" for i in range(8)] + ["long", "my_table"]
+    rows = {name: 20 if name == "long" else 3 for name in names}
+    shown = [
+        new_code_cell(name, outputs=[_output("table", name, html=_table(name, rows[name]))])
+        for name in names
     ]
-    box = study_page(STUDY, _with_recorded(monkeypatch), rows, STAMP).cells[1].source
-    assert "2 cores) and this page's own run, set `quick` (rows marked †)." in box
-    marked = [line for line in box.splitlines() if line.endswith("† |")]
-    assert len(marked) == 1 and marked[0].startswith("| C beats D |")
+    executed = new_notebook(cells=[new_markdown_cell("# Tiny"), *shown])
+    tables = [
+        cell.outputs[0].data["text/html"]
+        for cell in _page(executed, [_row()], STAMP).cells
+        if cell.cell_type == "code"
+    ]
+    opened = {name for name, table in zip(names, tables, strict=True) if " open>" in table}
+    assert opened == {"my_table", *names[:5]}
+    assert all("\N{MINUS SIGN}0.5" in table for table in tables)
 
 
-def test_all_code_is_folded_and_every_table_and_figure_has_its_download(page):
-    code = [cell for cell in page.cells if cell.cell_type == "code"]
-    assert len(code) == 3 and all("hide-input" in cell.metadata["tags"] for cell in code)
+def test_every_table_and_figure_has_its_download(page):
     following = {
         cell.source: after.source for cell, after in zip(page.cells, page.cells[1:], strict=False)
     }
-    assert "{download}`my_table.csv <tiny/my_table.csv>`" in following["show_table()"]
-    assert "{download}`my_curve.csv <tiny/my_curve.csv>`" in following["show_figure()"]
+    assert "`tiny_my_table.csv <tiny/tiny_my_table.csv>`" in following["show_table()"]
+    assert "`tiny_my_curve.csv <tiny/tiny_my_curve.csv>`" in following["show_figure()"]
 
 
 def test_a_figure_gets_caption_alt_text_and_anchor(page):
     (figure,) = (cell for cell in page.cells if cell.source == "show_figure()")
     assert figure.metadata["mystnb"] == {
         "image": {"alt": "It rises"},
-        "figure": {"caption": "A caption", "name": "my-curve"},
+        "figure": {"caption": "**Figure 1.** A caption", "name": "my-curve"},
     }
     assert [o.metadata[METADATA_KEY]["kind"] for o in figure.outputs] == ["figure"]
 
@@ -140,26 +159,24 @@ def test_the_provenance_line_says_all(page):
     hashes = ("0123456789ab", "ba9876543210", "c0ffee")
     assert all(part in line for part in ("quick", "n = 3", *hashes, "python 3.11.7", "12 s"))
     assert "{download}`01_tiny.ipynb <tiny/01_tiny.ipynb>`" in line
-    assert (
-        "commit" not in study_page(STUDY, _executed(), [], STAMP | {"commit": ""}).cells[-1].source
-    )
+    assert "commit" not in _page(_executed(), [], STAMP | {"commit": ""}).cells[-1].source
 
 
 def test_markup_in_claims_and_captions_is_inert():
     """HTML, emphasis, links and table bars in generated text are shown as they are."""
     text = f"{EVIL} *a* _b_ [x](y) `c` $d$ e|f"
-    page = study_page(STUDY, _executed(text), [_row(statement=text, measured=text)], STAMP)
+    page = _page(_executed(text), [_row(statement=text, measured=text)], STAMP)
     (figure,) = (cell for cell in page.cells if cell.source == "show_figure()")
     inert = "&lt;script&gt;alert(1)&lt;/script&gt; \\*a\\* \\_b\\_ \\[x\\](y) \\`c\\` \\$d\\$ e"
-    assert figure.metadata["mystnb"]["figure"]["caption"] == f"{inert}|f"
-    assert f"| {inert}\\|f |" in page.cells[1].source
+    assert figure.metadata["mystnb"]["figure"]["caption"] == f"**Figure 1.** {inert}|f"
+    assert f"| {inert}\\|f |" in page.cells[-2].source
     assert "<script" not in _text(page)
 
 
 def test_markup_in_parameters_is_inert():
     """A path that closes the code span cannot open a tag."""
     parameters = {"truth": f"`{EVIL}`"}
-    line = study_page(STUDY, _executed(), [], STAMP | {"parameters": parameters}).cells[-1].source
+    line = _page(_executed(), [], STAMP | {"parameters": parameters}).cells[-1].source
     inside_code = line.split("`")[1::2]
     outside = "".join(line.split("`")[::2])
     assert "<script" not in outside
@@ -179,13 +196,11 @@ def test_missing_data_name_what_and_the_one_command():
 
 def test_without_data_the_page_is_that_of_the_recorded_run():
     stamp = STAMP | {"set": "full", "date": "2026-01-02", "hardware": f"2 {EVIL}"}
-    page = study_page(STUDY, _executed(), [_row()], stamp, ["chexpert_test_set_labels"])
-    _, banner, decided = (cell.source for cell in page.cells[:3])
-    assert "made on 2026-01-02 on 2 &lt;script&gt;" in banner and "<script" not in _text(page)
+    page = _page(_executed(), [_row()], stamp, ["chexpert_test_set_labels"])
+    banner = page.cells[1].source
+    assert "made on 2026-01-02, on 2 &lt;script&gt;" in banner and "<script" not in _text(page)
     assert "Not on this machine: CheXpert test-set labels" in banner
     assert "cxrstudy data fetch chexpert_test_set_labels\nmake book" in banner
-    assert "**What this study decided**, by the recorded run, set `full`." in decided
-    assert "below are of the recorded run, set `full`" in decided
     assert [cell.source for cell in page.cells if cell.cell_type == "code"][-1] == "show_figure()"
 
 
@@ -205,7 +220,7 @@ def test_a_failed_study_shows_its_error_as_text(error):
 def test_equal_pages_are_equal_bytes(tmp_path):
     """Cell ids are counted, not drawn, so that building twice changes nothing."""
     for name in ("a", "b"):
-        write_page(study_page(STUDY, _executed(), [_row()], STAMP), tmp_path / "new" / name)
+        write_page(_page(_executed(), [_row()], STAMP), tmp_path / "new" / name)
     first, second = ((tmp_path / "new" / name).read_bytes() for name in ("a", "b"))
     assert first == second
     nbformat.validate(nbformat.reads(first.decode(), as_version=4))
