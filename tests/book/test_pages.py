@@ -86,7 +86,8 @@ def test_without_an_answer_the_title_comes_first_and_the_verdicts_last(page):
     assert (
         "| A beats B | 0.5 | +0.100 (+0.050 to +0.150) "
         "<small>98.75 % interval; detectable 0.070</small> | "
-        "direction (superiority), margin 0.02 | **supported** <small>(proxy)</small> |" in verdicts
+        "direction, tested against 0, negligible within ±0.02 | **supported** "
+        "<small>(proxy)</small> |" in verdicts
     )
     assert "../claims.md" in verdicts
     assert page.metadata.kernelspec.name == "python3"
@@ -191,7 +192,7 @@ def test_missing_data_name_what_and_the_one_command():
     assert "CheXpert test-set labels" in text
     assert text.count("cxrstudy data fetch chexpert_test_set_labels") == 1
     assert "CXRSTUDY_MIRROR" in text
-    assert 'id="recorded"' in text and "| A beats B |" in text
+    assert 'id="recorded-claims"' in text and "| A beats B |" in text
 
 
 def test_without_data_the_page_is_that_of_the_recorded_run():

@@ -4,6 +4,7 @@ import html
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -12,13 +13,17 @@ from cxrstudy.book.printed_claims import (
     HEADLINE_BEGIN,
     HEADLINE_END,
     PrintedClaim,
+    evidence_chip,
     row_id,
     verdict_chip,
     with_headline,
 )
+from cxrstudy.book.recorded_claims import recorded_claims_html
 from cxrstudy.book.site import datasets_html
 from cxrstudy.claims import LedgerRow, build_ledger
 from cxrstudy.data.registry import datasets
+from cxrstudy.runs.catalogue import RunFolders
+from cxrstudy.table_html import with_true_minus
 
 EVIL = '<script>alert("1")</script>'
 
@@ -91,6 +96,22 @@ def test_a_measured_claim_links_to_its_table(ledger):
     measured = replace(row, measured="20 of 20 cells", verdict="reproduced", n=500)
     page = _parsed(ledger_html([measured]))
     assert "studies/report_vs_image_agreement.html#table4-cells" in page.links
+
+
+def test_a_recorded_verdict_leads_to_the_table_of_recorded_estimates():
+    """For each claim of a recorded run the table holds the number that the ledger prints."""
+    for study in ("distillation", "epoch_sweep", "frozen_backbone", "regularization"):
+        decided = [row for row in build_ledger([], recorded=[_recorded(study)]) if row.measured]
+        text = recorded_claims_html(study)
+        assert decided
+        for row in decided:
+            assert f"studies/{study}.html#recorded-claims" in evidence_chip(row)
+            assert with_true_minus(row.measured.lstrip("+")) in text, row.id
+        assert 'id="recorded-claims"' in text
+
+
+def _recorded(study: str) -> Path:
+    return RunFolders.recorded(study).results
 
 
 @pytest.fixture

@@ -29,7 +29,9 @@ def _executed(**changes):
         new_output("display_data", data=data, metadata={METADATA_KEY: {"kind": kind} | shown[kind]})
         for kind, data in exhibits.items()
     ]
-    cells = [new_code_cell(kind, outputs=[output]) for kind, output in zip(shown, outputs, strict=True)]
+    cells = [
+        new_code_cell(kind, outputs=[output]) for kind, output in zip(shown, outputs, strict=True)
+    ]
     return new_notebook(cells=[new_markdown_cell("# T\n\n**Question.** Why?"), *cells])
 
 
