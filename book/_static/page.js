@@ -23,7 +23,8 @@ function codeSwitch() {
 
 // Sort a table by any column.
 function sortable(table) {
-  const value = (row, column) => row.cells[column].innerText.trim();
+  const verdict = (cell) => cell.querySelector("[data-verdict]")?.dataset.verdict;
+  const value = (row, column) => verdict(row.cells[column]) ?? row.cells[column].innerText.trim();
   const compare = (a, b) => {
     const [x, y] = [a, b].map((text) => parseFloat(text.replace(/,/g, "")));
     return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;

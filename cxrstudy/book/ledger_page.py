@@ -41,7 +41,9 @@ def _cells(row: LedgerRow) -> tuple[str, ...]:
     unit = "" if row.low is None else f"in {row.metric}"
     numbers = ", ".join(filter(None, (unit, claim.interval)))
     measured = Markup("{}").format(claim.measured) + (_DAGGER if row.conditional else "")
-    rule = Markup("{}; {}; {}").format(claim.rule, _facet("scope", row.scope), row.family)
+    # The rule "internal" is for the scope "internal" alone.
+    parts = ("" if row.rule == row.scope else f"{claim.rule}; ", _facet("scope", row.scope))
+    rule = Markup("{}{}; {}").format(*parts, row.family)
     return (
         _with_notes(name, [f"read: {about['read']}"]),
         _with_notes(stated, [row.where]) + _amendments(row.amended),

@@ -55,12 +55,16 @@ class PrintedClaim:
     @property
     def interval(self) -> str:
         """Level and detectable effect, such as ``98.75 % interval; detectable 0.041``."""
-        row = self.row
-        if row.level is None:
+        effect = "" if self.row.detectable is None else f"; detectable {self.row.detectable:.3f}"
+        return f"{self.level}{effect}"
+
+    @property
+    def level(self) -> str:
+        """Level of the interval or intervals that decided, such as ``98.75 % interval``."""
+        if self.row.level is None:
             return ""
-        kind = "interval" if row.low is not None else "intervals"
-        effect = "" if row.detectable is None else f"; detectable {row.detectable:.3f}"
-        return f"{_percent(row.level)} {kind}{effect}"
+        kind = "interval" if self.row.low is not None else "intervals"
+        return f"{_percent(self.row.level)} {kind}"
 
     @property
     def rule(self) -> str:
@@ -141,7 +145,8 @@ def with_headline(readme: str, ledger: Iterable[LedgerRow]) -> str:
     for row in ledger:
         if row.measured and row.family == "primary":
             claim = PrintedClaim(row)
-            texts = (claim.paper, row.statement, row.published, claim.measured)
+            measured = ", ".join(filter(None, (claim.measured, claim.level)))
+            texts = (claim.paper, row.statement, row.published, measured)
             rows.append((*map(markdown_text, texts), f"**{claim.verdict}** ({row.scope})"))
     table = _markdown_table(("paper", "claim", "published", "measured", "verdict"), rows)
     return f"{before}{begin}{with_true_minus(table)}\n{end}{after}"
