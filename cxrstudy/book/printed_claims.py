@@ -56,7 +56,7 @@ class PrintedClaim:
     def interval(self) -> str:
         """Level and detectable effect, such as ``98.75 % interval; detectable 0.041``."""
         effect = "" if self.row.detectable is None else f"; detectable {self.row.detectable:.3f}"
-        return f"{self.level}{effect}"
+        return self.level and f"{self.level}{effect}"
 
     @property
     def level(self) -> str:
