@@ -103,26 +103,17 @@ def _exhibited(
     return prepared
 
 
-def missing_data_page(
-    study: Study, missing: Sequence[str], ledger: list[LedgerRow]
+def page_without_run(
+    study: Study, ledger: list[LedgerRow], missing: Sequence[str] = ()
 ) -> NotebookNode:
-    """Make the page of a study whose data are not here and of which no run was recorded whole."""
+    """Make the page of a study that has not run here, of which no run was recorded whole either."""
+    why = f"This study has not run on this machine. To run it: `cxrstudy run {study.name}`."
+    if missing:
+        why = _missing_data(missing, "This study has no data on this machine", "Nothing was run.")
     rows = [row for row in ledger if row.study == study.name]
     recorded = recorded_claims_html(study.name) if any(row.is_recorded for row in rows) else ""
-    cells = [
-        f"# {study.title}",
-        _missing_data(missing, "This study has no data on this machine", "Nothing was run."),
-        f"{recorded}\n\n{_verdicts(rows)}",
-    ]
+    cells = [f"# {study.title}", why, f"{recorded}\n\n{_verdicts(rows)}"]
     return new_notebook(cells=list(map(new_markdown_cell, cells)))
-
-
-def not_run_page(study: Study) -> NotebookNode:
-    """Make the page of a study that nobody has run yet."""
-    text = f"# {study.title}\n\nThis study has not run on this machine. To run it:"
-    return new_notebook(
-        cells=[new_markdown_cell(f"{text}\n\n```bash\ncxrstudy run {study.name}\n```")]
-    )
 
 
 def failed_page(study: Study, error: str) -> NotebookNode:
@@ -150,10 +141,10 @@ def _missing_data(missing: Sequence[str], heading: str, text: str) -> str:
     titles = markdown_text(", ".join(f"{entry.title} ({entry.licence})" for entry in entries))
     commands = "\n".join(entry.fetch_command for entry in entries)
     return (
-        f"```{{admonition}} {heading}\n:class: note\nNot on this machine: {titles}. {text}\n"
-        f"```\n\nTo run the study here, get them with a network and build the book again:\n\n"
-        f"```bash\n{commands}\nmake book\n```\n\nWithout a network, name a folder that holds "
-        f"them in the environment variable `{MIRROR_VARIABLE}`."
+        f"````{{admonition}} {heading}\n:class: note\nNot on this machine: {titles}. {text}\n\n"
+        "To run the study here, get the data and build the book again. Without a network, name a "
+        f"folder that holds them in the environment variable `{MIRROR_VARIABLE}`.\n\n"
+        f"```bash\n{commands}\nmake book\n```\n````"
     )
 
 

@@ -118,21 +118,18 @@ def datasets_html() -> str:
 
 def _assemble_study(study: Study, folder: Path, build: Path, ledger: list[LedgerRow]) -> None:
     own, shown = RunFolders.of(study.name, build), shown_run(study.name, build)
+    path = folder / f"{study.name}.ipynb"
     stamp, missing = shown.read_stamp(), own.read_stamp().get("missing", [])
     if not stamp and own.failure.exists():
-        page = pages.failed_page(study, json.loads(own.failure.read_text("utf-8"))["error"])
-    elif not stamp:
-        page = pages.not_run_page(study)
-    elif stamp["missing"]:
-        page = pages.missing_data_page(study, missing, ledger)
-    else:
-        executed = nbformat.read(shown.executed, as_version=4)
-        page, own_run = pages.study_pages(study, executed, ledger, stamp, missing)
-        if own_run:
-            pages.write_page(own_run, folder / f"{study.name}_run.ipynb")
-    pages.write_page(page, folder / f"{study.name}.ipynb")
-    if not stamp:
-        return
+        error = json.loads(own.failure.read_text("utf-8"))["error"]
+        return pages.write_page(pages.failed_page(study, error), path)
+    if not stamp or stamp["missing"]:
+        return pages.write_page(pages.page_without_run(study, ledger, missing), path)
+    executed = nbformat.read(shown.executed, as_version=4)
+    page, own_run = pages.study_pages(study, executed, ledger, stamp, missing)
+    pages.write_page(page, path)
+    if own_run:
+        pages.write_page(own_run, path.with_stem(f"{study.name}_run"))
     files = folder / study.name
     files.mkdir()
     shutil.copy(study.notebook_path, files)

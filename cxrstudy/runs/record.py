@@ -1,7 +1,5 @@
 """Record a run in the repository: its whole page, for builds that lack the data or the hours."""
 
-import base64
-import io
 import json
 import os
 import platform
@@ -11,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image
 
 from cxrstudy.recorded import PROVENANCE, SETS_BY_SIZE, recorded_path
 from cxrstudy.runs.catalogue import RunFolders, Study
@@ -52,8 +49,8 @@ def record_run(study: Study, build: str | Path = "_build") -> Path:
     with scratch_folder(recorded) as scratch:
         shutil.copytree(run.results, scratch / "results")
         for table in (scratch / "results").glob("*.csv"):
-            table.write_text(_without_ids(table.read_text("utf-8")), "utf-8")
-        page = _without_ids(_with_small_figures(run.executed.read_text("utf-8")))
+            table.write_text(without_ids(table.read_text("utf-8")), "utf-8")
+        page = without_ids(_without_warnings(run.executed.read_text("utf-8")))
         (scratch / "executed.ipynb").write_text(page, "utf-8")
         (scratch / "stamp.json").write_text(json.dumps(stamp, indent=1) + "\n", "utf-8")
         publish(scratch, recorded)
@@ -99,24 +96,18 @@ def _columns(stamp: dict) -> dict[str, str]:
     return {name: (stamp | pairs)[name] for name in PROVENANCE}
 
 
-def _without_ids(text: str) -> str:
+def without_ids(text: str) -> str:
+    """Withhold the ids of CheXpert's studies."""
     return _STUDY_ID.sub("(study id withheld)", text)
 
 
-def _with_small_figures(page: str) -> str:
-    """Draw an executed notebook's figures in 256 colours, a third of the bytes."""
-    notebook = json.loads(page)
+def _without_warnings(executed: str) -> str:
+    """Leave out what is of the machine: warnings name its folders."""
+    notebook = json.loads(executed)
     for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            if png := output.get("data", {}).get("image/png"):
-                output["data"]["image/png"] = _in_256_colours(png)
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [out for out in cell["outputs"] if out.get("name") != "stderr"]
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-
-
-def _in_256_colours(png: str) -> str:
-    image, small = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
-    image.convert("RGB").quantize().save(small, "png", optimize=True)
-    return base64.b64encode(small.getvalue()).decode("ascii")
 
 
 def hardware() -> str:

@@ -10,8 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from cxrstudy.book.pages import (
     failed_page,
-    missing_data_page,
-    not_run_page,
+    page_without_run,
     study_pages,
     write_page,
 )
@@ -187,7 +186,7 @@ def test_markup_in_parameters_is_inert():
 def test_missing_data_name_what_and_the_one_command():
     """Also where only the measurements of a run were recorded: the verdicts have the anchor."""
     missing, row = ["chexpert_test_set_labels"], _row(table="recorded")
-    text = _text(missing_data_page(STUDY, missing, [row]))
+    text = _text(page_without_run(STUDY, [row], missing))
     assert text.startswith("# Tiny study")
     assert "CheXpert test-set labels" in text
     assert text.count("cxrstudy data fetch chexpert_test_set_labels") == 1
@@ -206,7 +205,7 @@ def test_without_data_the_page_is_that_of_the_recorded_run():
 
 
 def test_a_study_that_has_not_run_says_how_to_run_it():
-    text = _text(not_run_page(STUDY))
+    text = _text(page_without_run(STUDY, []))
     assert "has not run" in text and "cxrstudy run tiny" in text and "failed" not in text
 
 

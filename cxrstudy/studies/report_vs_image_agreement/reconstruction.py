@@ -23,6 +23,7 @@ from cxrstudy.published import PublishedTable
 
 N_STUDIES = 500
 _REPORT = ("positive", "negative or blank", "uncertain")
+_WORDS = {"high_f1": "optimistic F1", "high_kappa": "optimistic kappa"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def units_off(cells: pd.DataFrame, unit: float) -> int:
 def exceptions_in_words(cells: pd.DataFrame) -> str:
     """Name the printed cells that the counts do not give."""
     return "; ".join(
-        f"{row.row} {row.column} prints {row.published}, the counts give {row.measured:.5f}"
+        f"{row.row}, {_WORDS[row.column]}: the table prints {row.published}, the counts give "
+        f"{row.measured:.5f}"
         for row in cells[~cells["agrees"]].itertuples()
     )
 
