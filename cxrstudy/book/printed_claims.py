@@ -132,7 +132,7 @@ def verdict_table(ledger: Iterable[LedgerRow]) -> str:
         statement, published, measured, rule = map(markdown_text, texts)
         rows.append((statement, published, f"{measured}{interval}", rule, verdict))
     header = ("claim", "published", "measured (adjusted interval)", "rule", "verdict")
-    return _markdown_table(header, rows)
+    return with_true_minus(_markdown_table(header, rows))
 
 
 def with_headline(readme: str, ledger: Iterable[LedgerRow]) -> str:
