@@ -1,11 +1,13 @@
-# book · test · check · lab · bench · clean: each makes .venv from the lock when it is missing.
+# install · book · test · check · lab · bench · clean: each makes .venv from the lock when it is missing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SET ?= quick
 
-.PHONY: book test check lab bench clean lock
+.PHONY: install book test check lab bench clean lock
+
+install: $(INSTALLED)
 
 book: $(INSTALLED)
 	$(BIN)/cxrstudy book --set $(SET)

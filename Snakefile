@@ -51,7 +51,9 @@ rule site:
         failures=failures,
         sources=[
             "_config.yml",
+            "CITATION.cff",
             *sorted(str(p) for p in Path("book").glob("*.*")),
+            *sorted(str(p) for p in Path("book/examples").iterdir()),
             *sorted(str(p) for p in Path("book/_static").iterdir()),
             *sorted(str(p) for p in Path("book/_templates").iterdir()),
             *sorted(str(p) for p in Path("cxrstudy/book").glob("*.py")),

@@ -14,8 +14,8 @@ import pandas as pd
 from cxrstudy.labeler import label_reports
 from cxrstudy.runs import record_benchmark, study
 from cxrstudy.studies.distillation.arms import openi_for_distillation
+from cxrstudy.studies.distillation.teachers.rules import RuleTeacher
 from cxrstudy.text.students import StudentConfig, predict, train_student
-from cxrstudy.text.teachers.rules import RuleTeacher
 
 CONFIGURATIONS = {
     "DeBERTa, base": StudentConfig(size="base", epochs=1),

@@ -201,18 +201,24 @@ def book(
 def readme(
     check: Annotated[bool, typer.Option("--check", help="Only say whether it is current.")] = False,
 ) -> None:
-    """Write the headline table of README.md from the ledger."""
+    """Write the findings of README.md, and its picture, from the ledger and the runs at hand."""
+    from cxrstudy.book.hero import text_of_preview
+    from cxrstudy.book.landing import Findings
     from cxrstudy.book.printed_claims import with_headline
     from cxrstudy.claims import read_ledger
     from cxrstudy.paths import in_project
 
-    path = in_project("README.md")
+    ledger = read_ledger(in_project("_build/ledger.json"))
+    found = Findings.of_runs(in_project("_build"), ledger)
+    path, picture = in_project("README.md"), in_project("book/_static/preview.png")
     current = path.read_text("utf-8")
-    wanted = with_headline(current, read_ledger(in_project("_build/ledger.json")))
-    if check and wanted != current:
-        typer.echo("README.md: the headline is not the ledger's; run `cxrstudy readme`", err=True)
+    wanted = with_headline(current, ledger, found.in_readme())
+    if not check:
+        path.write_text(wanted, "utf-8")
+        found.draw(picture)
+    elif wanted != current or text_of_preview(picture) != found.on_preview:
+        typer.echo("README.md: its findings are not the book's; run `cxrstudy readme`", err=True)
         raise typer.Exit(1)
-    path.write_text(wanted, "utf-8")
 
 
 @data_app.command("list")

@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 from cxrstudy import cli
 from cxrstudy.book.printed_claims import HEADLINE_BEGIN, HEADLINE_END
 from cxrstudy.data.images import read_image
+from cxrstudy.data.registry import DataNotAvailableError
 from cxrstudy.observations import OBSERVATIONS
+from cxrstudy.paths import in_project, project_root
 from cxrstudy.vision.backbones import BackboneName, build_backbone
 from cxrstudy.vision.stored_classifier import StoredClassifier, load_classifier, save_classifier
 
@@ -90,6 +92,15 @@ def test_audit_of_the_released_tables_finds_the_error(mirror):
     assert "error: " in result.output and "400" in result.output
 
 
+def test_the_example_tables_give_what_their_page_prints():
+    """The made-up files that a reader can download, and the lines below them."""
+    book = in_project("book")
+    truth, labels = (str(book / "examples" / f"{name}.csv") for name in ("truth", "labels"))
+    result = _call("audit", truth, labels)
+    assert result.exit_code == 1
+    assert f"```text\n{result.output}```" in (book / "own_tables.md").read_text("utf-8")
+
+
 def test_a_run_without_data_is_an_error_but_in_a_build(tmp_path, monkeypatch):
     monkeypatch.setattr("cxrstudy.runs.execute.unavailable", list)
     command = ("run", "reader_panel", "--build", str(tmp_path))
@@ -114,8 +125,16 @@ def test_the_ledger_is_written(tmp_path):
     assert all(row["data"].endswith("recorded run") for row in others)
 
 
+def _without_data():
+    raise DataNotAvailableError("no images")
+
+
 def test_readme_is_written_and_checked(tmp_path, monkeypatch):
+    # Of the book's project only its figure style is there, and neither images nor runs.
+    (tmp_path / "matplotlibrc").symlink_to(project_root() / "matplotlibrc")
+    (tmp_path / "book" / "_static").mkdir(parents=True)
     monkeypatch.setattr("cxrstudy.paths.project_root", lambda: tmp_path)
+    monkeypatch.setattr("cxrstudy.book.landing.hero", _without_data)
     readme = tmp_path / "README.md"
     readme.write_text(f"# T\n{HEADLINE_BEGIN}\nold\n{HEADLINE_END}\n", "utf-8")
     (tmp_path / "_build").mkdir()
@@ -124,8 +143,12 @@ def test_readme_is_written_and_checked(tmp_path, monkeypatch):
     assert _call("readme", "--check").exit_code == 1
     assert readme.read_text("utf-8") == before
     assert _call("readme").exit_code == 0
-    assert "old" not in readme.read_text("utf-8")
+    written = readme.read_text("utf-8")
+    assert "old" not in written and "- Of 0 claims" in written
     assert _call("readme", "--check").exit_code == 0
+    # The table is still right, the picture is not.
+    (tmp_path / "book" / "_static" / "preview.png").unlink()
+    assert _call("readme", "--check").exit_code == 1
 
 
 def test_a_file_of_reports_becomes_a_file_of_labels(tmp_path):

@@ -101,6 +101,11 @@ def verdict_word(row: LedgerRow) -> str:
     raise ValueError(f"claim {row.id}: {row.verdict!r} begins with no verdict")
 
 
+def verdict_letter(word: str) -> str:
+    """Return the letter that says a verdict where colour cannot."""
+    return _LETTERS[word]
+
+
 def verdict_chip(
     row: LedgerRow, *, letter_only: bool = False, ledger: str = "../claims.html"
 ) -> str:
@@ -135,8 +140,8 @@ def verdict_table(ledger: Iterable[LedgerRow]) -> str:
     return with_true_minus(_markdown_table(header, rows))
 
 
-def with_headline(readme: str, ledger: Iterable[LedgerRow]) -> str:
-    """Put the primary claims that were measured between the two marker lines of the README."""
+def with_headline(readme: str, ledger: Iterable[LedgerRow], answers: Iterable[str] = ()) -> str:
+    """Put answers, and primary claims that were measured, between the README's marker lines."""
     before, begin, rest = readme.partition(f"{HEADLINE_BEGIN}\n")
     _, end, after = rest.partition(HEADLINE_END)
     if not end or HEADLINE_BEGIN in rest or HEADLINE_END in before + after:
@@ -149,7 +154,8 @@ def with_headline(readme: str, ledger: Iterable[LedgerRow]) -> str:
             texts = (claim.paper, row.statement, row.published, measured)
             rows.append((*map(markdown_text, texts), f"**{claim.verdict}** ({row.scope})"))
     table = _markdown_table(("paper", "claim", "published", "measured", "verdict"), rows)
-    return f"{before}{begin}{with_true_minus(table)}\n{end}{after}"
+    answered = "".join(f"- {markdown_text(answer)}\n" for answer in answers)
+    return f"{before}{begin}{answered}\n{with_true_minus(table)}\n{end}{after}"
 
 
 def _chip(row: LedgerRow, href: str, letter_only: bool = False) -> Markup:

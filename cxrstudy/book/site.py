@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from cxrstudy.book import pages
 from cxrstudy.book.api import api_markdown
+from cxrstudy.book.landing import Findings
 from cxrstudy.book.ledger_page import ledger_html
 from cxrstudy.book.top import answer_of, figure_of
 from cxrstudy.claims import LedgerRow, read_ledger
@@ -37,7 +38,6 @@ def _assemble(book: Path, build: Path) -> None:
     ledger = read_ledger(build / "ledger.json")
     generated = book / "_generated"
     generated.mkdir(exist_ok=True)
-    (generated / "studies.md").write_text(list_of_studies(), "utf-8")
     (generated / "ledger.html").write_text(ledger_html(ledger), "utf-8")
     (generated / "datasets.html").write_text(datasets_html(), "utf-8")
     notebooks = [study.notebook_path for study in studies().values()]
@@ -46,6 +46,11 @@ def _assemble(book: Path, build: Path) -> None:
     shutil.rmtree(book / "studies", ignore_errors=True)
     for study in studies().values():
         _assemble_study(study, book / "studies", build, ledger)
+    found = Findings.of_runs(build, ledger)
+    (generated / "landing.md").write_text(found.landing_markdown(), "utf-8")
+    found.draw(generated / "preview.png")
+    if found.hero:
+        (generated / "hero.jpg").write_bytes(found.hero.jpeg)
     own_runs = {path.stem.removesuffix("_run") for path in (book / "studies").glob("*_run.ipynb")}
     (generated / "_toc.yml").write_text(yaml.safe_dump(table_of_contents(own_runs)), "utf-8")
 
@@ -89,15 +94,6 @@ def table_of_contents(own_runs: Container[str] = ()) -> dict[str, object]:
     parts["Behind the studies"] = [{"file": file} for file in _BEHIND]
     chapters = [{"caption": caption, "chapters": files} for caption, files in parts.items()]
     return {"format": "jb-book", "root": "index", "parts": chapters}
-
-
-def list_of_studies() -> str:
-    """List every study with its question, for the landing page."""
-    lines = []
-    for study in studies().values():
-        number, _, title = study.title.partition(" · ")
-        lines.append(f"- {number} · {study.question} [{title}](studies/{study.name}.ipynb).\n")
-    return "".join(lines)
 
 
 def datasets_html() -> str:

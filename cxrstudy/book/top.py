@@ -36,10 +36,11 @@ def top_markdown(
     return "\n\n".join(
         [
             f"# {study.question}",
+            description_markdown(answer["sentence"]),
             f'<p class="cxr-kicker">{_kicker(study, rows)}</p>',
             f'<p class="cxr-answer">{with_true_minus(escape(answer["sentence"]))}</p>',
             "``````{div} cxr-top",
-            f"`````{{image}} {study.name}/answer.svg\n:alt: {_one_line(alt)}\n"
+            f"`````{{image}} {study.name}/answer.svg\n:alt: {one_line(alt)}\n"
             f":target: '#{anchor(answer['figure'])}'\n`````",
             chips_html(rows),
             "``````",
@@ -50,6 +51,13 @@ def top_markdown(
             "```````",
         ]
     )
+
+
+def description_markdown(sentence: str) -> str:
+    """Say what a page found where search engines and previews of links look for it."""
+    names = ("description", "property=og:description")
+    fields = "\n".join(f"   :{name}: {one_line(sentence)}" for name in names)
+    return f"```{{eval-rst}}\n.. meta::\n{fields}\n```"
 
 
 def chips_html(rows: list[LedgerRow]) -> str:
@@ -92,5 +100,6 @@ def _exhibits(executed: NotebookNode) -> Iterable[tuple[dict, NotebookNode]]:
                 yield shown, output
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Join the lines of a text, for an option of a directive."""
     return " ".join(text.split())

@@ -138,29 +138,22 @@ def _p_value(claim: Claim, measurement: Measurement | None) -> float:
     """
     if measurement is None or not measurement.estimates:
         return 1.0
-    test = {"equivalence": _equivalence_p_value, "value": _value_p_value}.get(
-        claim.rule, _direction_p_value
-    )
-    p_values = [test(claim, measurement, cell) for cell in measurement.estimates.values()]
+    null = measurement.published_number if claim.rule == "value" else 0.0
+    if null is None:
+        return 1.0
+    p_values = [
+        _equivalence_p_value(cell, claim.margin)
+        if claim.rule == "equivalence"
+        else cell.p_value(null)
+        for cell in measurement.estimates.values()
+    ]
     return float(np.nan_to_num(p_values, nan=1.0).max())
 
 
-def _direction_p_value(claim: Claim, measurement: Measurement, estimate: Estimate) -> float:
-    return estimate.p_value()
-
-
-def _value_p_value(claim: Claim, measurement: Measurement, estimate: Estimate) -> float:
-    published = measurement.published_number
-    return float("nan") if published is None else estimate.p_value(published)
-
-
-def _equivalence_p_value(claim: Claim, measurement: Measurement, estimate: Estimate) -> float:
+def _equivalence_p_value(estimate: Estimate, margin: float) -> float:
     """Larger of the two one-sided tests' p-values: inside the margin on both sides."""
     one_sided = []
-    for limit, inside in (
-        (-claim.margin, estimate.value > -claim.margin),
-        (claim.margin, estimate.value < claim.margin),
-    ):
+    for limit, inside in ((-margin, estimate.value > -margin), (margin, estimate.value < margin)):
         half = estimate.p_value(limit) / 2
         one_sided.append(half if inside else 1 - half)
     return max(one_sided)

@@ -42,24 +42,10 @@ def read_label_table(
 def match_studies(
     truth: pd.DataFrame, labels: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Keep the studies and observations that two tables share, and count what is left out.
+    """Keep the studies and observations that two tables share, and count what only one holds.
 
-    Parameters
-    ----------
-    truth, labels : DataFrame
-        Label tables indexed by study id.
-
-    Returns
-    -------
-    truth, labels : DataFrame
-        Same index (in the truth's order) and same columns.
-    left_out : DataFrame
-        Columns what, table, count, examples: what only one of the two tables holds.
-
-    Raises
-    ------
-    LabelTableError
-        If the tables share no study or no observation.
+    Both come back with the same index, in the truth's order, and columns; the table of what is left
+    out has the columns what, table, count and examples.
     """
     studies = truth.index.intersection(labels.index, sort=False)
     columns = [name for name in OBSERVATIONS if name in truth and name in labels]

@@ -24,7 +24,8 @@ class Study:
     data: tuple[str, ...]  # data sets of the registry that it reads
     sets: Mapping[str, Mapping[str, object]]  # parameter set to what it overrides
     part: str = ""  # of the table of contents
-    question: str = ""  # on the landing page
+    question: str = ""  # title of its page
+    card: bool = False  # whether the landing page and the README tell its answer
     recorded: str = ""  # table that is kept of the best run; empty if every build runs in full
     seconds: float = 0.0  # of a recorded run of the set "quick" on two cores; 0 if unknown
 

@@ -1,8 +1,7 @@
-"""Models of radiology reports: teachers that label them, and students that learn from teachers.
+"""Models of radiology reports.
 
 ======== =====================================================================================
-reports  the 13 findings that both label in three classes, and splits by a hash of the text
-teachers rules, language models behind an endpoint, local language models
+reports  the 13 findings in three classes, and splits by a hash of the text
 students small report classifiers that learn from a teacher
 ======== =====================================================================================
 """

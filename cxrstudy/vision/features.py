@@ -17,9 +17,7 @@ _BATCH = 128
 CALIBRATION_IMAGES = 512
 
 
-def frozen_features(
-    image_set: ImageSet, name: BackboneName, folder: str | Path, device: str = "auto"
-) -> np.ndarray:
+def frozen_features(image_set: ImageSet, name: BackboneName, folder: str | Path) -> np.ndarray:
     """Return every image's features, from the cache if they were computed before.
 
     Parameters
@@ -29,8 +27,6 @@ def frozen_features(
         Random weights are calibrated on the first `CALIBRATION_IMAGES` of the set.
     folder : path
         Cache, relative to the project; one file for each pair of images and weights.
-    device : {"auto", "cpu"}
-        The accelerator where there is one.
 
     Returns
     -------
@@ -48,7 +44,7 @@ def frozen_features(
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
             with written_whole(path) as unfinished:
-                np.save(unfinished, compute_features(backbone, image_set.pixels, device))
+                np.save(unfinished, compute_features(backbone, image_set.pixels))
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 

@@ -88,31 +88,15 @@ class StoredClassifier:
 
 
 def default_checkpoint() -> Path:
-    """Return where study 06 stores its classifier and `cxrstudy predict` looks for one.
-
-    Returns
-    -------
-    Path
-        Linear heads on a frozen backbone, fitted to the NIH block's text-mined labels.
-    """
+    """Return where study 06 stores its classifier and `cxrstudy predict` looks for one."""
     return in_project("_build/models/nih_frozen_linear.safetensors")
 
 
 def save_classifier(classifier: StoredClassifier, path: str | Path) -> Path:
     """Write a classifier to a file, which appears under its name only when it is complete.
 
-    Weights keep their full precision, so that the file predicts what the classifier does.
-
-    Parameters
-    ----------
-    classifier : StoredClassifier
-    path : path
-        An older file is replaced; the folder is made when missing.
-
-    Returns
-    -------
-    Path
-        The file.
+    Weights keep their full precision, so that the file predicts what the classifier does. The
+    folder is made when missing.
     """
     path = Path(path)
     normalise = classifier.backbone.normalise

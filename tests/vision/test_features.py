@@ -20,9 +20,9 @@ def images(draw_image_set):
 def computed(monkeypatch) -> list[int]:
     sizes, compute = [], features.compute_features
 
-    def counting(backbone, pixels, device):
+    def counting(backbone, pixels):
         sizes.append(len(pixels))
-        return compute(backbone, pixels, device)
+        return compute(backbone, pixels)
 
     monkeypatch.setattr(features, "compute_features", counting)
     return sizes
@@ -30,20 +30,21 @@ def computed(monkeypatch) -> list[int]:
 
 def test_features_are_the_backbones(images, small, tmp_path, monkeypatch):
     monkeypatch.setattr(features, "_BATCH", 4)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # a GPU rounds otherwise
     pixels = torch.from_numpy(images.pixels.copy())
     backbone = build_backbone(small, pixels)
     with torch.no_grad():
         expected = backbone(pixels).numpy()
     np.testing.assert_allclose(compute_features(backbone, images.pixels, "cpu"), expected, 1e-4)
-    found = frozen_features(images, small, tmp_path, "cpu")
+    found = frozen_features(images, small, tmp_path)
     assert found.dtype == np.float32 and found.shape == (10, 1024)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_a_second_call_computes_nothing(images, small, tmp_path, computed):
-    first = frozen_features(images, small, tmp_path / "new" / "cache", "cpu")
+    first = frozen_features(images, small, tmp_path / "new" / "cache")
     again = frozen_features(
-        replace(images, name="Other name", labels={}), small, tmp_path / "new" / "cache", "cpu"
+        replace(images, name="Other name", labels={}), small, tmp_path / "new" / "cache"
     )
     assert computed == [10]
     np.testing.assert_array_equal(first, again)
@@ -60,8 +61,8 @@ def test_pixels_images_and_weights_are_the_key(images, small, tmp_path, computed
         images.subset(images.images.index[:9]),
     ]
     for each in sets:
-        frozen_features(each, small, tmp_path, "cpu")
-    frozen_features(images, BackboneName(small.architecture, "random", seed=1), tmp_path, "cpu")
+        frozen_features(each, small, tmp_path)
+    frozen_features(images, BackboneName(small.architecture, "random", seed=1), tmp_path)
     assert computed == [10, 10, 10, 9, 10]
     assert len(list(tmp_path.glob("*.npy"))) == 5
 
@@ -76,7 +77,7 @@ def test_an_interrupted_write_leaves_nothing(images, small, tmp_path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(features.np, "save", stopping)
         with pytest.raises(KeyboardInterrupt):
-            frozen_features(images, small, tmp_path, "cpu")
+            frozen_features(images, small, tmp_path)
     assert [file.suffix for file in tmp_path.iterdir()] == [".lock"]
-    assert frozen_features(images, small, tmp_path, "cpu").shape == (10, 1024)
+    assert frozen_features(images, small, tmp_path).shape == (10, 1024)
     assert computed == [10, 10]

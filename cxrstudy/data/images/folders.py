@@ -12,7 +12,7 @@ import pandas as pd
 
 from cxrstudy.data.images.building import NamedImage, build_pixels
 from cxrstudy.data.images.image_set import ImageSet
-from cxrstudy.data.images.nih_block import PREBUILT_SIZE, load_nih_block, nih_tables
+from cxrstudy.data.images.nih_block import BLOCK_SIZE, load_nih_block, nih_tables
 from cxrstudy.data.nih_experts import load_nih
 
 _NO_EXPERTS = {"CheXpert": "train.csv", "MIMIC-CXR-JPG": "mimic-cxr-2.0.0-metadata.csv.gz"}
@@ -23,7 +23,7 @@ class ImageFolderError(ValueError):
     """A folder of images, or a table of them, that cannot be used; one line with the remedy."""
 
 
-def load_images(folder: str | Path = "", size: int = PREBUILT_SIZE) -> ImageSet:
+def load_images(folder: str | Path = "", size: int = BLOCK_SIZE) -> ImageSet:
     """Load the images of a study.
 
     Parameters
@@ -62,7 +62,7 @@ def load_images(folder: str | Path = "", size: int = PREBUILT_SIZE) -> ImageSet:
     if not any(labels[source].notna().any(axis=None) for source in ("rsna", "google")):
         raise ImageFolderError(
             f"{folder}: RSNA's and Google's experts read none of its {len(paths):,} NIH images. "
-            "Add more of the NIH's archives, such as images_002."
+            "Unpack more of the NIH's archives into it, such as images_002."
         )
     return _read_folder(folder, paths, size)
 

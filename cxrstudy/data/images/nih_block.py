@@ -1,10 +1,9 @@
 """The NIH block: consecutive patients of ChestX-ray14, read again in part by two expert groups."""
 
-import tarfile
 import zipfile
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pandas as pd
 
@@ -13,36 +12,43 @@ from cxrstudy.data.images.image_set import ImageSet
 from cxrstudy.data.nih_experts import load_google, load_nih, load_rsna
 from cxrstudy.data.registry import dataset
 
-BUILDS: tuple[str, ...] = ("auto", "prebuilt", "archive")
-"""What `load_nih_block` may be asked for."""
+BLOCK_SIZE = 128
+_DATA, _FILE = "nih_block_128", "nih_block_128.zip"
 
-PREBUILT, PREBUILT_FILE = "nih_block_128", "nih_block_128.zip"
-ARCHIVE, ARCHIVE_FILE = "nih_images_002", "images_002.tar.gz"
-PREBUILT_SIZE = 128
-
-ARCHIVE_ROWS = slice(4_999, 14_999)
-"""Rows of the NIH's table whose images the archive holds; those before are in the first one."""
-
-NOT_IN_BLOCK: tuple[str, ...] = ("00001989_004.png", "00002658_002.png")
-"""Images of the archive that the prebuilt block lacks, so that no build uses them."""
-
-_NAME = "NIH block"
+# Rows of the NIH's table whose images its archive images_002 holds; those before are in the first.
+_ARCHIVE_ROWS = slice(4_999, 14_999)
+# Images of the archive that the block lacks.
+_NOT_IN_BLOCK = ("00001989_004.png", "00002658_002.png")
 
 
-def load_nih_block(size: int = PREBUILT_SIZE, build: str = "auto") -> ImageSet:
+def load_nih_block(size: int = BLOCK_SIZE) -> ImageSet:
     """Load 9,998 images of 2,588 consecutive patients, not selected by label.
 
-    Both builds hold the same images, but their pixels differ, and so do results: state the set's
-    ``build``. ``00002300_026.png``, inverted in the NIH's release, and a few turned ones are left
-    as they are. Source: Wang et al. 2017, ChestX-ray8, images by the NIH Clinical Center,
+    ``00002300_026.png``, inverted in the NIH's release, and a few turned ones are left as they are.
+    Source: Wang et al. 2017, ChestX-ray8, images by the NIH Clinical Center,
     https://nihcc.app.box.com/v/ChestXray-NIHCC
     """
-    if build not in BUILDS:
-        raise ValueError(f"no build {build!r} of the NIH block; choose one of {', '.join(BUILDS)}")
-    if build == "auto":
-        use_archive = not dataset(PREBUILT).place() and dataset(ARCHIVE).place()
-        build = "archive" if use_archive else "prebuilt"
-    return _from_archive(size) if build == "archive" else _prebuilt().resized(size)
+    data, names = dataset(_DATA), block_images()
+    if not data.place():
+        data.path(_FILE)  # raises, whatever an earlier build left in the cache
+
+    def members() -> Iterator[NamedImage]:
+        with zipfile.ZipFile(data.path(_FILE)) as archive:
+            for image in names:
+                member = f"{_DATA}/{PurePosixPath(image).stem}.jpg"
+                yield NamedImage(image, member, partial(archive.read, member))
+
+    key = f"{_DATA}-{data.files[_FILE][:12]}"
+    # The images are known, and the one that is inverted is meant to stay.
+    built = build_pixels(members(), key, BLOCK_SIZE, len(names), check_inversion=False)
+    images, labels = nih_tables(built.images)
+    left_out = [(image, "in the archive, not in the prebuilt block") for image in _NOT_IN_BLOCK]
+    excluded = [pd.DataFrame(left_out, columns=EXCLUDED_COLUMNS), built.excluded]
+    build = f"prebuilt, {BLOCK_SIZE} px JPEG"
+    block = ImageSet(
+        "NIH block", build, built.pixels, images, labels, pd.concat(excluded, ignore_index=True)
+    )
+    return block.resized(size)
 
 
 def nih_tables(images: pd.Index) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
@@ -61,64 +67,4 @@ def nih_tables(images: pd.Index) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]
 
 def block_images() -> pd.Index:
     """Name the images of the block in the order of their names; shape (9998,)."""
-    return load_nih().images.index[ARCHIVE_ROWS].drop(list(NOT_IN_BLOCK)).sort_values()
-
-
-def read_archive(path: Path, images: pd.Index) -> Iterator[NamedImage]:
-    """Read the wanted images of one of the NIH's archives from front to back."""
-    wanted = dict.fromkeys(images)
-    with tarfile.open(path, "r:gz") as archive:
-        for member in archive:
-            image = PurePosixPath(member.name).name
-            if member.isfile() and image in wanted:
-                yield NamedImage(image, member.name, partial(_member, archive, member))
-                wanted.pop(image)
-    for image in wanted:
-        yield NamedImage(image, image, partial(_refuse_missing, path.name))
-
-
-def _prebuilt() -> ImageSet:
-    data = dataset(PREBUILT)
-    images = block_images()
-
-    def members() -> Iterator[NamedImage]:
-        with zipfile.ZipFile(data.path(PREBUILT_FILE)) as archive:
-            for image in images:
-                member = f"{PREBUILT}/{PurePosixPath(image).stem}.jpg"
-                yield NamedImage(image, member, partial(archive.read, member))
-
-    if not data.place():
-        data.path(PREBUILT_FILE)
-    key = f"{PREBUILT}-{data.files[PREBUILT_FILE][:12]}"
-    return _image_set(members(), key, PREBUILT_SIZE, f"prebuilt, {PREBUILT_SIZE} px JPEG")
-
-
-def _from_archive(size: int) -> ImageSet:
-    data = dataset(ARCHIVE)
-    images = block_images()
-
-    def members() -> Iterator[NamedImage]:
-        yield from read_archive(data.path(ARCHIVE_FILE), images)
-
-    key = f"{ARCHIVE}-{data.files[ARCHIVE_FILE].rpartition(':')[2][:12]}"
-    build = f"built from the NIH's archive images_002, 1024 px, averaged down to {size} px"
-    return _image_set(members(), key, size, build)
-
-
-def _image_set(sources: Iterator[NamedImage], key: str, size: int, build: str) -> ImageSet:
-    # The images are known, and one that is inverted is meant to stay: see `load_nih_block`.
-    built = build_pixels(sources, key, size, len(block_images()), check_inversion=False)
-    images, labels = nih_tables(built.images)
-    left_out = [(image, "in the archive, not in the prebuilt block") for image in NOT_IN_BLOCK]
-    excluded = [pd.DataFrame(left_out, columns=EXCLUDED_COLUMNS), built.excluded]
-    return ImageSet(
-        _NAME, build, built.pixels, images, labels, pd.concat(excluded, ignore_index=True)
-    )
-
-
-def _member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    return archive.extractfile(member).read()
-
-
-def _refuse_missing(archive: str) -> bytes:
-    raise OSError(f"not in {archive}")
+    return load_nih().images.index[_ARCHIVE_ROWS].drop(list(_NOT_IN_BLOCK)).sort_values()

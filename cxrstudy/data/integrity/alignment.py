@@ -6,14 +6,14 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from cxrstudy.data.integrity.association import pair_observations, pair_scores
+from cxrstudy.data.integrity.association import pair_observations
 from cxrstudy.data.integrity.blocks import (
     Block,
     blocks_of_permutation,
     id_order_permutation,
     shared_ids,
 )
-from cxrstudy.data.integrity.search import Misalignment, search_block
+from cxrstudy.data.integrity.search import Misalignment, cross_fitted_scores, search_block
 
 logger = logging.getLogger(__name__)
 
@@ -119,12 +119,10 @@ def association_per_row(reference: pd.DataFrame, table: pd.DataFrame) -> float:
     """
     ids = shared_ids(reference, table)
     observations = pair_observations(reference.loc[ids], table.loc[ids])
-    rows = np.arange(len(ids))
     differences = []
-    for fitted, measured in ((rows[::2], rows[1::2]), (rows[1::2], rows[::2])):
-        scores = pair_scores(observations, fitted, fitted)[np.ix_(measured, measured)]
-        matched = np.trace(scores) / len(measured)
-        others = (scores.sum() - np.trace(scores)) / (scores.size - len(measured))
+    for scores in cross_fitted_scores(observations, np.arange(len(ids))):
+        matched = np.trace(scores) / len(scores)
+        others = (scores.sum() - np.trace(scores)) / (scores.size - len(scores))
         differences.append(matched - others)
     return float(np.mean(differences))
 

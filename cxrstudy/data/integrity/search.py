@@ -138,7 +138,7 @@ def log_p_value(
     repaired = scores[np.ix_(rows, block.sources())]
     gain = np.trace(repaired) - scores[rows, rows].sum()
     outside = np.r_[: block.start, block.stop : len(scores)]
-    halves = _cross_fitted(observations, outside)
+    halves = cross_fitted_scores(observations, outside)
     if_unrelated = _log_tail_of_difference(repaired, gain)
     if_matched = max(-_tail_rate(halves) * gain, _log_tail_of_matching(halves))
     either_test = np.log(2.0)
@@ -167,7 +167,7 @@ def _tail_rate(matched: list[NDArray[np.float64]]) -> float:
     return 1.0 if log_moment(1.0) <= 0 else brentq(log_moment, 1e-6, 1.0)
 
 
-def _cross_fitted(
+def cross_fitted_scores(
     observations: list[PairedObservation], rows: NDArray[np.intp]
 ) -> list[NDArray[np.float64]]:
     """Return scores among either half of some rows, fitted on the other half."""

@@ -15,12 +15,12 @@ from cxrstudy.data.openi import (
 )
 from cxrstudy.labeler.sections import join_sections
 from cxrstudy.studies.distillation.augment import augment_reports
-from cxrstudy.studies.distillation.teachers import (
+from cxrstudy.studies.distillation.known_errors import (
     ConfusedFindings,
     RandomErrors,
-    TeachTexts,
     deaf_to_negation,
 )
+from cxrstudy.studies.distillation.teachers import TeachTexts
 from cxrstudy.text.reports import FINDINGS, development_half, split_by_text, text_hash_fraction
 from cxrstudy.text.students import StudentConfig, StudentJob
 from cxrstudy.trainings.job import Kept

@@ -7,8 +7,6 @@ from typing import Literal
 from cxrstudy.trainings.job import check_values
 
 Architecture = Literal["bert", "deberta"]
-Pooling = Literal["attention", "first token"]
-ClassWeighting = Literal["square root", "none"]
 
 _POSITIVE = (1e-12, math.inf)
 _RANGES = {
@@ -39,14 +37,10 @@ class StudentConfig:
     pretrained : str
         Name or folder of a pretrained encoder with its tokenizer, in place of architecture, size
         and vocabulary_size.
-    pooling : {"attention", "first token"}
-        Attention over the tokens, learned for each finding; or the first token, [CLS].
     alpha : float
         Weight of the softened targets; 0 is training on hard labels alone.
     temperature : float
         Above 1 softens the probabilities of teacher and student.
-    class_weighting : {"square root", "none"}
-        Rare classes weigh more, by one over the root of their frequency; or all alike.
     epochs, batch_size : int
         Passes over the training reports; reports in a batch.
     learning_rate : float
@@ -76,10 +70,8 @@ class StudentConfig:
     architecture: Architecture = "deberta"
     size: str = "small"
     pretrained: str = ""
-    pooling: Pooling = "attention"
     alpha: float = 0.5
     temperature: float = 2.0
-    class_weighting: ClassWeighting = "square root"
     epochs: int = 4
     batch_size: int = 32
     learning_rate: float = 1e-3

@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from cxrstudy.text.reports import CLASSES
-from cxrstudy.text.students.config import Pooling, StudentConfig
+from cxrstudy.text.students.config import StudentConfig
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,17 @@ _SPECIAL = {
 class ReportClassifier(nn.Module):
     """Logits of absent, present and uncertain for every finding of a report.
 
-    With attention each finding has a query that looks for the words that decide it (Lin et al.
-    2017). With the first token all findings share the vector of [CLS], as in DeBERTa-RAD (Wong &
-    Tanaka 2025). A head is a linear map from its finding's vector to three logits.
+    Each finding has a query that looks for the words that decide it (Lin et al. 2017); in
+    DeBERTa-RAD (Wong & Tanaka 2025) all share the vector of [CLS]. A head is a linear map from its
+    finding's vector to three logits.
     """
 
-    def __init__(
-        self, encoder: PreTrainedModel, n_findings: int, pooling: Pooling, dropout: float
-    ) -> None:
+    def __init__(self, encoder: PreTrainedModel, n_findings: int, dropout: float) -> None:
         super().__init__()
         width = encoder.config.hidden_size
         self.encoder = encoder
         self.dropout = nn.Dropout(dropout)
-        self.queries = None
-        if pooling == "attention":
-            self.queries = nn.Parameter(torch.randn(n_findings, width) / math.sqrt(width))
+        self.queries = nn.Parameter(torch.randn(n_findings, width) / math.sqrt(width))
         self.weight = nn.Parameter(torch.randn(n_findings, width, len(CLASSES)) / math.sqrt(width))
         self.bias = nn.Parameter(torch.zeros(n_findings, len(CLASSES)))
 
@@ -92,8 +88,6 @@ class ReportClassifier(nn.Module):
 
     def _pool(self, tokens: Tensor, attention_mask: Tensor) -> Tensor:
         """Return one vector for each report and finding."""
-        if self.queries is None:
-            return tokens[:, :1].expand(-1, self.n_findings, -1)
         scores = torch.einsum("rtw,fw->rft", tokens, self.queries)
         scores = scores.masked_fill(attention_mask[:, None, :] == 0, -math.inf)
         return scores.softmax(dim=-1) @ tokens
@@ -117,7 +111,7 @@ def build_classifier(
     # BERT's pooler feeds next-sentence prediction; no head here reads it.
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None
-    return ReportClassifier(encoder, n_findings, config.pooling, config.dropout)
+    return ReportClassifier(encoder, n_findings, config.dropout)
 
 
 def _encoder_config(

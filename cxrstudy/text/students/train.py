@@ -137,13 +137,11 @@ def _fit(
         {"input_ids": torch.tensor(ids), "labels": target}
         for ids, target in zip(tokens, torch.from_numpy(targets), strict=True)
     ]
-    weights = None
-    if config.class_weighting == "square root":
-        weights = torch.from_numpy(square_root_weights(frequencies))
+    weights = torch.from_numpy(square_root_weights(frequencies))
 
     def loss(logits, labels, num_items_in_batch=None):
-        on_device = None if weights is None else weights.to(logits.device)
-        return distillation_loss(logits, labels, config.alpha, config.temperature, on_device)
+        of_classes = weights.to(logits.device)
+        return distillation_loss(logits, labels, config.alpha, config.temperature, of_classes)
 
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(

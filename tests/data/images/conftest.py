@@ -49,4 +49,4 @@ def encode() -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def block() -> ImageSet:
     """The prebuilt NIH block, decoded into the machine's own cache once."""
-    return load_nih_block(build="prebuilt")
+    return load_nih_block()

@@ -54,7 +54,7 @@ def test_without_a_folder_it_is_the_block():
     [
         ("train.csv", "CheXpert has no labels of RSNA's and Google's experts.*cxrstudy predict"),
         ("mimic-cxr-2.0.0-metadata.csv.gz", "MIMIC-CXR-JPG has no labels of RSNA's"),
-        ("readme.txt", "read none of its 0 NIH images. Add more"),
+        ("readme.txt", "read none of its 0 NIH images. Unpack more"),
     ],
 )
 def test_what_a_folder_lacks_is_told(tmp_path, file, message):

@@ -1,15 +1,12 @@
-"""The NIH block: what it holds, and that both of its builds hold the same images."""
+"""The NIH block: what it holds."""
 
 import hashlib
-import io
-import tarfile
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cxrstudy.data.images import nih_block
-from cxrstudy.data.images.nih_block import block_images, load_nih_block, read_archive
+from cxrstudy.data.images.nih_block import block_images, load_nih_block
 from cxrstudy.data.nih_experts import load_google, read_findings
 from cxrstudy.data.origins import CACHE_VARIABLE, DataNotAvailableError
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
@@ -78,81 +75,21 @@ def test_no_two_images_have_the_same_pixels(block):
 
 def test_other_sizes_come_from_the_prebuilt_pixels(block):
     """A smaller block is the averaged one, and says so."""
-    small = load_nih_block(size=16, build="prebuilt")
+    small = load_nih_block(size=16)
     means = block.pixels[:50].reshape(50, 16, 8, 16, 8).mean((2, 4))
     assert np.abs(small.pixels[:50] - means).max() <= 1
     assert small.build == "prebuilt, 128 px JPEG; averaged down to 16 px"
 
 
-def test_an_unknown_build_is_refused():
-    with pytest.raises(ValueError, match="choose one of auto, prebuilt, archive"):
-        load_nih_block(build="prebuild")
-
-
 @pytest.mark.usefixtures("no_checkout")
-def test_without_box_mirror_and_archive_the_command_is_named(tmp_path, monkeypatch):
+def test_without_box_and_mirror_both_remedies_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
-    with pytest.raises(
-        DataNotAvailableError, match="data/nih.*run `cxrstudy data fetch nih_images_002`"
-    ):
+    with pytest.raises(DataNotAvailableError, match=f"take data/nih .*{MIRROR_VARIABLE}"):
         load_nih_block()
 
 
-def _archive(path, members: dict[str, bytes]) -> None:
-    with tarfile.open(path, "w:gz") as archive:
-        folder = tarfile.TarInfo("images")
-        folder.type = tarfile.DIRTYPE
-        archive.addfile(folder)
-        for name, content in members.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-
-
-def test_an_archive_gives_the_wanted_images(tmp_path):
-    """In its own order; others are passed over, and missing ones fail when they are read."""
-    _archive(tmp_path / "a.tar.gz", {f"images/{name}.png": name.encode() for name in "cab"})
-    images = list(_read_all(tmp_path / "a.tar.gz", ["a.png", "c.png", "x.png"]))
-    assert images == [
-        ("c.png", b"c"), ("a.png", b"a"), ("x.png", "not in a.tar.gz"),
-    ]  # fmt: skip
-
-
-def _read_all(path, wanted):
-    for named in read_archive(path, pd.Index(wanted)):
-        try:
-            yield named.image, named.read()
-        except OSError as error:
-            yield named.image, str(error)
-
-
-def test_the_archive_builds_the_same_block(cache, tmp_path, chest, encode, monkeypatch):
-    """From the NIH's files come pixels of any size, with the same tables and another build."""
-    names = block_images()[:3]
-    monkeypatch.setattr(nih_block, "block_images", lambda: names)
-    _archive(
-        tmp_path / "images_002.tar.gz",
-        {f"images/{name}": encode(chest(number)) for number, name in enumerate(names[:2])}
-        | {"images/00001989_004.png": encode(chest(9))},
-    )
-    md5 = hashlib.md5((tmp_path / "images_002.tar.gz").read_bytes()).hexdigest()
-    folder = cache / "nih"
-    folder.mkdir(parents=True)
-    (tmp_path / "images_002.tar.gz").rename(folder / "images_002.tar.gz")
-    monkeypatch.setitem(dataset("nih_images_002").files, "images_002.tar.gz", f"md5:{md5}")
-    built = load_nih_block(size=16, build="archive")
-    assert built.images.index.tolist() == names[:2].tolist()
-    assert "images_002, 1024 px, averaged down to 16 px" in built.build
-    assert dict(built.excluded.itertuples(index=False)) == {
-        "00001989_004.png": "in the archive, not in the prebuilt block",
-        "00002658_002.png": "in the archive, not in the prebuilt block",
-        names[2]: f"{names[2]}: not in images_002.tar.gz",
-    }
-    assert set(built.labels) == {"nlp", "rsna", "google"}
-
-
-def test_the_archive_begins_where_the_first_one_ends():
+def test_the_block_is_an_archive_of_the_nih():
     """10,000 rows of the NIH's table, from the first to the last image of the archive."""
     names = block_images()
     assert len(names) == 9998

@@ -28,9 +28,9 @@ from cxrstudy.studies.distillation.scores import (
     agreement_with_teacher,
     scores_by_half,
 )
+from cxrstudy.studies.distillation.teachers.rules import RuleTeacher, rule_variants
 from cxrstudy.text.reports import FINDINGS, one_hot
 from cxrstudy.text.students import StudentConfig
-from cxrstudy.text.teachers.rules import RuleTeacher, rule_variants
 from cxrstudy.trainings.job import Kept
 
 N = 240

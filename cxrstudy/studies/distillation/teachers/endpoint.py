@@ -20,8 +20,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionTokenLogprob
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from cxrstudy.text.reports import FINDINGS, one_hot
-from cxrstudy.text.teachers.answers import (
+from cxrstudy.studies.distillation.teachers.answers import (
     ANSWER_SCHEMA,
     WORDS,
     MalformedAnswerError,
@@ -32,6 +31,7 @@ from cxrstudy.text.teachers.answers import (
     messages,
     parse_answer,
 )
+from cxrstudy.text.reports import FINDINGS, one_hot
 
 KEY_VARIABLE = "OPENAI_API_KEY"  # environment variable that holds the API key
 LEAST_MASS = 0.95  # the three words must hold so much of a token's probability to be believed

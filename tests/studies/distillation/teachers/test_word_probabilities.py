@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from openai.types.chat import ChatCompletionTokenLogprob
 
+from cxrstudy.studies.distillation.teachers.answers import WORDS, parse_answer
+from cxrstudy.studies.distillation.teachers.endpoint import word_probabilities
 from cxrstudy.text.reports import FINDINGS, one_hot
-from cxrstudy.text.teachers.answers import WORDS, parse_answer
-from cxrstudy.text.teachers.endpoint import word_probabilities
 
 CONTENT = json.dumps({finding: WORDS[k % 3] for k, finding in enumerate(FINDINGS)})
 CLASSES = parse_answer(CONTENT)

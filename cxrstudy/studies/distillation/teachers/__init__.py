@@ -17,14 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cxrstudy.text.teachers.rules import SoftRuleTeacher, rule_variants
+from cxrstudy.studies.distillation.teachers.rules import SoftRuleTeacher, rule_variants
 
 LOCAL = "local:"
 
+TeachTexts = Callable[[Sequence[str]], np.ndarray]
+"""From n texts to probabilities of absent, present and uncertain, shape (n, 13, 3)."""
 
-def teacher_at(
-    place: str = "rules", cache_folder: str | Path = "_build/answers"
-) -> Callable[[Sequence[str]], np.ndarray]:
+
+def teacher_at(place: str = "rules", cache_folder: str | Path = "_build/answers") -> TeachTexts:
     """Choose the teacher whose labels students learn.
 
     Parameters
@@ -51,7 +52,7 @@ def teacher_at(
     if place == "rules":
         return SoftRuleTeacher(rule_variants())
     if place.startswith(LOCAL):
-        from cxrstudy.text.teachers.language_model import LanguageModelTeacher
+        from cxrstudy.studies.distillation.teachers.language_model import LanguageModelTeacher
 
         return _warning_of_gaps(LanguageModelTeacher(place.removeprefix(LOCAL)).label)
     if len(place.split()) != 2:
@@ -59,12 +60,12 @@ def teacher_at(
             f"teacher {place!r}: write 'rules', 'local:FOLDER' for a language model in a folder, "
             "or address and model such as 'http://localhost:8000/v1 llama-3'"
         )
-    from cxrstudy.text.teachers.endpoint import EndpointTeacher
+    from cxrstudy.studies.distillation.teachers.endpoint import EndpointTeacher
 
     return _warning_of_gaps(EndpointTeacher(*place.split(), cache_folder).label)
 
 
-def _warning_of_gaps(label: Callable) -> Callable[[Sequence[str]], np.ndarray]:
+def _warning_of_gaps(label: Callable) -> TeachTexts:
     """Give a language model's probabilities alone, and say how many reports have none."""
 
     def teach(texts: Sequence[str]) -> np.ndarray:

@@ -12,9 +12,9 @@ import diskcache
 import numpy as np
 import pytest
 
+from cxrstudy.studies.distillation.teachers.answers import ANSWER_SCHEMA
+from cxrstudy.studies.distillation.teachers.endpoint import EndpointError, EndpointTeacher
 from cxrstudy.text.reports import FINDINGS
-from cxrstudy.text.teachers.answers import ANSWER_SCHEMA
-from cxrstudy.text.teachers.endpoint import EndpointError, EndpointTeacher
 
 KEY = "sk-a-secret-that-nobody-may-read"
 ABSENT = dict.fromkeys(FINDINGS, "Absent")

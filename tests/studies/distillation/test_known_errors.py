@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cxrstudy.studies.distillation.teachers import ConfusedFindings, RandomErrors, variant_table
+from cxrstudy.studies.distillation.known_errors import ConfusedFindings, RandomErrors
 from cxrstudy.text.reports import ABSENT, FINDINGS, PRESENT, UNCERTAIN_CLASS, one_hot
 
 N = 400
@@ -55,18 +55,3 @@ def test_a_confused_finding_is_called_by_the_other_name():
     assert classes[0, at["Edema"]] == ABSENT
     assert classes[0, at["Pneumonia"]] == UNCERTAIN_CLASS
     assert classes[1, at["Fracture"]] == PRESENT
-
-
-REPORTS = [
-    "Small left pleural effusion.",
-    "No pneumothorax.",
-    "Possible pneumonia.",
-    "Scarring or atelectasis.",
-]
-
-
-def test_the_table_counts_what_each_variant_changes():
-    table = variant_table(REPORTS).set_index("variant")["labels changed"]
-    assert table["without alternatives"] == 2
-    assert table["without boundaries"] == 0
-    assert table["any of them"] >= table.drop("any of them").max()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.labeler import Role, RuleLabeler, default_lexicon
-from cxrstudy.text.reports import classes_from_codes, one_hot
+from cxrstudy.text.reports import ABSENT, classes_from_codes, one_hot
 
 LabelTexts = Callable[[Sequence[str]], pd.DataFrame]  # n texts to codes, shape (n, 14)
 
@@ -72,3 +72,21 @@ def rule_variants() -> tuple[RuleLabeler, ...]:
     lexicon = default_lexicon()
     smaller = [RuleLabeler(lexicon.without_roles(roles, name)) for name, roles in ABLATIONS.items()]
     return (RuleLabeler(lexicon), *smaller)
+
+
+def variant_table(texts: Sequence[str]) -> pd.DataFrame:
+    """Count what each variant of the rules changes, and where the variants disagree.
+
+    Asserted labels are those that the complete rules call present or uncertain. The last row
+    counts labels on which not all variants agree.
+    """
+    classes = np.stack([classes_from_codes(variant(texts)) for variant in rule_variants()])
+    complete = classes[0]
+    changed = {
+        name: int((variant != complete).sum())
+        for name, variant in zip(ABLATIONS, classes[1:], strict=True)
+    }
+    changed["any of them"] = int((classes != complete).any(axis=0).sum())
+    table = pd.Series(changed, name="labels changed").rename_axis("variant").reset_index()
+    asserted = (complete != ABSENT).sum()
+    return table.assign(**{"share of asserted labels": table["labels changed"] / asserted})

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from cxrstudy.text.reports import CLASSES, FINDINGS
-from cxrstudy.text.teachers.answers import (
+from cxrstudy.studies.distillation.teachers.answers import (
     WORDS,
     Reply,
     TeacherLabels,
@@ -19,6 +18,7 @@ from cxrstudy.text.teachers.answers import (
     collect_replies,
     messages,
 )
+from cxrstudy.text.reports import CLASSES, FINDINGS
 
 
 class LanguageModelTeacher:

@@ -5,10 +5,16 @@ import pandas as pd
 import pytest
 
 from cxrstudy.labeler import label_reports
+from cxrstudy.studies.distillation.teachers import teacher_at
+from cxrstudy.studies.distillation.teachers.answers import TeacherLabels
+from cxrstudy.studies.distillation.teachers.rules import (
+    ABLATIONS,
+    RuleTeacher,
+    SoftRuleTeacher,
+    rule_variants,
+    variant_table,
+)
 from cxrstudy.text.reports import CLASSES, FINDINGS
-from cxrstudy.text.teachers import teacher_at
-from cxrstudy.text.teachers.answers import TeacherLabels
-from cxrstudy.text.teachers.rules import ABLATIONS, RuleTeacher, SoftRuleTeacher, rule_variants
 
 TEXTS = [
     "Small left pleural effusion.",
@@ -48,6 +54,13 @@ def test_a_committee_needs_a_member():
         SoftRuleTeacher([])
 
 
+def test_the_table_counts_what_each_variant_changes():
+    table = variant_table(TEXTS).set_index("variant")["labels changed"]
+    assert table["without alternatives"] == 2
+    assert table["without boundaries"] == 0
+    assert table["any of them"] >= table.drop("any of them").max()
+
+
 def test_rules_are_the_committee():
     assert isinstance(teacher_at("rules"), SoftRuleTeacher)
 
@@ -78,6 +91,8 @@ def test_reports_without_a_label_are_counted_in_a_warning(monkeypatch, tmp_path)
             log = pd.DataFrame({"outcome": outcomes, "reason": ""})
             return TeacherLabels(np.zeros((3, 13, 3), dtype=np.float32), log)
 
-    monkeypatch.setattr("cxrstudy.text.teachers.language_model.LanguageModelTeacher", Silent)
+    monkeypatch.setattr(
+        "cxrstudy.studies.distillation.teachers.language_model.LanguageModelTeacher", Silent
+    )
     with pytest.warns(UserWarning, match="of 3 reports, no label: 2 failed"):
         assert teacher_at("local:folder")(["a", "b", "c"]).shape == (3, 13, 3)

@@ -1,16 +1,13 @@
-"""Teachers of known errors: random ones, and habits; and what variants of the rules change."""
+"""Teachers of known errors: random ones, and habits."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from cxrstudy.labeler import Role, RuleLabeler, default_lexicon
-from cxrstudy.text.reports import ABSENT, FINDINGS, classes_from_codes, one_hot, text_hash_fraction
-from cxrstudy.text.teachers.rules import ABLATIONS, RuleTeacher, rule_variants
-
-TeachTexts = Callable[[Sequence[str]], np.ndarray]
-"""From n texts to probabilities of absent, present and uncertain, shape (n, 13, 3)."""
+from cxrstudy.studies.distillation.teachers import TeachTexts
+from cxrstudy.studies.distillation.teachers.rules import RuleTeacher
+from cxrstudy.text.reports import ABSENT, FINDINGS, one_hot, text_hash_fraction
 
 CONFUSIONS: Mapping[str, str] = {
     "Atelectasis": "Consolidation",
@@ -18,24 +15,6 @@ CONFUSIONS: Mapping[str, str] = {
     "Pneumonia": "Lung Opacity",
 }
 """What a teacher that confuses findings calls each of them."""
-
-
-def variant_table(texts: Sequence[str]) -> pd.DataFrame:
-    """Count what each variant of the rules changes, and where the variants disagree.
-
-    Asserted labels are those that the complete rules call present or uncertain. The last row
-    counts labels on which not all variants agree.
-    """
-    classes = np.stack([classes_from_codes(variant(texts)) for variant in rule_variants()])
-    complete = classes[0]
-    changed = {
-        name: int((variant != complete).sum())
-        for name, variant in zip(ABLATIONS, classes[1:], strict=True)
-    }
-    changed["any of them"] = int((classes != complete).any(axis=0).sum())
-    table = pd.Series(changed, name="labels changed").rename_axis("variant").reset_index()
-    asserted = (complete != ABSENT).sum()
-    return table.assign(**{"share of asserted labels": table["labels changed"] / asserted})
 
 
 def deaf_to_negation() -> RuleTeacher:

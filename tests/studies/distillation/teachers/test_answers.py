@@ -8,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxrstudy.observations import OBSERVATIONS
+from cxrstudy.studies.distillation.teachers.answers import (
+    ANSWER_SCHEMA,
+    WORDS,
+    MalformedAnswerError,
+    parse_answer,
+)
 from cxrstudy.text.reports import CLASSES, FINDINGS
-from cxrstudy.text.teachers.answers import ANSWER_SCHEMA, WORDS, MalformedAnswerError, parse_answer
 
 ANSWER = {finding: WORDS[k % 3] for k, finding in enumerate(FINDINGS)}
 EXPECTED = [k % 3 for k in range(13)]

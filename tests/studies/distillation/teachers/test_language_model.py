@@ -16,10 +16,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from cxrstudy.studies.distillation.teachers import teacher_at
+from cxrstudy.studies.distillation.teachers.answers import WORDS, instruction, messages
+from cxrstudy.studies.distillation.teachers.language_model import LanguageModelTeacher
 from cxrstudy.text.reports import FINDINGS
-from cxrstudy.text.teachers import teacher_at
-from cxrstudy.text.teachers.answers import WORDS, instruction, messages
-from cxrstudy.text.teachers.language_model import LanguageModelTeacher
 from cxrstudy.trainings.job import limited_threads
 
 CHAT = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}[assistant] "
