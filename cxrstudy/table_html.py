@@ -31,7 +31,8 @@ _FRAME = """\
 <tbody>
 {% for cells in rows %}
 <tr{% if ids %} id="{{ ids[loop.index0] }}"{% endif %}>
-{%- for cell in cells %}<td{{ cell | width if anchor }}>{{ cell }}</td>{% endfor %}</tr>
+{%- for cell in cells %}<td{{ cell | width if anchor }}
+{%- if sortable %} data-label="{{ header[loop.index0] }}"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}
 </tbody>
 </table>
@@ -67,7 +68,7 @@ def captioned_table(shown: pd.DataFrame, name: str, caption: str, details: str =
 
 
 def labeled_table(
-    header: Iterable[str],
+    header: Sequence[str],
     rows: Iterable[Sequence[str]],
     label: str,
     ids: Sequence[str],

@@ -126,14 +126,14 @@ def test_the_ledger_sorts_by_a_click(browser, server):
     page = browser.new_page()
     page.goto(f"{server}/claims.html")
     column = page.locator("table.cxr-sortable th", has_text="Verdict").first
-    cells = "table.cxr-sortable tbody tr td:nth-child(5)"
+    chips = page.locator("table.cxr-sortable tbody [data-verdict]")
+    read = "all => all.map(chip => chip.dataset.verdict)"
     column.locator("button").click()
-    ascending = page.locator(cells).all_inner_texts()
+    ascending = chips.evaluate_all(read)
     column.locator("button").click()
-    descending = page.locator(cells).all_inner_texts()
     assert column.get_attribute("aria-sort") == "descending"
-    assert ascending == sorted(ascending, key=str.lower)
-    assert [text.lower() for text in descending] == sorted(map(str.lower, descending), reverse=True)
+    assert ascending == sorted(ascending)
+    assert chips.evaluate_all(read) == sorted(ascending, reverse=True)
 
 
 def test_search_finds_a_study(browser, server):
@@ -229,6 +229,42 @@ def test_the_ledger_page_lists_every_claim():
     assert all(row["verdict"] for row in rows)
     text = (SITE / "claims.html").read_text("utf-8")
     assert text.count("<tr id=") == len(rows)
+
+
+def test_every_verdict_leads_to_a_table_that_holds_its_number():
+    """The measured value of a ledger row stands in the table that its verdict links to."""
+    from bs4 import BeautifulSoup
+
+    from cxrstudy.book.printed_claims import PrintedClaim
+    from cxrstudy.claims import read_ledger
+    from cxrstudy.table_html import with_true_minus
+
+    decided = [row for row in read_ledger(in_project("_build/ledger.json")) if row.low is not None]
+    pages = {
+        study: BeautifulSoup((SITE / f"studies/{study}.html").read_text("utf-8"), "html.parser")
+        for study in {row.study for row in decided}
+    }
+    lost = {}
+    for row in decided:
+        table = pages[row.study].find(id=PrintedClaim(row).evidence)
+        number = with_true_minus(row.measured).lstrip("+")
+        if table is None or number not in table.get_text():
+            lost[row.id] = number
+    assert decided and not lost
+
+
+def test_the_ledger_filters_by_verdict_and_words(browser, server):
+    """A filter hides the rows of other verdicts; the address can ask for one."""
+    page = browser.new_page()
+    page.goto(f"{server}/claims.html?verdict=inconsistent")
+    visible = page.locator("table.cxr-sortable tbody tr:visible")
+    everything = page.locator("table.cxr-sortable tbody tr").count()
+    words = visible.locator("[data-verdict]").evaluate_all("all => all.map(e => e.dataset.verdict)")
+    assert 0 < len(words) < everything and set(words) == {"inconsistent"}
+    page.locator("select[name=verdict]").select_option("")
+    assert visible.count() == everything
+    page.locator("input[name=words]").fill("students deberta")
+    assert 0 < visible.count() < everything
 
 
 def test_the_frozen_head_scores_as_was_verified():

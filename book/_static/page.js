@@ -23,7 +23,8 @@ function codeSwitch() {
 
 // Sort a table by any column.
 function sortable(table) {
-  const value = (row, column) => row.cells[column].innerText.trim();
+  const verdict = (cell) => cell.querySelector("[data-verdict]")?.dataset.verdict;
+  const value = (row, column) => verdict(row.cells[column]) ?? row.cells[column].innerText.trim();
   const compare = (a, b) => {
     const [x, y] = [a, b].map((text) => parseFloat(text.replace(/,/g, "")));
     return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
@@ -48,11 +49,55 @@ function sortable(table) {
   });
 }
 
+// Filter the rows of a table by what their cells say they are, and by words; the address can ask
+// for a filter, as in claims.html?verdict=contradicted.
+function filterable(table) {
+  const rows = [...table.tBodies[0].rows];
+  const facet = (row, name) => row.querySelector(`[data-${name}]`)?.dataset[name];
+  const names = ["paper", "verdict", "scope"].filter((name) => rows.some((row) => facet(row, name)));
+  if (!names.length) return;
+  const form = document.createElement("form");
+  form.className = "cxr-filters";
+  const count = document.createElement("output");
+  const labelled = (name, control) => {
+    const label = document.createElement("label");
+    label.append(`${name} `, control);
+    control.name = name;
+    control.value = new URLSearchParams(location.search).get(name) ?? "";
+    return label;
+  };
+  const words = document.createElement("input");
+  words.type = "search";
+  form.append(...names.map((name) => {
+    const select = document.createElement("select");
+    select.append(new Option("all", ""));
+    const values = [...new Set(rows.map((row) => facet(row, name)))];
+    select.append(...values.map((value) => new Option(value)));
+    return labelled(name, select);
+  }), labelled("words", words), count);
+  const filter = () => {
+    const wanted = words.value.toLowerCase().split(/\s+/);
+    rows.forEach((row) => {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !(names.every((name) => [facet(row, name), ""].includes(form[name].value))
+        && wanted.every((word) => text.includes(word)));
+    });
+    count.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
+  };
+  form.addEventListener("input", filter);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  table.parentElement.before(form);
+  filter();
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   codeSwitch();
-  document.querySelectorAll("table.cxr-sortable").forEach(sortable);
+  document.querySelectorAll("table.cxr-sortable").forEach((table) => {
+    sortable(table);
+    filterable(table);
+  });
 });
 // Paper shows what is folded.
 window.addEventListener("beforeprint", () => {
-  document.querySelectorAll("details.cxr-block").forEach((fold) => { fold.open = true; });
+  document.querySelectorAll(".bd-article details").forEach((fold) => { fold.open = true; });
 });

@@ -1,4 +1,4 @@
-"""How a claim is printed: on the ledger's page, on its study's page and in the README."""
+"""How a claim is printed: as a chip, on its study's page and in the README."""
 
 import html
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from markupsafe import Markup
 from cxrstudy.claims import LedgerRow
 from cxrstudy.published import paper
 from cxrstudy.runs.catalogue import studies
-from cxrstudy.table_html import anchor, labeled_table
+from cxrstudy.table_html import anchor, with_true_minus
 
 HEADLINE_BEGIN = "<!-- headline: generated from the ledger by `cxrstudy readme` -->"
 HEADLINE_END = "<!-- end of headline -->"
@@ -37,6 +37,11 @@ class PrintedClaim:
         return paper(self.row.paper)["paper"]["short"]
 
     @property
+    def evidence(self) -> str:
+        """HTML id, on the study's page, of the table that holds the measured value."""
+        return anchor(self.row.table)
+
+    @property
     def measured(self) -> str:
         """Value and limits, such as ``+0.112 (+0.073 to +0.153)``; empty if not measured."""
         row = self.row
@@ -48,12 +53,16 @@ class PrintedClaim:
     @property
     def interval(self) -> str:
         """Level and detectable effect, such as ``98.75 % interval; detectable 0.041``."""
-        row = self.row
-        if row.level is None:
+        effect = "" if self.row.detectable is None else f"; detectable {self.row.detectable:.3f}"
+        return self.level and f"{self.level}{effect}"
+
+    @property
+    def level(self) -> str:
+        """Level of the interval or intervals that decided, such as ``98.75 % interval``."""
+        if self.row.level is None:
             return ""
-        kind = "interval" if row.low is not None else "intervals"
-        effect = "" if row.detectable is None else f"; detectable {row.detectable:.3f}"
-        return f"{_percent(row.level)} {kind}{effect}"
+        kind = "interval" if self.row.low is not None else "intervals"
+        return f"{_percent(self.row.level)} {kind}"
 
     @property
     def rule(self) -> str:
@@ -62,8 +71,21 @@ class PrintedClaim:
         if row.rule == "equivalence":
             asked = "" if row.level is None else f", by the {_percent(2 * row.level - 1)} interval"
             return f"equivalence within ±{row.margin:g}{asked}"
-        kind = "direction (superiority)" if row.rule == "direction" else row.rule
-        return f"{kind}, margin {row.margin:g}" if row.margin else kind
+        if row.rule == "direction":
+            negligible = f", negligible within ±{row.margin:g}" if row.margin else ""
+            return f"direction, tested against 0{negligible}"
+        return f"{row.rule}, margin {row.margin:g}" if row.margin else row.rule
+
+    @property
+    def verdict(self) -> str:
+        """Verdict without what it waits for, and the severity of an inconsistency."""
+        word, _, _ = self.row.verdict.partition(": ")
+        return f"{word} ({self.row.severity})" if self.row.severity else word
+
+    @property
+    def reason(self) -> str:
+        """What an unmeasured claim waits for; empty for others."""
+        return self.row.verdict.partition(": ")[2]
 
 
 def verdict_word(row: LedgerRow) -> str:
@@ -71,7 +93,10 @@ def verdict_word(row: LedgerRow) -> str:
 
     "not reproduced" begins with none of the shorter words, so the first that fits is the word.
     """
-    return next(word for word in _LETTERS if row.verdict.startswith(word))
+    for word in _LETTERS:
+        if row.verdict.startswith(word):
+            return word
+    raise ValueError(f"claim {row.id}: {row.verdict!r} begins with no verdict")
 
 
 def verdict_letter(word: str) -> str:
@@ -83,33 +108,18 @@ def verdict_chip(
     row: LedgerRow, *, letter_only: bool = False, ledger: str = "../claims.html"
 ) -> str:
     """Draw a verdict in its colour and with its letter, linked to its row of the ledger."""
-    word = verdict_word(row)
-    said = f"{row.statement} {row.verdict}" if letter_only else ""
-    label = f' title="{html.escape(said)}" aria-label="{html.escape(said)}"' if said else ""
-    text = "" if letter_only else f" {html.escape(row.verdict)}"
-    return (
-        f'<a class="cxr-verdict cxr-{word.replace(" ", "-")}" href="{ledger}#{row_id(row)}"{label}>'
-        f"<b>{_LETTERS[word]}</b>{text}</a>"
-    )
+    return _chip(row, f"{ledger}#{row_id(row)}", letter_only)
+
+
+def evidence_chip(row: LedgerRow) -> Markup:
+    """Draw a verdict for the ledger's page, linked to the table that decided it if there is one."""
+    decided = row.measured and row.study in studies()
+    return _chip(row, f"studies/{row.study}.html#{PrintedClaim(row).evidence}" if decided else "")
 
 
 def row_id(row: LedgerRow) -> str:
     """Return the HTML id of a claim's row on the ledger's page."""
     return row.id.replace(".", "-").replace("_", "-")
-
-
-def ledger_html(ledger: Iterable[LedgerRow]) -> str:
-    """Lay the ledger out as a sortable table, each verdict linked to what decided it."""
-    header = (
-        "Paper", "Claim", "Published", "Measured", "Verdict", "Rule, scope, family", "Data", "n",
-    )  # fmt: skip
-    return labeled_table(
-        header,
-        [_ledger_cells(row) for row in ledger],
-        "Every claim with its verdict",
-        [row_id(row) for row in ledger],
-        sortable=True,
-    )
 
 
 def verdict_table(ledger: Iterable[LedgerRow]) -> str:
@@ -118,12 +128,14 @@ def verdict_table(ledger: Iterable[LedgerRow]) -> str:
     for row in ledger:
         claim = PrintedClaim(row)
         interval = f" <small>{markdown_text(claim.interval)}</small>" if claim.interval else ""
-        verdict = f"**{markdown_text(row.verdict)}** <small>({markdown_text(row.scope)})</small>"
+        reason = f": {claim.reason}" if claim.reason else ""
+        verdict = f"**{markdown_text(claim.verdict)}**{markdown_text(reason)}"
+        verdict += f" <small>({markdown_text(row.scope)})</small>"
         texts = (row.statement, row.published, claim.measured, claim.rule)
         statement, published, measured, rule = map(markdown_text, texts)
         rows.append((statement, published, f"{measured}{interval}", rule, verdict))
     header = ("claim", "published", "measured (adjusted interval)", "rule", "verdict")
-    return _markdown_table(header, rows)
+    return with_true_minus(_markdown_table(header, rows))
 
 
 def with_headline(readme: str, ledger: Iterable[LedgerRow], answers: Iterable[str] = ()) -> str:
@@ -136,11 +148,29 @@ def with_headline(readme: str, ledger: Iterable[LedgerRow], answers: Iterable[st
     for row in ledger:
         if row.measured and row.family == "primary":
             claim = PrintedClaim(row)
-            texts = (claim.paper, row.statement, row.published, claim.measured)
-            rows.append((*map(markdown_text, texts), f"**{row.verdict}** ({row.scope})"))
+            measured = ", ".join(filter(None, (claim.measured, claim.level)))
+            texts = (claim.paper, row.statement, row.published, measured)
+            rows.append((*map(markdown_text, texts), f"**{claim.verdict}** ({row.scope})"))
     table = _markdown_table(("paper", "claim", "published", "measured", "verdict"), rows)
     answered = "".join(f"- {markdown_text(answer)}\n" for answer in answers)
-    return f"{before}{begin}{answered}\n{table}\n{end}{after}"
+    return f"{before}{begin}{answered}\n{with_true_minus(table)}\n{end}{after}"
+
+
+def _chip(row: LedgerRow, href: str, letter_only: bool = False) -> Markup:
+    word, tag = verdict_word(row), "a" if href else "span"
+    target = Markup(' href="{}"').format(href) if href else ""
+    name = Markup(' title="{0}" aria-label="{0}"').format(f"{row.statement} {row.verdict}")
+    text = "" if letter_only else f" {PrintedClaim(row).verdict}"
+    return Markup(
+        '<{0} class="cxr-verdict cxr-{1}" data-verdict="{2}"{3}><b>{4}</b>{5}</{0}>'
+    ).format(
+        tag,
+        word.replace(" ", "-"),
+        word,
+        target + (name if letter_only else ""),
+        _LETTERS[word],
+        text,
+    )
 
 
 def markdown_text(text: object) -> str:
@@ -149,25 +179,6 @@ def markdown_text(text: object) -> str:
     for character in "*_`[]$":
         escaped = escaped.replace(character, f"\\{character}")
     return escaped
-
-
-def _ledger_cells(row: LedgerRow) -> tuple[str, ...]:
-    claim = PrintedClaim(row)
-    unit = "" if row.low is None else f"in {row.metric}"
-    notes = (", ".join(filter(None, (unit, claim.interval))), row.detail, *row.amended)
-    measured = _with_notes(claim.measured, filter(None, notes))
-    decided = row.measured and row.study in studies()
-    link = Markup('<a href="studies/{}.html#{}">{}</a>')
-    verdict = link.format(row.study, anchor(row.table), row.verdict) if decided else row.verdict
-    rule = "; ".join(dict.fromkeys((claim.rule, row.scope, row.family)))
-    n = "" if row.n is None else f"{row.n:,}"
-    statement = _with_notes(row.statement, [row.where])
-    return claim.paper, statement, row.published, measured, verdict, rule, row.data, n
-
-
-def _with_notes(text: str, notes: Iterable[str]) -> Markup:
-    small = Markup(" <small>{}</small>")
-    return Markup("{}").format(text) + Markup("").join(small.format(note) for note in notes)
 
 
 def _markdown_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

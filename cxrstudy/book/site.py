@@ -16,7 +16,7 @@ from markupsafe import Markup
 from cxrstudy.book import pages
 from cxrstudy.book.api import api_markdown
 from cxrstudy.book.landing import Findings
-from cxrstudy.book.printed_claims import ledger_html
+from cxrstudy.book.ledger_page import ledger_html
 from cxrstudy.book.top import answer_of, figure_of
 from cxrstudy.claims import LedgerRow, read_ledger
 from cxrstudy.data.registry import datasets

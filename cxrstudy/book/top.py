@@ -74,8 +74,8 @@ def _chip(row: LedgerRow) -> str:
     claim = PrintedClaim(row)
     measured = with_true_minus(escape(claim.measured))
     if measured:
-        measured = f'<a class="cxr-measured" href="#{anchor(row.table)}">{measured}</a>'
-    notes = filter(None, (claim.interval, f"published: {row.published}"))
+        measured = f'<a class="cxr-measured" href="#{claim.evidence}">{measured}</a>'
+    notes = filter(None, (claim.reason, claim.interval, f"published: {row.published}"))
     published = f"<small>{with_true_minus(escape('; '.join(notes)))}</small>"
     return (
         f'<li id="chip-{row_id(row)}">{verdict_chip(row)} {escape(row.statement)} '

@@ -55,7 +55,7 @@ def record(
         For the rules direction, equivalence and value.
     **fields
         The other fields of `Measurement`: ``data`` (str) and ``n`` (int) are required, ``cells``
-        and ``matching`` (int) for the rules exact and internal.
+        and ``matching`` (int) for the rules exact and internal, for the latter ``units_off`` too.
 
     Returns
     -------

@@ -34,11 +34,16 @@ def severity(units_off: int | None) -> str:
 
 
 def decide_direction(low: float, high: float, side: int, margin: float = 0.0) -> str:
-    """Judge a claim that a difference has the sign `side`, by the limits at its adjusted level."""
+    """Judge a claim that a difference has the sign `side`, by the limits at its adjusted level.
+
+    Sign is tested against zero. An interval wholly within the margin is negligible on either side.
+    """
     if side < 0:
         low, high = -high, -low
+    if -margin < low and high < margin:
+        return "supported, negligible" if low > 0 else "negligible"
     if low > 0:
-        return "supported, negligible" if high < margin else "supported"
+        return "supported"
     return "contradicted" if high < 0 else "inconclusive"
 
 

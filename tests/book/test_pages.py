@@ -85,7 +85,8 @@ def test_without_an_answer_the_title_comes_first_and_the_verdicts_last(page):
     assert (
         "| A beats B | 0.5 | +0.100 (+0.050 to +0.150) "
         "<small>98.75 % interval; detectable 0.070</small> | "
-        "direction (superiority), margin 0.02 | **supported** <small>(proxy)</small> |" in verdicts
+        "direction, tested against 0, negligible within ±0.02 | **supported** "
+        "<small>(proxy)</small> |" in verdicts
     )
     assert "../claims.md" in verdicts
     assert page.metadata.kernelspec.name == "python3"

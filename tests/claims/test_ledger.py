@@ -28,7 +28,13 @@ EQUIVALENCE = "nlp_expert_gap.frozen_backbone"
 _WORDS = {
     "exact": {"reproduced", "not reproduced"},
     "internal": {"consistent", "inconsistent", "not comparable"},
-    "direction": {"supported", "supported, negligible", "contradicted", "inconclusive"},
+    "direction": {
+        "supported",
+        "supported, negligible",
+        "negligible",
+        "contradicted",
+        "inconclusive",
+    },
     "equivalence": {"supported", "contradicted", "inconclusive"},
     "value": {"compatible", "differs", "inconclusive"},
 }

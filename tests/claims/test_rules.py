@@ -41,7 +41,11 @@ def test_counted_rules_need_every_cell_and_like_label_sets():
         (-0.10, 0.0, 1, 0.0, "inconclusive"),
         (-0.10, 0.20, 1, 0.0, "inconclusive"),
         (-0.20, -0.01, 1, 0.0, "contradicted"),
-        (-0.029, -0.01, 1, 0.03, "contradicted"),
+        (-0.029, -0.01, 1, 0.03, "negligible"),
+        (-0.004, 0.004, 1, 0.02, "negligible"),
+        (-0.004, 0.004, -1, 0.02, "negligible"),
+        (-0.004, 0.020, 1, 0.02, "inconclusive"),  # a limit on the margin is not within it
+        (-0.020, -0.01, 1, 0.02, "contradicted"),
         (-0.20, -0.01, -1, 0.0, "supported"),
         (-0.02, -0.01, -1, 0.03, "supported, negligible"),
         (0.01, 0.20, -1, 0.0, "contradicted"),
@@ -49,7 +53,7 @@ def test_counted_rules_need_every_cell_and_like_label_sets():
     ],
 )
 def test_direction(low, high, side, margin, verdict):
-    """The interval must lie wholly on one side of zero; below the margin it is negligible."""
+    """Within the margin it is negligible; else it must lie wholly on one side of zero."""
     assert decide_direction(low, high, side, margin) == verdict
 
 
@@ -103,6 +107,7 @@ def test_detectable_effect_is_2_8_standard_errors():
         ("supported", "same", {"fewest_events": 10}, "supported"),
         ("supported", "simulated", {}, "mechanism shown"),
         ("supported, negligible", "simulated", {}, "mechanism shown"),
+        ("negligible", "simulated", {}, "mechanism not shown"),
         ("contradicted", "simulated", {}, "mechanism not shown"),
         ("inconclusive", "simulated", {}, "mechanism not shown"),
         ("differs", "simulated", {}, "mechanism not shown"),

@@ -18,7 +18,7 @@ PRIMARY = {
     "nlp_expert_gap.short_training": ("direction", "other"),
     "nlp_expert_gap.frozen_backbone": ("equivalence", "other"),
     "nlp_expert_gap.exceeds_baseline": ("direction", "other"),
-    "deberta_rad.student_beats_teacher": ("direction", "other"),
+    "deberta_rad.student_beats_teacher": ("direction", "proxy"),
     "chexagent.general_domain_gain": ("internal", "internal"),
     "chexagent.medical_domain_gain": ("internal", "internal"),
     "chexreason.chexpert_gain": ("internal", "internal"),

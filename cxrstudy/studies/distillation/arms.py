@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cxrstudy.data.openi import load_reports, mesh_labels, not_indexed
+from cxrstudy.data.openi import (
+    findings_and_impression,
+    load_reports,
+    mesh_labels,
+    not_indexed,
+)
 from cxrstudy.labeler.sections import join_sections
 from cxrstudy.studies.distillation.augment import augment_reports
 from cxrstudy.studies.distillation.known_errors import (
@@ -16,7 +21,7 @@ from cxrstudy.studies.distillation.known_errors import (
     deaf_to_negation,
 )
 from cxrstudy.studies.distillation.teachers import TeachTexts
-from cxrstudy.text.reports import FINDINGS, split_by_text, text_hash_fraction
+from cxrstudy.text.reports import FINDINGS, development_half, split_by_text, text_hash_fraction
 from cxrstudy.text.students import StudentConfig, StudentJob
 from cxrstudy.trainings.job import Kept
 from cxrstudy.trainings.many import train_many
@@ -34,6 +39,7 @@ class DividedReports:
     texts: pd.Series  # findings and impression of every report
     codes: pd.DataFrame  # float64, (n_reports, 13): 1 or 0; missing where nobody coded the report
     held_out: pd.Series  # bool: reports that measure; equal texts are on one side
+    read: pd.Series  # bool: reports that the authors of the rules had read
 
     @property
     def training_texts(self) -> list[str]:
@@ -76,10 +82,11 @@ def openi_for_distillation(max_reports: int = 0) -> DividedReports:
     if max_reports:
         order = texts[written].map(lambda text: text_hash_fraction(text, "order")).sort_values()
         written &= texts.index.isin(order.index[:max_reports])
-    texts, codes = texts[written], codes[written]
+    read = pd.Series(development_half(findings_and_impression(reports)), reports.index)
+    texts, codes, read = texts[written], codes[written], read[written]
     fractions = {"train": 1 - _HELD_OUT, "held out": _HELD_OUT}
     held_out = split_by_text(texts, fractions, salt="distillation") == "held out"
-    return DividedReports(texts, codes, held_out)
+    return DividedReports(texts, codes, held_out, read)
 
 
 @dataclass(frozen=True, eq=False)

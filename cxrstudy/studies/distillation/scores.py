@@ -1,6 +1,7 @@
 """Students and teachers scored by human codes, and students by their teacher."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -137,6 +138,21 @@ class ArmScores:
 
     def _over_seeds(self, estimates: Sequence[Estimate]) -> Estimate:
         return average_over_seeds(estimates, self._seed)
+
+
+def scores_by_half(
+    arms: Mapping[str, TrainedArm],
+    reports: DividedReports,
+    rules: TeachTexts,
+    resampling: Resampling,
+) -> pd.DataFrame:
+    """Score arms apart on texts that the authors of the rules had read, and on the others."""
+    tables = []
+    for half, chosen in {"read": reports.read, "not read": ~reports.read}.items():
+        part = replace(reports, codes=reports.codes.where(chosen, axis=0))
+        table = ArmScores(arms, part, rules, resampling).table()
+        tables.append(table.assign(half=half, n=len(part.scored)))
+    return pd.concat(tables)
 
 
 def _asserted(probabilities: np.ndarray, reports: DividedReports) -> pd.DataFrame:

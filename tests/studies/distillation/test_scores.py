@@ -22,7 +22,12 @@ from cxrstudy.studies.distillation.arms import (
     main_arms,
     openi_for_distillation,
 )
-from cxrstudy.studies.distillation.scores import WORDS, ArmScores, agreement_with_teacher
+from cxrstudy.studies.distillation.scores import (
+    WORDS,
+    ArmScores,
+    agreement_with_teacher,
+    scores_by_half,
+)
 from cxrstudy.studies.distillation.teachers.rules import RuleTeacher, rule_variants
 from cxrstudy.text.reports import FINDINGS, one_hot
 from cxrstudy.text.students import StudentConfig
@@ -39,7 +44,10 @@ def reports() -> DividedReports:
     codes = pd.DataFrame(0.0, index, list(FINDINGS))
     codes.iloc[::3] = 1
     codes.iloc[1] = np.nan
-    return DividedReports(texts, codes, pd.Series(np.arange(N) >= 60, index))
+    number = np.arange(N)
+    return DividedReports(
+        texts, codes, pd.Series(number >= 60, index), pd.Series(number < 150, index)
+    )
 
 
 def _answers(reports: DividedReports, wrong: float, seed: int) -> np.ndarray:
@@ -141,6 +149,16 @@ def test_erring_teachers_err_in_their_own_way():
     confused = arms["confuses_findings"].teacher(["Atelectasis."])
     assert confused[0, FINDINGS.index("Consolidation")].argmax() == 1
     assert "random errors, 50%" in arms
+
+
+def test_texts_that_the_rules_authors_had_read_are_scored_apart(reports):
+    """A teacher that is right on those and errs on the others is beaten on the others alone."""
+    arm = _arm(reports, "better", 0.2, 0.05, 2)
+    arm.teacher[:90] = one_hot(reports.codes[reports.held_out][:90].to_numpy().astype(int))
+    table = scores_by_half({"better": arm}, reports, lambda texts: arm.teacher, Resampling(200))
+    gain = table.query("measure == 'minus_teacher'").set_index("half")
+    assert gain["n"].to_dict() == {"read": 90, "not read": 90}
+    assert gain.loc["read", "high"] < 0 < gain.loc["not read", "low"]
 
 
 def test_differences_of_the_main_arms_stand_beside_them(reports):

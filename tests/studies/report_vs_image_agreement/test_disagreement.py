@@ -92,6 +92,16 @@ def test_without_a_scored_parent_all_observations_are_averaged(chexpert):
     assert effect.estimate("zeros", "Average", "f1").value == pytest.approx(np.mean(parts))
 
 
+def test_what_the_parents_gain_is_also_said_over_all_findings():
+    """One of two findings gains 1 in every resample, so the mean over both gains a half."""
+    opacity = [1.0, 0.0] * 20
+    truth = pd.DataFrame({"Lung Opacity": opacity, "Fracture": opacity})
+    labels = pd.DataFrame({"Lung Lesion": opacity, "Lung Opacity": np.nan, "Fracture": opacity})
+    effect = disagreement.hierarchy_effect(truth, labels, resampling=Resampling(20))
+    words = disagreement.gain_over_all_in_words(effect, truth)
+    assert words.startswith("Over all 2 findings, of which the others gain nothing: +0.500 (95 %")
+
+
 @pytest.fixture(scope="module")
 def tables():
     """Simulate Lung Opacity that reports mark only through its child Edema, and four readers."""

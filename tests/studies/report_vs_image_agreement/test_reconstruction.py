@@ -10,9 +10,11 @@ from sklearn.metrics import cohen_kappa_score, f1_score
 from cxrstudy.agreement import Resampling
 from cxrstudy.studies.report_vs_image_agreement.reconstruction import (
     average_intervals,
+    exceptions_in_words,
     optimistic_scores,
     reconstruct,
     resample_reconstructed,
+    units_off,
 )
 
 # Jain et al. 2021: positives, (missed, overcalled) of Table 3, and Table 1's row;
@@ -155,3 +157,17 @@ def test_average_interval_by_hand():
     for dependence, error in (("independent", 0.025), ("worst case", 0.035)):
         limits = table.loc[dependence, ["low", "high"]].tolist()
         assert limits == pytest.approx([0.5 - 1.96 * error, 0.5 + 1.96 * error], abs=1e-5)
+
+
+def test_a_cell_is_off_by_whole_units_and_named_in_words():
+    """0.49148 prints as 0.491, one unit below the printed 0.492; 0.4 is as printed."""
+    cells = pd.DataFrame(
+        {
+            "row": ["Edema", "Edema"], "column": ["high_kappa", "high_f1"],
+            "published": [0.492, 0.4], "measured": [0.49148, 0.4], "agrees": [False, True],
+        }
+    )  # fmt: skip
+    assert units_off(cells, unit=0.001) == 1
+    assert exceptions_in_words(cells) == (
+        "Edema, optimistic kappa: the table prints 0.492, the counts give 0.49148"
+    )
