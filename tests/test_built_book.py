@@ -77,38 +77,32 @@ def server():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    """Start headless Chromium."""
+def open_page():
+    """Start headless Chromium; return a function that opens a page of the given options."""
     if CHROMIUM is None and not REQUIRED:
         pytest.skip("needs Chromium on the PATH")
     sync_api = pytest.importorskip("playwright.sync_api")
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield chromium
+
+        def open_page(**options):
+            page = chromium.new_page(**options)
+            # A busy machine may take its time; nothing waits so long but where the book is broken.
+            page.set_default_timeout(120_000)
+            return page
+
+        yield open_page
         chromium.close()
 
 
-def test_every_page_is_quiet_complete_and_offline(browser, server):
+def test_every_page_is_quiet_complete_and_offline(open_page, server):
     """No console error, no request outside the site, no failed request, no missing image."""
-    troubles = []
-    page = browser.new_page()
-    page.on(
-        "console",
-        lambda message: (
-            troubles.append((page.url, message.text)) if message.type == "error" else None
-        ),
-    )
+    page, said, requested, troubles = open_page(), [], [], []
+    page.on("console", said.append)
+    page.on("request", requested.append)
     page.on("pageerror", lambda error: troubles.append((page.url, str(error))))
     page.on("requestfailed", lambda request: troubles.append((page.url, request.url)))
-    page.on(
-        "request",
-        lambda request: (
-            troubles.append((page.url, request.url))
-            if not request.url.startswith((server, "data:", "blob:"))
-            else None
-        ),
-    )
     assert _pages(), "the book has no pages"
     for path in _pages():
         response = page.goto(f"{server}/{path.relative_to(SITE)}", wait_until="networkidle")
@@ -118,15 +112,17 @@ def test_every_page_is_quiet_complete_and_offline(browser, server):
         )
         troubles += [(page.url, source) for source in missing]
     assert not troubles
+    assert not [(message.page.url, message.text) for message in said if message.type == "error"]
+    ours = (server, "data:", "blob:")
+    assert not [request.url for request in requested if not request.url.startswith(ours)]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_serious_accessibility_violation(browser, server, theme):
+def test_no_serious_accessibility_violation(open_page, server, theme):
     """axe-core finds nothing serious or critical on any page, in either theme."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    context = browser.new_context(color_scheme=theme)
-    context.add_init_script(f"localStorage.setItem('mode', '{theme}')")
-    page = context.new_page()
+    page = open_page(color_scheme=theme)
+    page.add_init_script(f"localStorage.setItem('mode', '{theme}')")
     found = []
     for path in _content_pages():
         page.goto(f"{server}/{path.relative_to(SITE)}", wait_until="networkidle")
@@ -138,9 +134,9 @@ def test_no_serious_accessibility_violation(browser, server, theme):
     assert not found
 
 
-def test_the_ledger_sorts_by_a_click(browser, server):
+def test_the_ledger_sorts_by_a_click(open_page, server):
     """A click on a column's head orders the rows by it, a second click reverses them."""
-    page = browser.new_page()
+    page = open_page()
     page.goto(f"{server}/claims.html")
     column = page.locator("table.cxr-sortable th", has_text="Verdict").first
     cells = "table.cxr-sortable tbody tr td:nth-child(5)"
@@ -153,17 +149,16 @@ def test_the_ledger_sorts_by_a_click(browser, server):
     assert [text.lower() for text in descending] == sorted(map(str.lower, descending), reverse=True)
 
 
-def test_search_finds_a_study(browser, server):
+def test_search_finds_a_study(open_page, server):
     """The search works without a network."""
-    page = browser.new_page()
+    page = open_page()
     page.goto(f"{server}/search.html?q=kappa")
-    page.wait_for_selector("#search-results li", timeout=10_000)
-    assert page.locator("#search-results li").count() >= 1
+    assert page.wait_for_selector("#search-results li")
 
 
-def test_wide_tables_scroll_inside_their_frame(browser, server):
+def test_wide_tables_scroll_inside_their_frame(open_page, server):
     """On a small screen no page scrolls sideways."""
-    page = browser.new_page(viewport={"width": 480, "height": 900})
+    page = open_page(viewport={"width": 480, "height": 900})
     for path in _content_pages():
         page.goto(f"{server}/{path.relative_to(SITE)}")
         overflow = page.evaluate(
