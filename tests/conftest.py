@@ -171,10 +171,10 @@ def draw_image_set() -> Callable[..., ImageSet]:
 
 @pytest.fixture(scope="session")
 def nih():
-    """Text-mined labels of all NIH images, or the reason why they are not here."""
+    """Text-mined labels of all NIH images."""
     from cxrstudy.data.nih_experts import load_nih
 
-    return _loaded_or_skipped(load_nih)
+    return load_nih()
 
 
 @pytest.fixture(scope="session")
@@ -182,7 +182,7 @@ def google():
     """Google's two sets."""
     from cxrstudy.data.nih_experts import load_google
 
-    return _loaded_or_skipped(load_google)
+    return load_google()
 
 
 @pytest.fixture(scope="session")
@@ -190,13 +190,12 @@ def rsna():
     """RSNA's classes under NIH names."""
     from cxrstudy.data.nih_experts import load_rsna
 
-    return _loaded_or_skipped(load_rsna)
+    return load_rsna()
 
 
-def _loaded_or_skipped(load):
-    from cxrstudy.data.registry import DataNotAvailableError
+@pytest.fixture(scope="session")
+def openi():
+    """OpenI's reports."""
+    from cxrstudy.data.openi import load_reports
 
-    try:
-        return load()
-    except DataNotAvailableError as error:
-        pytest.skip(str(error))
+    return load_reports()

@@ -84,10 +84,6 @@ def test_the_development_half_is_the_lower_half():
     assert development_half([]).shape == (0,)
 
 
-def test_findings_are_the_observations_without_no_finding():
-    assert len(FINDINGS) == 13 and set(OBSERVATIONS) - set(FINDINGS) == {"No Finding"}
-
-
 def test_denied_and_unmentioned_are_absent():
     labels = pd.DataFrame(np.nan, index=[0], columns=list(OBSERVATIONS))
     labels.loc[0, ["Edema", "Pneumonia", "Fracture"]] = [1, -1, 0]
