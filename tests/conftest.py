@@ -170,6 +170,25 @@ def draw_image_set() -> Callable[..., ImageSet]:
 
 
 @pytest.fixture(scope="session")
+def teacher():
+    """Read a toy language of reports; a finding that is not named is absent."""
+    import numpy as np
+
+    findings = ("effusion", "edema", "fracture")
+    phrases = ("no {}", "there is {}", "possible {}")
+
+    def read(texts: list[str]) -> np.ndarray:
+        classes = [
+            [max(k for k, p in enumerate(phrases) if k == 0 or p.format(name) in text)
+             for name in findings]
+            for text in texts
+        ]  # fmt: skip
+        return np.eye(3, dtype=np.float32)[np.array(classes, int).reshape(-1, len(findings))]
+
+    return read
+
+
+@pytest.fixture(scope="session")
 def nih():
     """Text-mined labels of all NIH images."""
     from cxrstudy.data.nih_experts import load_nih
