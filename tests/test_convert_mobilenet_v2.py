@@ -112,14 +112,6 @@ def test_dequantise(scale, zero_point, axis, expected):
     assert large == np.float32(3 * (2**24 + 1))
 
 
-def test_kernels_by_hand():
-    """OHWI and 1HWC become OIHW and C1HW with the kernel's last element first."""
-    two_by_two = np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2)
-    even, odd = [[6, 4], [2, 0]], [[7, 5], [3, 1]]
-    assert SCRIPT.torch_kernel("convolution", two_by_two).tolist() == [[even, odd]]
-    assert SCRIPT.torch_kernel("depthwise", two_by_two).tolist() == [[even], [odd]]
-
-
 def _same_convolution(image, kernel, stride):
     """TensorFlow's SAME convolution of an HWI image with an OHWI kernel."""
     size, extent = len(image), kernel.shape[1]

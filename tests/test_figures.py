@@ -32,17 +32,17 @@ def _closed_and_restored() -> Iterator[None]:
     plt.close("all")
 
 
+def _ends(bars) -> set[tuple[float, float]]:
+    segments = [segment for lines in bars for segment in lines.get_segments() if len(segment)]
+    return {(round(first[0], 6), round(last[0], 6)) for first, last in segments}
+
+
 def test_intervals_are_drawn_where_the_table_says():
     axes = intervals_by_group(SCORES, "estimate", "observation", "method", label="F1")
     assert axes.get_xlabel() == "F1"
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["Edema", "Fracture"]
-    limits = set()
-    for container in axes.containers:
-        for bars in container.lines[2]:
-            for segment in bars.get_segments():
-                if len(segment):
-                    limits.add((round(segment[0][0], 6), round(segment[1][0], 6)))
-    assert {(0.4, 0.7), (0.5, 0.65), (0.1, 0.3)} <= limits
+    bars = [lines for container in axes.containers for lines in container.lines[2]]
+    assert {(0.4, 0.7), (0.5, 0.65), (0.1, 0.3)} <= _ends(bars)
     # No figure relies on colour alone.
     assert len({container.lines[0].get_marker() for container in axes.containers}) == 2
 
@@ -90,13 +90,7 @@ def test_ranges_run_from_one_end_to_the_other():
         SCORES, ("low", "high"), "observation", "method", label="share", marks=marks,
         marks_label="codes",
     )  # fmt: skip
-    bars = {
-        (round(segment[0][0], 6), round(segment[1][0], 6))
-        for lines in axes.collections
-        for segment in lines.get_segments()
-        if len(segment)
-    }
-    assert {(0.4, 0.7), (0.5, 0.65), (0.1, 0.3)} <= bars
+    assert {(0.4, 0.7), (0.5, 0.65), (0.1, 0.3)} <= _ends(axes.collections)
     lines = {line.get_label(): line for line in axes.lines}
     assert list(lines["zeros"].get_xdata()) == [0.7, 0.3]
     assert list(lines["codes"].get_xdata()) == [0.3, 0.1]

@@ -73,11 +73,11 @@ def lab(tmp_path):
 
 
 @pytest.mark.browser
-def test_run_all_in_jupyterlab_shows_every_figure_and_no_error(browser, lab, tmp_path):
+def test_run_all_in_jupyterlab_shows_every_figure_and_no_error(open_page, lab, tmp_path):
     path = tmp_path / "copy.ipynb"
     notebook = _copy("test", results=str(tmp_path / "results"))
     write_copy(notebook, path)
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page = open_page(viewport={"width": 1400, "height": 1000})
     page.set_default_timeout(60_000)
     page.goto(lab)
     # The menu has its words for a notebook once there is one.

@@ -1,9 +1,11 @@
-"""Every notebook runs, small, in each of the ways in which a reader may run it."""
+"""Every notebook runs, small; a run is a pure function, whichever way a reader starts it."""
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbclient import NotebookClient
 from papermill.iorw import load_notebook_node
@@ -13,24 +15,32 @@ from cxrstudy.data.registry import dataset
 from cxrstudy.paths import project_root
 from cxrstudy.runs import run_study, studies
 
-NAMES = list(studies())
+
+@pytest.fixture(scope="module")
+def tables_of(tmp_path_factory, request):
+    """Run a study's notebook once, as a reader does who opens it where it lies."""
+
+    @functools.cache
+    def run(name: str) -> tuple[nbformat.NotebookNode, Path]:
+        study = studies()[name]
+        # Tier 0 ships with the book; the rest has to be at hand.
+        if any(dataset(data).tier for data in study.data):
+            request.getfixturevalue("mirror")
+        folder = tmp_path_factory.mktemp(name)
+        small = {**study.parameters("test"), "results": str(folder)}
+        notebook = parameterize_notebook(load_notebook_node(str(study.notebook_path)), small)
+        options = {"kernel_name": "python3", "startup_timeout": 600}
+        resources = {"metadata": {"path": str(study.notebook_path.parent)}}
+        NotebookClient(notebook, resources=resources, **options).execute()
+        return notebook, folder
+
+    return run
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_notebook_runs_from_its_own_folder(name, tmp_path, request):
-    """A reader opens the notebook where it lies and runs all cells; each ends in one exhibit."""
-    study = studies()[name]
-    # Tier 0 ships inside installed packages; the rest has to be at hand.
-    if any(dataset(data).tier for data in study.data):
-        request.getfixturevalue("mirror")
-    small = {**study.parameters("test"), "results": str(tmp_path)}
-    notebook = parameterize_notebook(load_notebook_node(str(study.notebook_path)), small)
-    NotebookClient(
-        notebook,
-        timeout=600,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(study.notebook_path.parent)}},
-    ).execute()
+@pytest.mark.parametrize("name", list(studies()))
+def test_notebook_runs_from_its_own_folder(name, tables_of):
+    """It writes tables, and each cell ends in one exhibit."""
+    notebook, folder = tables_of(name)
     for cell in notebook.cells:
         tags = set(cell.metadata.get("tags", []))
         if cell.cell_type != "code" or tags & {"parameters", "injected-parameters"}:
@@ -43,31 +53,22 @@ def test_notebook_runs_from_its_own_folder(name, tmp_path, request):
         # A note stands where a table or figure would if its numbers had been recorded.
         shown = [kind for kind in exhibits if kind != "caption"]
         assert shown in (["table"], ["figure"], ["note"], ["answer"])
-    assert list(tmp_path.glob("*.csv"))
+    assert list(folder.glob("*.csv"))
 
 
-@pytest.mark.usefixtures("mirror")
-def test_plain_papermill_runs_a_study(tmp_path):
-    """`papermill notebook out.ipynb -p n_bootstrap 60` works from the project's folder."""
-    notebook = "notebooks/02_report_vs_image_agreement.ipynb"
-    out = tmp_path / "out.ipynb"
+def test_plain_papermill_gives_the_same_tables(tables_of, tmp_path):
+    """`papermill notebook out.ipynb -p n_bootstrap 60` in the project's folder; to the byte."""
+    _, expected = tables_of("nih_labels_vs_experts")
     papermill = Path(sys.executable).with_name("papermill")
-    command = [papermill, notebook, out, "-p", "n_bootstrap", "60", "-p", "results", tmp_path]
+    command = [papermill, "notebooks/02c_nih_labels_vs_experts.ipynb", tmp_path / "out.ipynb"]
+    command += ["-p", "n_bootstrap", "60", "-p", "results", tmp_path / "results"]
+    command += ["--start-timeout", "600"]
     subprocess.run(command, cwd=project_root(), check=True, capture_output=True, text=True)
-    assert (tmp_path / "table4.csv").is_file()
-
-
-@pytest.mark.usefixtures("mirror")
-def test_two_runs_give_the_same_tables(tmp_path):
-    """A run is a pure function: the same parameters give the same bytes."""
-    study = studies()["report_vs_image_agreement"]
-    first, second = (
-        run_study(study, "test", build=tmp_path / name).results for name in ("first", "second")
-    )
-    names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    assert names
-    for name in names:
-        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    contents = [
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+        for folder in (expected, tmp_path / "results")
+    ]
+    assert contents[0] == contents[1]
 
 
 @pytest.mark.usefixtures("mirror")

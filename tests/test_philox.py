@@ -56,7 +56,7 @@ def test_weights_follow_the_documented_counters(replicate):
     np.testing.assert_array_equal(weights[0], np.bincount(units, minlength=n))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(n=st.integers(1, 2000), split=st.integers(0, 12), seed=st.integers(0, 2**64 - 1))
 def test_blocks_do_not_change_replicates(n, split, seed):
     """Drawing in two blocks gives the same replicates, and each draws n units."""

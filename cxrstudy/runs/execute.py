@@ -74,6 +74,7 @@ def _execute(study: Study, parameters: Mapping[str, object], scratch: Path) -> N
             None,
             parameters={**parameters, "results": tables},
             kernel_name="python3",
+            start_timeout=600,
             cwd=root,
             progress_bar=False,
             # It warns of its transport, and of the interrupt with which its client ends it.

@@ -31,7 +31,7 @@ def _assert_replicates_equal(agreement, truth, predictions, weights, metrics=tup
                 np.testing.assert_allclose(replicates[: len(weights)], expected, atol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     n=st.integers(2, 300),
     constant=st.sampled_from([None, 0, 1]),

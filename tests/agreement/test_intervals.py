@@ -12,7 +12,7 @@ from cxrstudy.agreement.intervals import acceleration
 LEVELS = [0.5, 0.9, 0.95, 0.999]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     n=st.integers(1, 400),
     decimals=st.integers(0, 12),
@@ -79,7 +79,7 @@ def test_estimate_outside_its_replicates_has_no_bca():
     assert np.isnan(bca_interval(5.0, np.arange(4.0), np.arange(10.0))).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(null=st.floats(-2.5, 2.5), seed=st.integers(0, 1000), bca=st.booleans())
 def test_p_value_is_dual_to_the_interval(null, seed, bca):
     """The null lies outside the interval at levels below 1 - p and inside above."""

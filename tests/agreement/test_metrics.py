@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -25,7 +25,6 @@ def _counts(truth, predicted):
     return truth.size, truth.sum(), predicted.sum(), (truth & predicted).sum()
 
 
-@settings(deadline=None)
 @given(labels)
 def test_equal_to_scikit_learn(pairs):
     truth, predicted = np.array(pairs).T
@@ -38,7 +37,6 @@ def test_equal_to_scikit_learn(pairs):
 
 
 @pytest.mark.filterwarnings("ignore:A single label")
-@settings(deadline=None)
 @given(labels)
 def test_matthews_and_youden(pairs):
     """MCC with undefined as zero is scikit-learn's; Youden is its adjusted balanced accuracy."""

@@ -31,7 +31,7 @@ def _assert_equal(agreement, truth, predictions, weights, attribute="replicates"
                 np.testing.assert_allclose(found[: len(weights)], expected, atol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     n=st.integers(2, 120),
     levels=st.sampled_from([1, 2, 5, 10**6]),

@@ -202,7 +202,7 @@ _COUNTED = [c.id for c in claims().values() if c.rule not in TESTED_RULES]
 _TESTED = [c.id for c in claims().values() if c.rule in TESTED_RULES]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     matches=st.dictionaries(st.sampled_from(_COUNTED), st.integers(0, 5)),
     effects=st.dictionaries(

@@ -9,7 +9,6 @@ from cxrstudy.experiments import cross_fitting
 from cxrstudy.experiments.cross_fitting import (
     Arm,
     cross_fit_arms,
-    epochs_in_words,
     final_scores,
     logged_epochs,
 )
@@ -129,7 +128,3 @@ def test_final_scores_are_those_of_the_last_epoch(images, jobs, tmp_path):
     scores = final_scores(found)
     assert scores["short"].shape == (2, 220)
     np.testing.assert_array_equal(scores["long"], found["long"].held_out[:, 2])
-
-
-def test_one_epoch_is_no_plural():
-    assert [epochs_in_words(n) for n in (1, 2)] == ["1 epoch", "2 epochs"]

@@ -52,16 +52,6 @@ def test_scores_of_both_parts_equal_scikit_learn(scores, decimals):
                     np.testing.assert_allclose(values[replicate, k, split], expected, atol=1e-12)
 
 
-def test_copies_never_straddle_and_sizes_hold(scores):
-    """A study is on one side only; the validation part has its size but for the last copies."""
-    weights = Resampling(1, SEED).drawn(150)[0].astype(int)
-    for size in SIZES:
-        validation, test = _parts(weights, 0, 0, size)
-        assert not np.any((validation > 0) & (test > 0))
-        assert (validation + test == weights).all()
-        assert size <= validation.sum() < size + weights.max()
-
-
 def test_splits_are_uniform():
     """Each study leads a shuffled order equally often."""
     order, first = np.empty(10, np.int64), np.zeros(10)

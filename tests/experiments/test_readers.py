@@ -6,7 +6,6 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score
 
 from cxrstudy.agreement import Resampling
-from cxrstudy.data import chexpert_test
 from cxrstudy.experiments.readers import READER, compare_with_peers, majority
 
 
@@ -75,9 +74,3 @@ def test_rare_observations_are_flagged_and_leave_the_averages(panel):
     assert table.loc[(f"{READER} - labeler", "Fracture"), "too_few"]
     two = [table.loc[(READER, name), "estimate"] for name in ("Edema", "Atelectasis")]
     assert table.loc[(READER, "Average"), "estimate"] == pytest.approx(np.mean(two))
-
-
-def test_the_truth_is_the_majority_of_its_five_readers(chexpert):
-    """The released ground truth follows from the released readers."""
-    five = {name: chexpert.readers[name] for name in chexpert_test.TRUTH_READERS}
-    pd.testing.assert_frame_equal(majority(five), chexpert.truth, check_dtype=False)

@@ -55,6 +55,33 @@ def test_kernel_tests_for_a_gpu_are_found():
     assert "gpu" in done.stdout and "error" not in done.stdout.lower(), done.stdout
 
 
+WITHOUT_TRITON = """
+import warnings
+warnings.simplefilter("ignore")
+sys.modules["triton"] = None
+import torch
+from cxrstudy.agreement.resampling import resampling_units
+from cxrstudy.kernels import replicates
+from cxrstudy.kernels.augment import Augmentation, augment_views
+from cxrstudy.kernels.bce import masked_bce
+from cxrstudy.kernels.dispatch import watch_paths
+from cxrstudy.kernels.distill import distillation_loss
+from cxrstudy.kernels.resample import multiplicities
+with watch_paths() as paths:
+    masked_bce(torch.zeros(2, 14), torch.zeros(2, 14))
+    distillation_loss(torch.zeros(2, 13, 3), torch.ones(2, 13, 3) / 3, 0.5, 2.0)
+    augment_views(torch.zeros(1, 8, 8, dtype=torch.uint8), torch.tensor([0]), Augmentation(), 0)
+    assert multiplicities(resampling_units(5), 3, 0).sum() == 15
+assert {family for family, _ in paths} == {"bce", "distill", "augment", "resample"}
+assert {path for _, path in paths} == {"reference"}, paths
+"""
+
+
+def test_everything_runs_without_triton():
+    done = run_there(WITHOUT_TRITON)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_benchmark_is_imported_and_knows_its_commit(monkeypatch):
     """Where git tells nothing the environment does."""
     pytest.importorskip("triton")

@@ -1,7 +1,5 @@
-"""Which path runs, and that the package works where Triton is not installed."""
+"""Which path runs."""
 
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,33 +8,6 @@ import torch
 from cxrstudy.agreement import accelerators
 from cxrstudy.kernels import ranking, replicates
 from cxrstudy.kernels.dispatch import KERNEL, REFERENCE, takes_kernel, watch_paths
-from cxrstudy.paths import project_root
-
-WITHOUT_TRITON = """
-import sys
-sys.modules["triton"] = None
-import torch
-from cxrstudy.agreement.resampling import resampling_units
-from cxrstudy.kernels import replicates
-from cxrstudy.kernels.augment import Augmentation, augment_views
-from cxrstudy.kernels.bce import masked_bce
-from cxrstudy.kernels.dispatch import watch_paths
-from cxrstudy.kernels.distill import distillation_loss
-from cxrstudy.kernels.resample import multiplicities
-with watch_paths() as paths:
-    masked_bce(torch.zeros(2, 14), torch.zeros(2, 14))
-    distillation_loss(torch.zeros(2, 13, 3), torch.ones(2, 13, 3) / 3, 0.5, 2.0)
-    augment_views(torch.zeros(1, 8, 8, dtype=torch.uint8), torch.tensor([0]), Augmentation(), 0)
-    assert multiplicities(resampling_units(5), 3, 0).sum() == 15
-assert {family for family, _ in paths} == {"bce", "distill", "augment", "resample"}
-assert {path for _, path in paths} == {"reference"}, paths
-"""
-
-
-def test_everything_runs_without_triton():
-    command = [sys.executable, "-W", "ignore", "-c", WITHOUT_TRITON]
-    done = subprocess.run(command, cwd=project_root(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_a_gpu_takes_the_kernel_and_a_cpu_the_reference(monkeypatch):

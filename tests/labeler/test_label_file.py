@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrstudy import cli
 from cxrstudy.data.tables import read_label_table
 from cxrstudy.labeler.files import ReportFileError
 from cxrstudy.labeler.label_file import label_file
-from cxrstudy.labeler.sections import labeled_text
 from cxrstudy.observations import OBSERVATIONS
 
 WORDS = {"edema": 1.0, "no edema": 0.0, "maybe edema": -1.0}
@@ -147,46 +145,6 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     command = [sys.executable, "-c", GROWTH, few, many, tmp_path / "labels.csv"]
     grown = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert grown < 100
-
-
-@pytest.fixture
-def command(monkeypatch):
-    monkeypatch.setattr("cxrstudy.labeler.label_reports", label_texts, raising=False)
-
-    def call(*arguments) -> None:
-        monkeypatch.setattr(sys, "argv", ["cxrstudy", "label", *map(str, arguments)])
-        cli.main()
-
-    return call
-
-
-def test_the_command_reads_the_sections_that_describe_the_image(tmp_path, command, capsys):
-    """The indication's question is not labeled, unless its section is asked for."""
-    text = "INDICATION: edema\nFINDINGS: no edema"
-    assert labeled_text(text) == "no edema"
-    source, out = _write(tmp_path / "reports.csv", [("a", text)]), tmp_path / "labels.csv"
-    with pytest.raises(SystemExit) as caught:
-        command(source, "--out", out)
-    assert caught.value.code == 0
-    assert read_label_table(out)["Edema"].tolist() == [0]
-    assert f"1 reports labeled in {out}" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        command(source, "--out", out, "--sections", "indication")
-    assert read_label_table(out)["Edema"].tolist() == [1]
-
-
-def test_the_command_says_in_one_line_what_to_mend(tmp_path, command, capsys):
-    source = _write(tmp_path / "reports.csv", [("a", "x"), ("", "y")])
-    with pytest.raises(SystemExit) as caught:
-        command(source, "--out", tmp_path / "labels.csv")
-    assert caught.value.code == 1
-    message = capsys.readouterr().err
-    assert message.startswith("error: ") and message.count("\n") == 1
-    assert "row 3, column 'id'" in message
-    with pytest.raises(SystemExit) as caught:
-        command(source, "--out", tmp_path / "labels.csv", "--sections", "findings,history")
-    assert caught.value.code == 2
-    assert "indication, comparison" in capsys.readouterr().err
 
 
 def _never(texts):

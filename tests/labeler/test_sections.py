@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxrstudy.data.openi import load_reports
-from cxrstudy.data.registry import DataNotAvailableError
 from cxrstudy.labeler import sections
 from cxrstudy.labeler.sections import (
     SECTIONS,
@@ -143,15 +141,12 @@ def test_a_lost_full_stop_hides_no_heading(before):
 
 @pytest.mark.parametrize("separator", ["\n", "\n\n", " "])
 @pytest.mark.parametrize("title", [str.upper, str.title])
-def test_real_reports_are_divided_as_their_authors_did(separator, title):
+def test_real_reports_are_divided_as_their_authors_did(openi, separator, title):
     """OpenI's sections, joined to one text: of each report the labeler reads the right ones.
 
     Left out are reports in whose sections a colon stands, as some hold a second report.
     """
-    try:
-        sections = load_reports()[["indication", "comparison", "findings", "impression"]]
-    except DataNotAvailableError as error:
-        pytest.skip(str(error))
+    sections = openi[["indication", "comparison", "findings", "impression"]]
     sections = sections[~sections.apply(lambda column: column.str.contains(":")).any(axis=1)]
     assert len(sections) > 3500
     for row in sections.to_dict("records"):

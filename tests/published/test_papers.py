@@ -18,8 +18,6 @@ from cxrstudy.published import (
 )
 
 TABLES = [(key, name) for key in PAPERS for name in paper(key)["tables"]]
-EIGHT = ["Atelectasis", "Cardiomegaly", "Edema", "Pleural Effusion", "Enlarged Cardiomediastinum",
-         "Lung Opacity", "Support Devices", "No Finding"]  # fmt: skip
 
 
 def _values(paper_key: str, table: str) -> pd.DataFrame:
@@ -27,15 +25,10 @@ def _values(paper_key: str, table: str) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("key", "name"), TABLES)
-def test_every_table_loads_with_place_and_metric(key, name):
+def test_every_table_has_place_and_metric_and_no_more_digits_than_printed(key, name):
     table = published_table(key, name)
     assert table.where and table.metric
     assert table.values.size and table.values.index.is_unique and table.values.columns.is_unique
-
-
-@pytest.mark.parametrize(("key", "name"), TABLES)
-def test_cells_have_no_more_digits_than_printed(key, name):
-    table = published_table(key, name)
     if table.decimals is None:
         with pytest.raises(ValueError, match="unlike numbers of decimals"):
             _ = table.half_unit
@@ -77,22 +70,6 @@ def test_the_headline_numbers():
     assert {key: published_value(*key) for key in printed} == printed
 
 
-def test_table_1_of_visualchexbert():
-    """All forty cells, in the order low F1, high F1, low kappa, high kappa."""
-    assert _values("visualchexbert", "table1").to_dict("split")["data"] == [
-        [0.230, 0.595, -0.014, 0.457],
-        [0.422, 0.463, 0.290, 0.344],
-        [0.453, 0.581, 0.335, 0.492],
-        [0.638, 0.710, 0.511, 0.613],
-        [0.089, 0.208, -0.053, 0.097],
-        [0.683, 0.686, 0.401, 0.405],
-        [0.863, 0.863, 0.737, 0.737],
-        [0.381, 0.381, 0.292, 0.292],
-        [0.470, 0.561, 0.312, 0.430],
-        [0.492, 0.575, 0.320, 0.427],
-    ]
-
-
 def test_table_3_of_visualchexbert():
     found = _values("visualchexbert", "table3").apply(tuple, axis=1).to_dict()
     assert found == {
@@ -102,69 +79,6 @@ def test_table_3_of_visualchexbert():
         "Pneumothorax": (1, 13), "Pleural Effusion": (11, 65), "Pleural Other": (3, 15),
         "Fracture": (3, 21), "Support Devices": (53, 13),
     }  # fmt: skip
-
-
-@pytest.mark.parametrize("table", ["table1", "table4", "table5"])
-def test_averages_of_visualchexbert_agree_with_their_rows(table):
-    """Plain and weighted averages follow from the eight rows, rounding of the rows allowed."""
-    printed = published_table("visualchexbert", table)
-    positives = _values("visualchexbert", "positives")["positives"]
-    assert positives.sum() == 1326
-    weights = positives[EIGHT]
-    rows = printed.values.loc[EIGHT]
-    # A mean of rounded cells is off by half a unit at most, and prints rounded once more.
-    slack = 2 * printed.half_unit + 1e-9
-    assert (rows.mean() - printed.values.loc["Average"]).abs().max() <= slack
-    weighted = rows.mul(weights, axis=0).sum() / weights.sum()
-    assert (weighted - printed.values.loc["Weighted Average"]).abs().max() <= slack
-
-
-def test_table_6_differences_agree_with_tables_4_and_5():
-    """Table 6 over Zero-One is Table 5 minus Table 4 but for 0.01 of rounding."""
-    points = (
-        _values("visualchexbert", "table5")["logreg_mimic"]
-        - _values("visualchexbert", "table4")["zero_one"]
-    )
-    table6 = _values("visualchexbert", "table6_over_zero_one")["difference"]
-    assert (table6 - points).abs().max() <= 0.0101
-    assert table6["Pleural Effusion"] == -0.01
-
-
-@pytest.mark.parametrize("table", ["chexpert_test", "nih_test"])
-def test_macro_f1_of_chexreason_agrees_with_its_rows(table):
-    printed = published_table("chexreason", table)
-    means = printed.values.drop("Macro F1").mean()
-    assert (means - printed.values.loc["Macro F1"]).abs().max() <= 2 * printed.half_unit + 1e-9
-
-
-def test_chexreasons_gains_follow_from_the_macro_rows():
-    """+22.7 % and -18.7 % print as +23 and -19; on NIH's nine labels +22.7 shrinks to +3.8."""
-    for table, percent in (("chexpert_test", 22.7), ("nih_test", -18.7)):
-        macro = _values("chexreason", table).loc["Macro F1"]
-        assert _gain(macro) == pytest.approx(percent, abs=0.05)
-    shared = _values("chexreason", "nih_test").index.drop("Macro F1")
-    assert len(shared) == 9
-    means = _values("chexreason", "chexpert_test").loc[shared].mean()
-    assert _gain(means) == pytest.approx(3.8, abs=0.1)
-
-
-def _gain(scores: pd.Series) -> float:
-    return 100 * (scores["ChexReason"] / scores["MedGemma SFT"] - 1)
-
-
-def test_chexagents_gains_follow_from_no_usual_average():
-    """Ratio of means over 14 rows: 55.5 % over general, 60.1 % over medical models."""
-    table = _values("chexagent", "chexbench")
-    assert table.shape == (14, 7)
-    general, medical = (
-        table[["BLIP-2", "InstructBLIP"]],
-        table[["XrayGPT", "MedFlamingo", "RadFM", "LLaVA-Med"]],
-    )
-    ratios = [
-        100 * (table["CheXagent"].mean() / g.to_numpy().mean() - 1) for g in (general, medical)
-    ]
-    assert ratios == pytest.approx([55.5, 60.1], abs=0.1)
-    assert (table["CheXagent"] == table.max(axis=1)).sum() == 12
 
 
 def test_chexperts_prevalences_sum_to_all_studies():
@@ -178,27 +92,6 @@ def test_chexperts_policy_intervals_hold_their_estimates():
     )
     assert ((low < value) & (value < high)).all(axis=None)
     assert ((low + high) / 2 - value).abs().max(axis=None) <= 0.001 + 1e-9
-
-
-def test_chexperts_policy_intervals_are_the_printed_ones():
-    """All fifty limits of Table 3: Atelectasis, Cardiomegaly, Consolidation, Edema, Effusion."""
-    low, high = (_values("chexpert", f"policy_auroc_{part}") for part in ("low", "high"))
-    found = {name: (low.loc[name].to_list(), high.loc[name].to_list()) for name in low.index}
-    assert found == {
-        "U-Ignore": ([0.759, 0.769, 0.905, 0.893, 0.894], [0.877, 0.888, 0.970, 0.975, 0.962]),
-        "U-Zeros": ([0.751, 0.783, 0.898, 0.888, 0.897], [0.872, 0.897, 0.966, 0.970, 0.965]),
-        "U-Ones": ([0.806, 0.773, 0.854, 0.903, 0.901], [0.910, 0.890, 0.944, 0.980, 0.967]),
-        "U-SelfTrained": ([0.776, 0.770, 0.908, 0.896, 0.899], [0.890, 0.891, 0.971, 0.974, 0.966]),
-        "U-MultiClass": ([0.763, 0.800, 0.905, 0.887, 0.904], [0.879, 0.909, 0.969, 0.968, 0.967]),
-    }
-
-
-def test_chexperts_policy_means():
-    means = _values("chexpert", "policy_auroc").mean(axis=1).round(4).to_dict()
-    assert means == {
-        "U-Ignore": 0.8892, "U-Zeros": 0.8886, "U-Ones": 0.8928, "U-SelfTrained": 0.8940,
-        "U-MultiClass": 0.8952,
-    }  # fmt: skip
 
 
 def test_inconsistencies_name_paper_and_place():

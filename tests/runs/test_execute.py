@@ -67,51 +67,44 @@ def test_a_run_publishes_tables_notebook_and_stamp(project, tiny):
     assert stamp["parameters"] == {"n": 3, "fail": False}
     left = {path.name for path in folders.stamp.parent.iterdir()}
     assert left == {".lock", "executed.ipynb", "stamp.json"}
-
-
-def test_the_executed_notebook_is_free_of_this_machine(project, tiny):
-    folders = run_study(tiny, "test")
     text = folders.executed.read_text("utf-8")
-    assert str(project) not in text
-    assert "_build/results/tiny" in text
+    # It is free of this machine, and prints what its run told the build meanwhile: the third of
+    # three code cells, as Papermill adds one with the parameters.
+    assert str(project) not in text and "_build/results/tiny" in text
+    said = text.replace("\\", "")
+    assert '"cell": 3' in said and '"of": 3' in said and '"heading": "Tiny"' in said
     notebook = nbformat.reads(text, as_version=4)
     assert "papermill" not in notebook.metadata
     for cell in notebook.cells:
         assert not {"papermill", "execution"} & set(cell.metadata)
 
 
-def test_a_running_cell_is_told_to_the_build(project, tiny):
-    """The notebook of this study prints what its run says of it meanwhile."""
-    text = run_study(tiny, "test").executed.read_text("utf-8").replace("\\", "")
-    # The third of three code cells: Papermill adds one with the parameters.
-    assert '"cell": 3' in text and '"of": 3' in text and '"heading": "Tiny"' in text
+def _leave(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}", "utf-8")
 
 
-def test_a_second_run_replaces_the_first(project, tiny):
-    folders = run_study(tiny, "test")
-    (folders.results / "old.csv").write_text("x", "utf-8")
+def test_a_run_replaces_what_others_left(project, tiny):
+    """Tables, the note of a failure, and the scratch folder of a run that was killed."""
+    folders = RunFolders.of("tiny")
+    scratch = folders.stamp.parent / "tmpkilled"
+    _leave(folders.results / "old.csv", folders.failure, scratch / "half.csv")
     run_study(tiny, "quick")
     assert _files(folders.results) == {"rows.csv": "n\n1\n1\n"}
+    assert not folders.failure.exists() and not scratch.exists()
 
 
 def test_a_failure_is_written_down_and_leaves_the_tables(project, tiny):
-    folders = run_study(tiny, "test")
-    before = _files(folders.results)
+    folders = RunFolders.of("tiny")
+    _leave(folders.results / "rows.csv", folders.stamp)
     with pytest.raises(StudyFailedError, match="tiny: ValueError: <b>no</b> rows"):
         run_study(tiny, "quick", {"fail": "true", "n": 9})
     failure = json.loads(folders.failure.read_text("utf-8"))
     assert (failure["study"], failure["error"]) == ("tiny", "tiny: ValueError: <b>no</b> rows")
-    assert _files(folders.results) == before
+    assert _files(folders.results) == {"rows.csv": "{}"}
     assert not folders.stamp.exists()
     assert not list(folders.stamp.parent.glob("tmp*"))
-
-
-def test_a_good_run_clears_an_old_failure(project, tiny):
-    folders = RunFolders.of("tiny")
-    folders.failure.parent.mkdir(parents=True)
-    folders.failure.write_text("{}", "utf-8")
-    run_study(tiny, "test")
-    assert not folders.failure.exists()
 
 
 @pytest.mark.parametrize("overrides", [{"rows": 1}, {"n": "many"}])
@@ -129,14 +122,6 @@ def test_missing_data_run_nothing_and_are_named(project, monkeypatch):
     folders = run_study(study, "quick")
     assert json.loads(folders.stamp.read_text("utf-8"))["missing"] == ["chexpert_test_set_labels"]
     assert not folders.executed.exists() and not list(folders.results.iterdir())
-
-
-def test_stale_scratch_of_a_killed_run_is_removed(project, tiny):
-    stale = RunFolders.of("tiny").stamp.parent / "tmpkilled"
-    stale.mkdir(parents=True)
-    (stale / "half.csv").write_text("1", "utf-8")
-    run_study(tiny, "test")
-    assert not stale.exists()
 
 
 def _must_not_run(*_, **__):

@@ -46,16 +46,6 @@ def test_every_way_to_import_counts(tmp_path, source):
     assert "published/papers.py" in _dependencies(tmp_path, source)
 
 
-def test_another_import_changes_the_list(tmp_path):
-    alone = _dependencies(tmp_path, "from cxrstudy.observations import PARENTS")
-    both = _dependencies(
-        tmp_path, "from cxrstudy.observations import PARENTS", "from cxrstudy import published"
-    )
-    assert alone < both
-    assert {"published/papers.py", "published/visualchexbert.yaml"} <= both - alone
-    assert not any(file.startswith(("agreement/", "claims/")) for file in both)
-
-
 def test_indirect_imports_count(tmp_path):
     found = _dependencies(tmp_path, "from cxrstudy.data.chexpert_test import load")
     indirect = {

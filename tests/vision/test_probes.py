@@ -144,13 +144,6 @@ def test_columns_do_not_depend_on_their_company():
         np.testing.assert_allclose(together.intercepts[j], alone.intercepts[0], atol=1e-7)
 
 
-def test_scores_are_logits():
-    features = _features()
-    heads = fit_logistic(features, _targets(features), 0.1)
-    expected = [features @ b + a for b, a in zip(heads.coefficients, heads.intercepts, strict=True)]
-    np.testing.assert_allclose(heads.scores(features), np.transpose(expected))
-
-
 @settings(max_examples=40)
 @given(
     seed=st.integers(0, 10_000),

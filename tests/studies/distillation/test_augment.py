@@ -8,20 +8,6 @@ from hypothesis import strategies as st
 from cxrstudy.studies.distillation.augment import augment_reports, shares_sentence, split_sentences
 from cxrstudy.text.reports import text_hash_fraction
 
-FINDINGS = ("effusion", "edema", "fracture")
-PHRASES = ("no {}", "there is {}", "possible {}")
-
-
-def teacher(texts: list[str]) -> np.ndarray:
-    """Read a toy language; a finding that is not named is absent."""
-    classes = [
-        [max(k for k, p in enumerate(PHRASES) if k == 0 or p.format(name) in text)
-         for name in FINDINGS]
-        for text in texts
-    ]  # fmt: skip
-    return np.eye(3, dtype=np.float32)[np.array(classes, int).reshape(-1, len(FINDINGS))]
-
-
 TRAINING = [
     "there is edema. no effusion.",
     "no effusion.\n\nNo acute disease.",
@@ -52,7 +38,7 @@ def test_shared_sentences():
     assert shares_sentence(HELD_OUT, TRAINING).tolist() == [True, True, False]
 
 
-def test_new_texts_come_from_training_alone_and_carry_the_teachers_labels():
+def test_new_texts_come_from_training_alone_and_carry_the_teachers_labels(teacher):
     targets = teacher(TRAINING)
     texts, augmented = augment_reports(TRAINING, targets, teacher, HELD_OUT, splice_until=20)
     assert texts[: len(TRAINING)] == TRAINING
@@ -64,7 +50,7 @@ def test_new_texts_come_from_training_alone_and_carry_the_teachers_labels():
     assert not held_out & {text_hash_fraction(text) for text in texts[len(TRAINING) :]}
 
 
-def test_the_teacher_never_sees_a_held_out_text():
+def test_the_teacher_never_sees_a_held_out_text(teacher):
     """Not even as a sentence that also is a whole held-out report."""
     asked = []
 
@@ -77,7 +63,7 @@ def test_the_teacher_never_sees_a_held_out_text():
     assert asked and not held_out & {text_hash_fraction(text) for text in asked}
 
 
-def test_rare_classes_reach_their_number():
+def test_rare_classes_reach_their_number(teacher):
     """Present edema and uncertain fracture, in one report each, get nine more; others none."""
     texts, targets = augment_reports(TRAINING, teacher(TRAINING), teacher, splice_until=10)
     said = targets[len(TRAINING) + 5 :].argmax(-1)
@@ -86,7 +72,7 @@ def test_rare_classes_reach_their_number():
     assert (said[:, 0] == 0).all()
 
 
-def test_no_splicing_and_repeatability():
+def test_no_splicing_and_repeatability(teacher):
     targets = teacher(TRAINING)
     plain, _ = augment_reports(TRAINING, targets, teacher, splice_until=0)
     assert len(plain) == len(TRAINING) + 5
@@ -94,7 +80,7 @@ def test_no_splicing_and_repeatability():
     assert runs[0][0] == runs[1][0] != runs[2][0]
 
 
-def test_unanswered_sentences_stay_unanswered():
+def test_unanswered_sentences_stay_unanswered(teacher):
     def silent(texts):
         return np.full((len(texts), 3, 3), np.nan, dtype=np.float32)
 
@@ -103,6 +89,6 @@ def test_unanswered_sentences_stay_unanswered():
     assert np.isnan(targets[len(TRAINING) :]).all()
 
 
-def test_a_teacher_of_another_shape_is_refused():
+def test_a_teacher_of_another_shape_is_refused(teacher):
     with pytest.raises(ValueError, match="teacher"):
         augment_reports(TRAINING, teacher(TRAINING), lambda texts: teacher(texts)[:, :2])

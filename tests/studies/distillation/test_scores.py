@@ -113,7 +113,7 @@ def test_agreement_tells_reports_with_new_sentences_apart(reports):
     assert table.loc["no shared sentence", "n"] == 0
 
 
-def test_openi_is_divided_by_text(mirror):
+def test_openi_is_divided_by_text():
     reports = openi_for_distillation()
     held_out = set(reports.texts[reports.held_out])
     assert not held_out & set(reports.training_texts)
@@ -123,7 +123,7 @@ def test_openi_is_divided_by_text(mirror):
     assert not reports.codes.loc[reports.scored].isna().any(axis=None)
 
 
-def test_a_smaller_experiment_takes_a_part_of_the_reports(mirror):
+def test_a_smaller_experiment_takes_a_part_of_the_reports():
     small, large = openi_for_distillation(max_reports=100), openi_for_distillation()
     assert len(small.texts) == 100
     assert small.held_out.equals(large.held_out[small.texts.index])

@@ -13,14 +13,6 @@ from cxrstudy.studies.frozen_backbone import curves
 from cxrstudy.vision.training import TrainingConfig
 
 
-@pytest.fixture(scope="module")
-def drawn(draw_image_set):
-    image_set = draw_image_set(240)
-    features = np.random.default_rng(1).normal(size=(240, 5))
-    features[:, 0] += 2 * np.nan_to_num(image_set.labels["rsna"]["Lung Opacity"])
-    return image_set, features
-
-
 def test_the_curve_grows_and_stops_at_what_a_source_has(drawn):
     """Expert labels and report labels of the same images end at the same number."""
     image_set, features = drawn

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pytest
 from sklearn.linear_model import LogisticRegression
 
 from cxrstudy.agreement import Resampling
@@ -13,14 +12,6 @@ from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
 from cxrstudy.experiments.opacity_scores import opacity_scores
 from cxrstudy.studies.frozen_backbone import heads
 from cxrstudy.vision.backbones import BackboneName
-
-
-@pytest.fixture(scope="module")
-def drawn(draw_image_set):
-    image_set = draw_image_set(240)
-    features = np.random.default_rng(1).normal(size=(240, 5))
-    features[:, 0] += 2 * np.nan_to_num(image_set.labels["rsna"]["Lung Opacity"])
-    return image_set, features
 
 
 def test_experts_train_only_where_they_read(drawn):

@@ -21,6 +21,15 @@ def drawn(draw_image_set):
     return image_set, features, draw_validation(image_set, 40, 2)
 
 
+@pytest.fixture(scope="module")
+def compared(drawn):
+    """Every arm's scores, and what is judged of them."""
+    image_set, features, draws = drawn
+    arms = regularization.compare_arms(image_set, features, draws, steps=5)
+    hidden = regularization.on_test_images(arms, draws)
+    return arms, hidden, opacity_scores(image_set, hidden, resampling=Resampling(60))
+
+
 def test_no_patient_is_drawn_and_tested(drawn):
     image_set, _, draws = drawn
     read = training_labels(image_set)[EXPERTS].notna().to_numpy()
@@ -64,13 +73,11 @@ def test_arms_that_see_the_images_fit_them_and_others_do_not_change(drawn):
     assert not np.allclose(tuned[0, both], tuned[1, both])
 
 
-def test_only_test_images_are_judged(drawn):
-    image_set, features, draws = drawn
-    arms = regularization.compare_arms(image_set, features, draws, steps=5)
-    hidden = regularization.on_test_images(arms, draws)
+def test_only_test_images_are_judged(drawn, compared):
+    image_set, _, draws = drawn
+    arms, hidden, scores = compared
     for values in hidden.values():
         assert (~np.isnan(values) == draws.test).all()
-    scores = opacity_scores(image_set, hidden, resampling=Resampling(60))
     gains = regularization.gain_table(scores)
     assert set(gains["arm"]) == set(regularization.ARMS) - {regularization.PLAIN}
     promise = regularization.promise_table(arms, image_set, draws)
@@ -80,12 +87,8 @@ def test_only_test_images_are_judged(drawn):
     assert gains["n"].iloc[0] == round(draws.test.sum(axis=1).mean())
 
 
-def test_only_two_hundred_images_decide_the_claims(drawn):
-    image_set, features, draws = drawn
-    hidden = regularization.on_test_images(
-        regularization.compare_arms(image_set, features, draws, steps=5), draws
-    )
-    scores = opacity_scores(image_set, hidden, resampling=Resampling(60))
+def test_only_two_hundred_images_decide_the_claims(compared):
+    *_, scores = compared
     assert [c.decides for c in regularization.contrasts(scores, 40, "images")] == [False, False]
     assert all(c.decides for c in regularization.contrasts(scores, 200, "images"))
 
@@ -98,12 +101,8 @@ def test_the_ensemble_adds_what_helps_most():
     assert set(chosen) == {0, 1}
 
 
-def test_the_summary_keeps_every_arm(drawn):
-    image_set, features, draws = drawn
-    arms = regularization.compare_arms(image_set, features, draws, steps=5)
-    scores = opacity_scores(
-        image_set, regularization.on_test_images(arms, draws), resampling=Resampling(60)
-    )
+def test_the_summary_keeps_every_arm(compared):
+    *_, scores = compared
     gains = regularization.gain_table(scores)
     compass = pd.DataFrame(
         [

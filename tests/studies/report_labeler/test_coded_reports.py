@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxrstudy.data.openi import load_reports
-from cxrstudy.data.registry import DataNotAvailableError
 from cxrstudy.data.tables import LabelTableError
 from cxrstudy.labeler.files import ReportFileError
 from cxrstudy.studies.report_labeler import coded_reports
@@ -33,10 +31,6 @@ def own(tmp_path):
 
 @pytest.fixture(scope="module")
 def openi_parts():
-    try:
-        load_reports()
-    except DataNotAvailableError as error:
-        pytest.skip(str(error))
     return {part: coded_reports.load_coded_reports(part=part) for part in coded_reports.PARTS}
 
 

@@ -65,18 +65,11 @@ def test_high_kappa_follows_from_table_3_but_for_edema(name):
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_uncertain_counts_are_unique(name):
-    """One pair of uncertain counts prints each low F1 and kappa."""
-    table = _rebuilt(name)
-    assert _uncertain(table) == PUBLISHED[name][3]
-    assert table.solutions == 1
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_rebuilt_tables_print_the_low_scores(name):
+def test_one_pair_of_uncertain_counts_prints_the_low_scores(name):
     """The rebuilt table holds 500 studies and its pessimistic scores print as published."""
     table = _rebuilt(name)
     positives, counts, (low_f1, _, low_kappa, _), uncertain = PUBLISHED[name]
+    assert _uncertain(table) == uncertain and table.solutions == 1
     assert sum(table.image_positive) == positives
     assert sum(table.image_negative) == 500 - positives
     scores = _pessimistic_scores(positives, *counts, 500, uncertain)
@@ -118,7 +111,7 @@ def test_impossible_scores_are_refused():
         reconstruct("Edema", 78, 26, 49, 0.900, 0.335, n=500, half_unit=0.0005)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_any_table_is_among_its_solutions(data):
     """A table's own rounded scores are always met by at least that table."""

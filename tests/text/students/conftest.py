@@ -25,18 +25,6 @@ def toy_report(classes: tuple[int, ...], opening: str) -> str:
     return f"{opening}. " + ". ".join(said) + "."
 
 
-def toy_teacher(texts: list[str]) -> np.ndarray:
-    """Read the toy language; a finding that is not named is absent."""
-    classes = [
-        [
-            max(k for k, phrase in enumerate(PHRASES) if k == 0 or phrase.format(name) in text)
-            for name in FINDINGS
-        ]
-        for text in texts
-    ]
-    return np.eye(3, dtype=np.float32)[np.array(classes, dtype=int).reshape(-1, len(FINDINGS))]
-
-
 @pytest.fixture(scope="session")
 def toy() -> tuple[list[str], list[str]]:
     """Training and held-out reports that share no text."""
@@ -51,17 +39,12 @@ def toy() -> tuple[list[str], list[str]]:
 
 
 @pytest.fixture(scope="session")
-def toy_student(toy):
+def toy_student(toy, teacher):
     """A DeBERTa of the smallest size that learned the toy language."""
     training, _ = toy
-    return train_student(training, toy_teacher(training), TOY_CONFIG, device="cpu")
+    return train_student(training, teacher(training), TOY_CONFIG, device="cpu")
 
 
 @pytest.fixture(scope="session")
 def toy_config() -> StudentConfig:
     return TOY_CONFIG
-
-
-@pytest.fixture(scope="session")
-def teacher():
-    return toy_teacher

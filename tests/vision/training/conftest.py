@@ -1,18 +1,10 @@
-"""Tiny training problems, on one thread: only then do two processes compute the same bits."""
+"""Tiny training problems."""
 
 import pytest
 import torch
 from torch import Tensor
 
 from cxrstudy.vision.training import TrainingConfig
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def draw_features(n: int = 40, seed: int = 0) -> tuple[Tensor, Tensor]:

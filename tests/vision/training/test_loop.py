@@ -79,11 +79,7 @@ def killed(tmp_path_factory) -> Path:
     """Folder with what the killed trainings left; each checkpoint bears its moment's name."""
     folder = tmp_path_factory.mktemp("killed")
     code = "import runpy, sys; runpy.run_path(sys.argv[1])['die_at_every_moment'](sys.argv[2])"
-    subprocess.run(
-        [sys.executable, "-c", code, __file__, str(folder)],
-        check=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+    subprocess.run([sys.executable, "-c", code, __file__, str(folder)], check=True)
     return folder
 
 
@@ -97,11 +93,7 @@ def copy_kept(killed: Path, moment: str, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def uninterrupted() -> loop.Training:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    training = run_image_problem()
-    torch.set_num_threads(threads)
-    return training
+    return run_image_problem()
 
 
 def assert_same_training(first: loop.Training, second: loop.Training) -> None:

@@ -20,18 +20,10 @@ from cxrstudy.studies.distillation.teachers import teacher_at
 from cxrstudy.studies.distillation.teachers.answers import WORDS, instruction, messages
 from cxrstudy.studies.distillation.teachers.language_model import LanguageModelTeacher
 from cxrstudy.text.reports import FINDINGS
-from cxrstudy.trainings.job import limited_threads
 
 CHAT = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}[assistant] "
 REPORTS = ["No edema.", 'Erguß; "cannot be excluded".']
 N_POSITIONS = 2048
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Models this small only wait for a second thread."""
-    with limited_threads(1):
-        yield
 
 
 def _tokenizer(chat_template=None):
