@@ -44,6 +44,8 @@ def test_a_table_is_shown_with_caption_anchor_and_decimals(tmp_path, shown):
     assert 'aria-labelledby="my-scores-caption"' in data["text/html"]
     assert _cells(shown) == ["0.12", "0.500", "3"]
     assert (tmp_path / "my_scores.csv").exists()
+    Page(tmp_path).table(table, "my_scores", "Scores", folded=True)
+    assert shown[1][1][METADATA_KEY]["folded"] and "folded" not in metadata[METADATA_KEY]
 
 
 def test_markup_in_any_text_is_inert(tmp_path, shown):

@@ -9,7 +9,11 @@ import pandas as pd
 import pytest
 
 from cxrstudy.figures import (
+<<<<<<< HEAD
     bars_with_intervals,
+=======
+    curves_in_panels,
+>>>>>>> n2
     curves_with_bands,
     image_gallery,
     intervals_by_group,
@@ -108,6 +112,22 @@ def test_curves_are_drawn_where_the_table_says():
     assert lines["b"].get_xydata().tolist() == [[1, 0.2]]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "10"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "AUROC")
+
+
+def test_each_panel_has_the_curves_and_the_line_of_its_own():
+    data = pd.DataFrame(
+        [(1, "a", "AUROC", 0.5, 0.4, 0.6), (9, "a", "AUROC", 0.6, 0.5, 0.7),
+         (1, "b", "share", 0.2, 0.1, 0.3)],
+        columns=["epoch", "labels", "panel", "estimate", "low", "high"],
+    )  # fmt: skip
+    axes = curves_in_panels(
+        data, "epoch", "labels", "panel", xlabel="epochs", references=(0.5, None)
+    )
+    panels = axes.get_figure().axes
+    assert [panel.get_ylabel() for panel in panels] == ["AUROC", "share"]
+    drawn = [[line.get_ydata() for line in panel.lines] for panel in panels]
+    assert [list(values) for values in drawn[0]] == [[0.5, 0.6], [0.5, 0.5]]
+    assert [list(values) for values in drawn[1]] == [[0.2]]
 
 
 def test_a_gallery_shows_every_image_with_its_title():

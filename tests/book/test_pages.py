@@ -132,8 +132,17 @@ def test_few_tables_are_open_first_those_that_decide():
         if cell.cell_type == "code"
     ]
     opened = {name for name, table in zip(names, tables, strict=True) if " open>" in table}
-    assert opened == {"my_table", *names[:5]}
+    assert opened == {"my_table", *names[:3]}
     assert all("\N{MINUS SIGN}0.5" in table for table in tables)
+
+
+def test_a_table_is_folded_if_the_notebook_says_so_and_verdicts_if_they_are_many():
+    executed = _executed()
+    executed.cells[2].outputs[0].metadata[METADATA_KEY]["folded"] = True
+    page = _page(executed, [_row(id=f"paper.claim_{i}") for i in range(7)], STAMP)
+    table = next(cell for cell in page.cells if cell.get("source") == "show_table()")
+    assert " open>" not in table.outputs[0]["data"]["text/html"]
+    assert "{dropdown} All 7 claims" in page.cells[-2].source
 
 
 def test_every_table_and_figure_has_its_download(page):
