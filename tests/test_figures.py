@@ -9,11 +9,8 @@ import pandas as pd
 import pytest
 
 from cxrstudy.figures import (
-<<<<<<< HEAD
     bars_with_intervals,
-=======
     curves_in_panels,
->>>>>>> n2
     curves_with_bands,
     image_gallery,
     intervals_by_group,
