@@ -99,11 +99,7 @@ class CountTable:
 
 
 def count_table(truth: np.ndarray, predictions: np.ndarray, weights, units) -> CountTable:
-    """Lay out the indicators of all cells; a column that several cells share is stored once.
-
-    ``truth`` (n_rows, n_observations) and ``predictions`` (n_methods, n_rows, n_observations) hold
-    0, 1 or NaN, ``weights`` sampling weights (n_rows,) or None.
-    """
+    """Lay out the indicators of all cells; a column that several cells share is stored once."""
     known = ~np.isnan(truth) & ~np.isnan(predictions)
     positive, predicted = known & (truth == 1), known & (predictions == 1)
     cells = np.stack([known, positive, predicted, positive & predicted]).transpose(1, 3, 0, 2)
@@ -123,11 +119,7 @@ def count_table(truth: np.ndarray, predictions: np.ndarray, weights, units) -> C
 
 
 def _exactly_summable(weights: np.ndarray, units) -> np.ndarray:
-    """Round weights to multiples of a step so small that sums over any resample are exact.
-
-    In whatever order a product adds them up, two columns that agree on the drawn rows have equal
-    sums, so a metric's denominator is zero just where the metric is undefined.
-    """
+    """Round weights so that sums are exact in any order, and a denominator of zero is seen."""
     # 300 units of up to 4: steps of 2**-42, of which 300 * 4 are less than 2**53.
     largest = units.n_units * np.bincount(units.unit_of_row, weights).max()
     step = 2.0 ** (np.ceil(np.log2(largest)) - 52)
@@ -170,12 +162,7 @@ def replicate_counts(
     n_replicates: int,
     seed: np.uint64,
 ) -> np.ndarray:
-    """Evaluate every metric of every cell, and the averages, in every replicate.
-
-    ``metrics`` holds positions in `COUNT_METRICS`; for ``averaged`` and ``zero_undefined`` see
-    `fill_averages`.  The result is float64 (n_metrics, n_methods, n_observations + 2,
-    n_replicates); its last two observations are the macro and the prevalence-weighted average.
-    """
+    """Evaluate metrics and averages; (metric, method, observation or average, replicate)."""
     arguments = (counted, units, metrics, averaged, zero_undefined, n_replicates, seed)
     evaluate = accelerated("replicate_counts", *arguments) or replicate_counts_on_cpu
     return evaluate(*arguments)
@@ -184,10 +171,7 @@ def replicate_counts(
 def sample_counts(
     counted: CountTable, metrics: np.ndarray, averaged: np.ndarray, zero_undefined: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluate every metric of every cell on the full sample and exactly without each unit.
-
-    The shapes are (n_metrics, n_methods, n_observations + 2) and (..., n_units).
-    """
+    """Evaluate every metric on the full sample, and without each unit along a last axis."""
     n_units = len(counted.table)
     settings = (counted.columns, metrics, averaged, zero_undefined)
     total = counted.table.sum(axis=0, dtype=np.float64)[:, None]

@@ -89,10 +89,7 @@ class PrintedClaim:
 
 
 def verdict_word(row: LedgerRow) -> str:
-    """Return the verdict without what qualifies it, such as ``inconclusive`` or ``not measurable``.
-
-    "not reproduced" begins with none of the shorter words, so the first that fits is the word.
-    """
+    """Return the verdict without what qualifies it, such as ``inconclusive``."""
     for word in _LETTERS:
         if row.verdict.startswith(word):
             return word

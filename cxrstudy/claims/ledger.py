@@ -135,10 +135,7 @@ def _adjusted_levels(
 
 
 def _p_value(claim: Claim, measurement: Measurement | None) -> float:
-    """Largest p-value over the cells: a claim about several cells needs all of them.
-
-    A claim without an estimate, or with an undefined one, cannot be rejected.
-    """
+    """Largest p-value over the cells, all of which a claim needs; 1 where one is undefined."""
     if measurement is None or not measurement.estimates:
         return 1.0
     null = measurement.published_number if claim.rule == "value" else 0.0

@@ -61,10 +61,7 @@ def record_run(study: Study, build: str | Path = "_build") -> Path:
 
 
 def record_benchmark(table: pd.DataFrame, name: str, study: Study, setting: str) -> Path:
-    """Record under `name` what a benchmark of a study's code measured, with its provenance.
-
-    `setting` says what was timed, and stands where a run has the name of its set.
-    """
+    """Record what a benchmark measured; `setting` stands where a run has the name of its set."""
     stamp = provenance(study, {}, seconds=0.0) | {"set": f"benchmark, {setting}"}
     return _write(table.assign(**_columns(_dated(stamp))), name)
 

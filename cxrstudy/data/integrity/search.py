@@ -56,11 +56,7 @@ def search_block(
     min_rows: int,
     id_order_blocks: Collection[Block] = (),
 ) -> Misalignment:
-    """Return the block whose repair is supported best, significant or not.
-
-    A block that the table's row order suggests is preferred to the best one if the values cannot
-    tell the two apart.
-    """
+    """Return the best block, or one that the row order suggests and values cannot tell from it."""
     rows = np.arange(len(ids))
     # Fitting on the given alignment fails if most rows are misaligned; assuming moderate agreement
     # fails if observations agree in unusual ways. The better of both starts wins.
