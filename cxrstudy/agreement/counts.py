@@ -72,11 +72,7 @@ def count_metric(metric: str, n, positives, predicted, true_positives, undefined
 
 
 def fill_averages(values, positives, averaged, zero_undefined: bool) -> None:
-    """Write the macro and the prevalence-weighted average behind the observations' values.
-
-    An undefined value makes the macro average undefined, and the weighted one only where its
-    weight is positive; with ``zero_undefined`` it counts as 0 instead.
-    """
+    """Write macro and prevalence-weighted average last; a weight of 0 hides what is undefined."""
     # values: (n_methods, n_observations + 2, n_tables), the last two observations to be filled;
     # positives, the weights: (n_methods, n_observations, n_tables); averaged: (n_observations,)
     members, weights = values[:, :-2][:, averaged], positives[:, averaged]
@@ -154,13 +150,7 @@ def replicate_counts_on_cpu(
 
 
 def replicate_counts(
-    counted: CountTable,
-    units,
-    metrics: np.ndarray,
-    averaged: np.ndarray,
-    zero_undefined: bool,
-    n_replicates: int,
-    seed: np.uint64,
+    counted: CountTable, units, metrics, averaged, zero_undefined: bool, n_replicates: int, seed
 ) -> np.ndarray:
     """Evaluate metrics and averages; (metric, method, observation or average, replicate)."""
     arguments = (counted, units, metrics, averaged, zero_undefined, n_replicates, seed)

@@ -155,12 +155,7 @@ def replicate_rankings_on_cpu(
 
 
 def replicate_rankings(
-    program: Programs,
-    units,
-    averaged: np.ndarray,
-    zero_undefined: bool,
-    n_replicates: int,
-    seed: np.uint64,
+    program: Programs, units, averaged, zero_undefined: bool, n_replicates: int, seed
 ) -> np.ndarray:
     """Evaluate ranking metrics and averages, laid out as by `replicate_counts`."""
     arguments = (program, units, averaged, zero_undefined, n_replicates, seed)

@@ -71,11 +71,7 @@ def build_ledger(
     missing_data: Mapping[str, str] | None = None,
     recorded: Iterable[str | Path] = (),
 ) -> list[LedgerRow]:
-    """Decide every claim by its rule, in the order of ``statements.yaml``.
-
-    The estimates in the folders `recorded`, of larger runs than the pages show, decide in place of
-    those in the folders `results`. `missing_data` names by study what it lacked.
-    """
+    """Decide every claim by its rule; `recorded`, of larger runs, go before `results`."""
     measured = _by_claim(results)
     from_record = {id_: found for id_, found in _by_claim(recorded).items() if found.estimates}
     for id_, found in from_record.items():

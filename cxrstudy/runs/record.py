@@ -26,11 +26,7 @@ class RecordError(ValueError):
 
 
 def record_run(study: Study, build: str | Path = "_build") -> Path:
-    """Record a finished run's page, tables, measurements and stamp.
-
-    The table that ``studies.yaml`` names is kept once more, with its provenance in every row, for
-    the pages of smaller runs.
-    """
+    """Record a finished run, and once more, for smaller runs' pages, the table of its study."""
     run, recorded = RunFolders.of(study.name, build), RunFolders.recorded(study.name)
     stamp = run.read_stamp()
     if not stamp:

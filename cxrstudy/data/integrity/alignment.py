@@ -99,11 +99,7 @@ def describe(misalignment: Misalignment) -> str:
 
 
 def association_per_row(reference: pd.DataFrame, table: pd.DataFrame) -> float:
-    """Return how much better rows match by id than pairs of different studies match (nats).
-
-    Near zero, the values cannot tell whether rows are aligned. Scores are fitted on odd rows and
-    measured on even ones, and the reverse.
-    """
+    """Return how much better rows match by id than others (nats); near 0, values cannot tell."""
     ids = shared_ids(reference, table)
     observations = pair_observations(reference.loc[ids], table.loc[ids])
     differences = []

@@ -87,11 +87,7 @@ def _block_of_part(sources: NDArray[np.intp], start: int, stop: int) -> Block | 
 
 
 def best_block(scores: NDArray[np.float64], min_rows: int) -> Block:
-    """Return the block of at least ``min_rows`` rows whose repair raises matched scores most.
-
-    ``scores`` holds reference rows by table rows. The search is exhaustive over rotations and
-    reversals; cumulative sums along the diagonals make each candidate O(1).
-    """
+    """Return the block of at least ``min_rows`` rows whose repair raises matched scores most."""
     start, stop, shift, rotation_gain = _best_rotation(_diagonal_sums(scores), min_rows)
     rotation = Block.rotation(start, stop, shift)
     start, stop, reversal_gain = _best_reversal(scores, min_rows)

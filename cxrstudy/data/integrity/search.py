@@ -31,10 +31,7 @@ _LARGEST_RATE = 3.0
 
 @dataclass(frozen=True)
 class Misalignment:
-    """A block of rows whose values belong to other studies of the same block.
-
-    Rows are those of the ids that both tables share, in the reference's order.
-    """
+    """A block of rows of the shared ids whose values belong to other studies of that block."""
 
     block: Block
     first_id: object
