@@ -115,7 +115,11 @@ def count_table(truth: np.ndarray, predictions: np.ndarray, weights, units) -> C
 
 
 def _exactly_summable(weights: np.ndarray, units) -> np.ndarray:
-    """Round weights so that sums are exact in any order, and a denominator of zero is seen."""
+    """Round weights to multiples of a step so small that sums over any resample are exact.
+
+    In whatever order a product adds them up, two columns that agree on the drawn rows have equal
+    sums, so a metric's denominator is zero just where the metric is undefined.
+    """
     # 300 units of up to 4: steps of 2**-42, of which 300 * 4 are less than 2**53.
     largest = units.n_units * np.bincount(units.unit_of_row, weights).max()
     step = 2.0 ** (np.ceil(np.log2(largest)) - 52)
