@@ -20,12 +20,6 @@ WORDS: Mapping[str, str] = {
 
 
 def in_sentence(row, decimals: int = 3, sign: str = "") -> str:
-    """Print an estimate, such as ``0.226 (95 % interval 0.197 to 0.252)``; sign "+" shows it.
-
-    Parameters
-    ----------
-    row : Series or namedtuple
-        With ``estimate``, ``low`` and ``high``.
-    """
+    """Print an estimate, such as ``0.226 (95 % interval 0.197 to 0.252)``; sign "+" shows it."""
     value, low, high = (f"{x:{sign}.{decimals}f}" for x in (row.estimate, row.low, row.high))
     return f"{value} (95 % interval {low} to {high})"

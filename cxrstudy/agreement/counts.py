@@ -72,11 +72,7 @@ def count_metric(metric: str, n, positives, predicted, true_positives, undefined
 
 
 def fill_averages(values, positives, averaged, zero_undefined: bool) -> None:
-    """Write the macro and the prevalence-weighted average behind the observations' values.
-
-    An undefined value makes the macro average undefined, and the weighted one only where its
-    weight is positive; with ``zero_undefined`` it counts as 0 instead.
-    """
+    """Write macro and prevalence-weighted average last; a weight of 0 hides what is undefined."""
     # values: (n_methods, n_observations + 2, n_tables), the last two observations to be filled;
     # positives, the weights: (n_methods, n_observations, n_tables); averaged: (n_observations,)
     members, weights = values[:, :-2][:, averaged], positives[:, averaged]
@@ -99,11 +95,7 @@ class CountTable:
 
 
 def count_table(truth: np.ndarray, predictions: np.ndarray, weights, units) -> CountTable:
-    """Lay out the indicators of all cells; a column that several cells share is stored once.
-
-    ``truth`` (n_rows, n_observations) and ``predictions`` (n_methods, n_rows, n_observations) hold
-    0, 1 or NaN, ``weights`` sampling weights (n_rows,) or None.
-    """
+    """Lay out the indicators of all cells; a column that several cells share is stored once."""
     known = ~np.isnan(truth) & ~np.isnan(predictions)
     positive, predicted = known & (truth == 1), known & (predictions == 1)
     cells = np.stack([known, positive, predicted, positive & predicted]).transpose(1, 3, 0, 2)
@@ -162,20 +154,9 @@ def replicate_counts_on_cpu(
 
 
 def replicate_counts(
-    counted: CountTable,
-    units,
-    metrics: np.ndarray,
-    averaged: np.ndarray,
-    zero_undefined: bool,
-    n_replicates: int,
-    seed: np.uint64,
+    counted: CountTable, units, metrics, averaged, zero_undefined: bool, n_replicates: int, seed
 ) -> np.ndarray:
-    """Evaluate every metric of every cell, and the averages, in every replicate.
-
-    ``metrics`` holds positions in `COUNT_METRICS`; for ``averaged`` and ``zero_undefined`` see
-    `fill_averages`.  The result is float64 (n_metrics, n_methods, n_observations + 2,
-    n_replicates); its last two observations are the macro and the prevalence-weighted average.
-    """
+    """Evaluate metrics and averages; (metric, method, observation or average, replicate)."""
     arguments = (counted, units, metrics, averaged, zero_undefined, n_replicates, seed)
     evaluate = accelerated("replicate_counts", *arguments) or replicate_counts_on_cpu
     return evaluate(*arguments)
@@ -184,10 +165,7 @@ def replicate_counts(
 def sample_counts(
     counted: CountTable, metrics: np.ndarray, averaged: np.ndarray, zero_undefined: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluate every metric of every cell on the full sample and exactly without each unit.
-
-    The shapes are (n_metrics, n_methods, n_observations + 2) and (..., n_units).
-    """
+    """Evaluate every metric on the full sample, and without each unit along a last axis."""
     n_units = len(counted.table)
     settings = (counted.columns, metrics, averaged, zero_undefined)
     total = counted.table.sum(axis=0, dtype=np.float64)[:, None]

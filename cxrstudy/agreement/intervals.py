@@ -15,10 +15,7 @@ def _rows(replicates) -> tuple[np.ndarray, tuple[int, ...]]:
 
 
 def _quantiles(rows: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Quantiles of each row's defined entries at its own probabilities, (n_rows, n_quantiles).
-
-    A row is NaN where nothing is defined or a probability is NaN.
-    """
+    """Quantiles of each row's defined entries at its own probabilities; NaN if there are none."""
     quantiles = np.full(probabilities.shape, np.nan)
     usable = ~np.isnan(rows).all(axis=1) & ~np.isnan(probabilities).any(axis=1)
     for row in np.flatnonzero(usable):
@@ -52,11 +49,7 @@ def percentile_interval(replicates, level: float = 0.95) -> tuple[np.ndarray, np
 
 
 def acceleration(jackknife, stratum_sizes: tuple[int, ...] | None = None) -> np.ndarray:
-    """Skewness constant of BCa from leave-one-unit-out values, of which the undefined are left out.
-
-    Each stratum, of so many units in the order of the last axis, is a sample of its own in Efron's
-    formula. Where the values do not vary there is no skewness to correct, hence 0.
-    """
+    """Skewness constant of BCa, each stratum a sample of its own; 0 if the values do not vary."""
     values = np.asarray(jackknife, float)
     cuts = np.cumsum(stratum_sizes or (values.shape[-1],))[:-1]
     cubes = squares = 0.0
@@ -80,10 +73,7 @@ def bca_interval(
     level: float = 0.95,
     stratum_sizes: tuple[int, ...] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bias-corrected and accelerated interval around the full sample's ``value`` (Efron 1987).
-
-    NaN where no replicate is defined, or all lie on one side of the value.
-    """
+    """BCa interval (Efron 1987) around ``value``; NaN where all replicates lie on one side of it."""
     rows, shape = _rows(replicates)
     defined, below, at_or_below = _counts(rows, np.asarray(value, np.float64).reshape(-1))
     bias = ndtri((below + at_or_below) / np.maximum(2 * defined, 1))

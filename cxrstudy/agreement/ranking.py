@@ -155,28 +155,16 @@ def replicate_rankings_on_cpu(
 
 
 def replicate_rankings(
-    program: Programs,
-    units,
-    averaged: np.ndarray,
-    zero_undefined: bool,
-    n_replicates: int,
-    seed: np.uint64,
+    program: Programs, units, averaged, zero_undefined: bool, n_replicates: int, seed
 ) -> np.ndarray:
-    """Evaluate every ranking metric of every cell, and the averages, in every replicate.
-
-    Arguments and the result, float64 (n_metrics, n_methods, n_observations + 2, n_replicates),
-    are as in `replicate_counts`.
-    """
+    """Evaluate ranking metrics and averages, laid out as by `replicate_counts`."""
     arguments = (program, units, averaged, zero_undefined, n_replicates, seed)
     evaluate = accelerated("replicate_rankings", *arguments) or replicate_rankings_on_cpu
     return evaluate(*arguments)
 
 
 def left_out_rankings(program: Programs, units, averaged, zero_undefined: bool) -> np.ndarray:
-    """Evaluate without each resampling unit in turn, and last on the full sample.
-
-    Works for any clusters and weights by leaving units out as a resample would.
-    """
+    """Evaluate without each resampling unit in turn, and last on the full sample."""
     n_units = units.n_units
 
     def draw(first: int, n: int) -> np.ndarray:
@@ -259,10 +247,7 @@ def _single_rows(program: Programs, n_units: int, averaged, zero_undefined: bool
 def sample_rankings(
     program: Programs, units, averaged: np.ndarray, zero_undefined: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluate every ranking metric of every cell on the full sample and exactly without each unit.
-
-    The shapes are (n_metrics, n_methods, n_observations + 2) and (..., n_units).
-    """
+    """Evaluate every metric on the full sample, and without each unit along a last axis."""
     if units.one_row_each and program.weights.dtype != np.float64:
         values = _single_rows(program, units.n_units, averaged, zero_undefined)
     else:

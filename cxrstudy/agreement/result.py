@@ -106,9 +106,7 @@ class Estimate:
 def derive(function: Callable[..., np.ndarray], *estimates: Estimate) -> Estimate:
     """Apply a function of several arrays to estimates, replicate by replicate.
 
-    A quantity that mixes several statistics keeps the right interval only if all of them are
-    recomputed within each resample. Its sample is the smallest among the parts, and its interval
-    is a percentile one if any part's is.
+    Its sample is the smallest among the parts, and its interval a percentile one if any part's is.
     """
     keys = {estimate.resample_key for estimate in estimates}
     if len(estimates) > 1 and (None in keys or len(keys) > 1):
@@ -158,8 +156,7 @@ class Agreement:
     """All estimates of one comparison, by method, observation and metric.
 
     The averages are observations named "Average" and "Weighted Average". A contrast, the paired
-    difference of two methods, is method ``"a - b"``; it is computed when asked for, so that it
-    takes no memory.
+    difference of two methods, is method ``"a - b"``, computed when asked for.
     """
 
     estimates: dict[Key, Estimate]

@@ -76,11 +76,7 @@ def _encode(scores, labels, unit_of_row, metrics) -> list[tuple[np.ndarray, np.n
 
 
 def programs(truth, predictions, weights, units, metrics) -> Programs:
-    """Sort every cell once and write its visits for every ranking metric.
-
-    ``truth`` is (n_rows, n_observations) of 0, 1 or NaN, ``predictions`` (n_methods, n_rows,
-    n_observations) of scores or NaN, ``weights`` sampling weights (n_rows,) or None.
-    """
+    """Sort every cell once and write its visits for every ranking metric."""
     n_methods, _, n_observations = predictions.shape
     shape = (len(metrics), n_methods, n_observations)
 

@@ -12,12 +12,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from cxrstudy.book.hero import CREDIT, Hero, draw_preview, hero
-from cxrstudy.book.printed_claims import (
-    markdown_text,
-    verdict_chip,
-    verdict_letter,
-    verdict_word,
-)
+from cxrstudy.book.printed_claims import LETTERS, markdown_text, verdict_chip, verdict_word
 from cxrstudy.book.top import answer_of, description_markdown, figure_of, one_line
 from cxrstudy.claims import LedgerRow
 from cxrstudy.data.registry import DataNotAvailableError
@@ -184,5 +179,5 @@ def _legend(ledger: Iterable[LedgerRow]) -> Markup:
     """List the verdicts that occur, the most frequent first: letter, how often, word."""
     item = Markup('<li><b class="cxr-verdict cxr-{}">{}</b> {} {}</li>')
     counts = Counter(map(verdict_word, ledger)).most_common()
-    items = [item.format(w.replace(" ", "-"), verdict_letter(w), n, w) for w, n in counts]
+    items = [item.format(w.replace(" ", "-"), LETTERS[w], n, w) for w, n in counts]
     return Markup('<ul class="cxr-legend">{}</ul>').format(Markup("").join(items))

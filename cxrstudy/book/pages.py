@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from cxrstudy.book.printed_claims import markdown_text, verdict_table
-from cxrstudy.book.top import answer_of, figure_of, top_markdown
+from cxrstudy.book.top import answer_of, exhibits, figure_of, top_markdown
 from cxrstudy.claims import RECORDED_TABLE, LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.display import METADATA_KEY
@@ -34,10 +34,9 @@ def study_pages(
     stamp: Mapping[str, object],
     missing: Sequence[str] = (),
 ) -> tuple[NotebookNode, NotebookNode | None]:
-    """Make the page of a run: its answer, the notebook's cells, provenance.
+    """Make the page of a run, and one of this machine's smaller run where a recorded one decides.
 
-    With data sets `missing` here, the run is the recorded one, and a banner says so. If a larger
-    recorded run decides the study's claims, what is of the small own run makes a second page.
+    With data sets `missing` here, the run is the recorded one, and a banner says so.
     """
     rows = [row for row in ledger if row.study == study.name]
     title, *rest = executed.cells
@@ -92,7 +91,9 @@ def _exhibited(
     """Prepare cells for a page: figures numbered, tables folded, each with its download."""
     _fold_tables(cells, decided)
     prepared, n_figures = [], 0
-    for cell in filter(_is_shown, cells):
+    for cell in cells:
+        if any(shown["kind"] == "answer" for shown, _ in exhibits([cell])):
+            continue  # It stands at the top.
         shown = _shown(cell)
         n_figures += bool(shown) and shown["kind"] == "figure"
         prepared.append(_with_figure_metadata(cell, shown, n_figures))
@@ -149,28 +150,13 @@ def _missing_data(missing: Sequence[str], heading: str, text: str) -> str:
 
 def _shown(cell: NotebookNode) -> dict | None:
     """Find what a code cell shows: the metadata of its table or figure."""
-    for output in cell.get("outputs", []):
-        shown = output.get("metadata", {}).get(METADATA_KEY)
-        if shown and shown["kind"] in {"table", "figure"}:
-            return shown
-    return None
-
-
-def _is_shown(cell: NotebookNode) -> bool:
-    """Whether the page shows a cell where it stands; the answer stands at the top instead."""
-    outputs = cell.get("outputs", [])
-    kinds = {output.get("metadata", {}).get(METADATA_KEY, {}).get("kind") for output in outputs}
-    return "answer" not in kinds
+    found = (shown for shown, _ in exhibits([cell]) if shown["kind"] in {"table", "figure"})
+    return next(found, None)
 
 
 def _fold_tables(cells: Iterable[NotebookNode], decided: Container[str]) -> None:
     """Leave a few tables open, first those that decide a claim, then the short ones."""
-    tables = [
-        (shown, output)
-        for cell in cells
-        for output in cell.get("outputs", [])
-        if (shown := output.get("metadata", {}).get(METADATA_KEY, {})).get("kind") == "table"
-    ]
+    tables = [(shown, output) for shown, output in exhibits(cells) if shown["kind"] == "table"]
     short = [
         shown["name"]
         for shown, output in tables

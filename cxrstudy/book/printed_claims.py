@@ -16,7 +16,7 @@ HEADLINE_END = "<!-- end of headline -->"
 
 
 # A verdict begins with one of these; the letter says it where colour cannot.
-_LETTERS: Mapping[str, str] = {
+LETTERS: Mapping[str, str] = {
     "supported": "S", "contradicted": "C", "inconclusive": "I", "negligible": "G",
     "reproduced": "R", "not reproduced": "N", "consistent": "=", "inconsistent": "≠",
     "not comparable": "~", "compatible": "≈", "differs": "D", "too few": "F",
@@ -89,19 +89,11 @@ class PrintedClaim:
 
 
 def verdict_word(row: LedgerRow) -> str:
-    """Return the verdict without what qualifies it, such as ``inconclusive`` or ``not measurable``.
-
-    "not reproduced" begins with none of the shorter words, so the first that fits is the word.
-    """
-    for word in _LETTERS:
+    """Return the verdict without what qualifies it, such as ``inconclusive``."""
+    for word in LETTERS:
         if row.verdict.startswith(word):
             return word
     raise ValueError(f"claim {row.id}: {row.verdict!r} begins with no verdict")
-
-
-def verdict_letter(word: str) -> str:
-    """Return the letter that says a verdict where colour cannot."""
-    return _LETTERS[word]
 
 
 def verdict_chip(
@@ -168,7 +160,7 @@ def _chip(row: LedgerRow, href: str, letter_only: bool = False) -> Markup:
         word.replace(" ", "-"),
         word,
         target + (name if letter_only else ""),
-        _LETTERS[word],
+        LETTERS[word],
         text,
     )
 

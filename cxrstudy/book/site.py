@@ -80,10 +80,7 @@ def build_site(build: Path | None = None) -> Path:
 
 
 def table_of_contents(own_runs: Container[str] = ()) -> dict[str, object]:
-    """Lay the chapters out: the ledger, the studies by part, and what stands behind them.
-
-    Studies in `own_runs` have a page of this machine's run below their own.
-    """
+    """Lay the chapters out; studies in `own_runs` have a page of that run below their own."""
     parts: dict[str, list[dict]] = {"What was found": [{"file": "claims"}]}
     for study in studies().values():
         chapter: dict = {"file": f"studies/{study.name}", "title": study.title}

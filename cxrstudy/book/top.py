@@ -1,6 +1,6 @@
 """The top of a study's page: its question, the answer, one figure, and the verdicts as chips."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import escape
 
 from nbformat import NotebookNode
@@ -17,12 +17,12 @@ _MOST_CHIPS = 4
 
 def answer_of(executed: NotebookNode) -> dict | None:
     """Find the answer that an executed notebook gave: sentence, figure, means, changes."""
-    return next((shown for shown, _ in _exhibits(executed) if shown["kind"] == "answer"), None)
+    return next((shown for shown, _ in exhibits(executed.cells) if shown["kind"] == "answer"), None)
 
 
 def figure_of(executed: NotebookNode, name: str) -> tuple[str, str]:
     """Find a figure of an executed notebook: the SVG, and what it says to who does not see it."""
-    for shown, output in _exhibits(executed):
+    for shown, output in exhibits(executed.cells):
         if shown["kind"] == "figure" and shown["name"] == name:
             return output["data"]["image/svg+xml"], shown["alt"]
     raise KeyError(f"the answer names a figure {name!r} that the notebook does not show")
@@ -93,8 +93,9 @@ def _kicker(study: Study, rows: list[LedgerRow]) -> str:
     return " · ".join(map(escape, parts if rows else [*parts, "decides no paper's claim"]))
 
 
-def _exhibits(executed: NotebookNode) -> Iterable[tuple[dict, NotebookNode]]:
-    for cell in executed.cells:
+def exhibits(cells: Iterable[NotebookNode]) -> Iterator[tuple[dict, NotebookNode]]:
+    """Yield what cells show, as their outputs' metadata say it, with these outputs."""
+    for cell in cells:
         for output in cell.get("outputs", []):
             if shown := output.get("metadata", {}).get(METADATA_KEY):
                 yield shown, output

@@ -71,11 +71,7 @@ def build_ledger(
     missing_data: Mapping[str, str] | None = None,
     recorded: Iterable[str | Path] = (),
 ) -> list[LedgerRow]:
-    """Decide every claim by its rule, in the order of ``statements.yaml``.
-
-    The estimates in the folders `recorded`, of larger runs than the pages show, decide in place of
-    those in the folders `results`. `missing_data` names by study what it lacked.
-    """
+    """Decide every claim by its rule; `recorded`, of larger runs, go before `results`."""
     measured = _by_claim(results)
     from_record = {id_: found for id_, found in _by_claim(recorded).items() if found.estimates}
     for id_, found in from_record.items():
@@ -135,10 +131,7 @@ def _adjusted_levels(
 
 
 def _p_value(claim: Claim, measurement: Measurement | None) -> float:
-    """Largest p-value over the cells: a claim about several cells needs all of them.
-
-    A claim without an estimate, or with an undefined one, cannot be rejected.
-    """
+    """Largest p-value over the cells, all of which a claim needs; 1 where one is undefined."""
     if measurement is None or not measurement.estimates:
         return 1.0
     null = measurement.published_number if claim.rule == "value" else 0.0

@@ -26,18 +26,12 @@ def decide_internal(consistent: int | None, cells: int | None, comparable: bool 
 
 
 def severity(units_off: int | None) -> str:
-    """Tell a slip of the last printed digit from an inconsistency that changes what is claimed.
-
-    A claim about words or an order has no digits, so that what contradicts it is material.
-    """
+    """Tell a slip of the last printed digit from what contradicts a claim, or has no digits."""
     return "last digit" if units_off is not None and units_off <= 1 else "material"
 
 
 def decide_direction(low: float, high: float, side: int, margin: float = 0.0) -> str:
-    """Judge a claim that a difference has the sign `side`, by the limits at its adjusted level.
-
-    Sign is tested against zero. An interval wholly within the margin is negligible on either side.
-    """
+    """Judge the sign of a difference; an interval within the margin is negligible either way."""
     if side < 0:
         low, high = -high, -low
     if -margin < low and high < margin:
@@ -88,10 +82,7 @@ def qualify(
     seeds: int | None = None,
     policy_dependent: bool = False,
 ) -> str:
-    """Restrict a verdict to what its evidence can carry, as in ``"supported, exploratory"``.
-
-    Simulated evidence shows a mechanism and no more; a proxy never reproduces.
-    """
+    """Restrict a verdict to what its evidence can carry, as in ``"supported, exploratory"``."""
     if fewest_events is not None and fewest_events < MINIMUM_EVENTS:
         return "too few"
     if scope == "simulated":

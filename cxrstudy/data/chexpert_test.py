@@ -87,10 +87,7 @@ def load(labeler_alignment: Literal["repaired", "as released"] = "repaired") -> 
 
 
 def released_tables() -> tuple[dict[str, pd.DataFrame], list[Path]]:
-    """Read truth, labeler ("labels") and readers in file order and unrepaired, for the checks.
-
-    The paths are those of their files and, last, of the second labeler file.
-    """
+    """Read truth, "labels" and readers as released, and all paths, the second labeler's last."""
     named = {"truth": _TRUTH_FILE, "labels": LABELER_FILES[0], **_READER_FILES}
     tables = {name: _read(file, keep_column_order=True) for name, file in named.items()}
     return tables, [dataset(NAME).path(file) for file in (*named.values(), LABELER_FILES[1])]

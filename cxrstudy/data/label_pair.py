@@ -46,10 +46,7 @@ class LabelPair:
         return counts.index[enough].tolist()
 
     def with_complete_truth(self, observations: list[str]) -> "LabelPair":
-        """Keep the studies whose truth is known for all of these observations, and say how many.
-
-        The truth keeps these observations only, the labels keep all.
-        """
+        """Keep studies whose truth is known for all these observations, and count the others."""
         known = self.truth[observations].notna().all(axis=1)
         dropped = pd.DataFrame(
             [{"what": "studies", "table": "truth blank", "count": int((~known).sum()),

@@ -42,11 +42,7 @@ def read_label_table(
 def match_studies(
     truth: pd.DataFrame, labels: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Keep the studies and observations that two tables share, and count what only one holds.
-
-    Both come back with the same index, in the truth's order, and columns; the table of what is left
-    out has the columns what, table, count and examples.
-    """
+    """Keep what two tables share, in the truth's order, and list what only one of them holds."""
     studies = truth.index.intersection(labels.index, sort=False)
     columns = [name for name in OBSERVATIONS if name in truth and name in labels]
     if studies.empty:

@@ -77,11 +77,7 @@ def read_by_experts(image_set: ImageSet) -> pd.Series:
 
 
 def text_mined_targets(labels: pd.DataFrame, minimum_positives: int = 50) -> pd.DataFrame:
-    """Turn the NIH's fifteen columns into training targets of float32, one for each observation.
-
-    Those with fewer positives or negatives than `minimum_positives` are left out: a head that saw
-    ten cases says nothing.
-    """
+    """Turn the NIH's columns into float32 targets, all with positives and negatives enough."""
     targets = pd.DataFrame(
         {name: labels[list(terms)].max(axis=1) for name, terms in NIH_TERMS.items()}
     )
@@ -108,10 +104,7 @@ def report_labels(image_set: ImageSet) -> pd.Series:
 
 
 def lung_opacity_labels(image_set: ImageSet, experts: str) -> pd.DataFrame:
-    """Put an expert source's label of opacity beside the report's, for the images it read.
-
-    ``experts`` is "rsna" or "google"; columns are expert, report, view and patient.
-    """
+    """Put the opacity of "rsna" or "google" beside the report's, with view and patient."""
     expert = image_set.labels[experts][EXPERT_TERMS[experts]].dropna()
     labels = pd.DataFrame({"expert": expert, "report": report_labels(image_set)[expert.index]})
     return labels.join(image_set.images[["view", "patient"]])

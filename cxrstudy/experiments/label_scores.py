@@ -38,25 +38,10 @@ Term = tuple[float, str, str]
 class LabelScores:
     """Scores of methods against experts and against reports, on shared resamples.
 
-    A place is a column of the tables, such as an observation or a view, or ``"Average"``, the
-    mean over some of them. Differences are paired by case and, where methods were trained several
-    times, by seed; a method that was trained once is compared with every seed of another.
-
-    Parameters
-    ----------
-    expert, report : DataFrame, shape (n_cases, n_places)
-        1, 0, or missing; a case that misses one source leaves the place for both.
-    scores : mapping of str to DataFrame, or to a sequence of them
-        Each method's scores, with the same index and columns. Several tables are trainings that
-        differ in their seed; scores are averaged over them.
-    metrics : sequence of str
-        ``"auroc"`` first, perhaps ``"average_precision"``.
-    averages_over : sequence of str, optional
-        Places that enter the average; those with enough events by default.
-    min_events : int, default 10
-        Positives and negatives that each source needs at a place of the average.
-    resampling : Resampling
-        Replicates and seed; clusters and weights of the cases.
+    A place is a column of the tables, such as an observation or a view, or ``"Average"``, the mean
+    over some of them. A case that misses one source leaves the place for both. Differences are
+    paired by case and, where a method has several tables of scores, one for each seed, by seed; a
+    method that was trained once is compared with every seed of another.
     """
 
     def __init__(

@@ -62,17 +62,10 @@ def nested_estimate(
     """Average over splits, and give the average the error of the sample of studies.
 
     The value is the mean over many splits of the sample. Each bootstrap resample is split a few
-    times; the spread of their means holds the error of the sample and a share of the splits'
-    own, which is estimated from the spread within resamples and taken out. Copies of a study
-    never straddle a split, so a resample's parts hold fewer distinct studies and its mean is
-    shifted; the replicates are therefore moved to the value and only their spread is used. They
-    are kept within the bounds that the outcome cannot leave, such as 0 and 1 for a chance.
-    ``resampled`` has shape (n_replicates, at least two splits).
-
-    References
-    ----------
-    Sun, Apley and Staum (2011). Efficient nested simulation for estimating the variance of a
-    conditional expectation. Operations Research 59, 998-1007.
+    times; the spread of their means, (n_replicates, n_splits), holds the error of the sample and a
+    share of the splits' own, estimated within resamples and taken out (Sun, Apley and Staum 2011,
+    Operations Research 59:998-1007). Copies of a study never straddle a split, which shifts a
+    resample's mean: replicates are moved to the value, and kept within the outcome's bounds.
     """
     value = _mean(splits)
     means, variance_of_mean = _means_and_their_variance(resampled)

@@ -91,17 +91,7 @@ def opacity_scores(
 
 
 def rsna_sampling_weights(images: pd.Index) -> np.ndarray:
-    """Return how many NIH images each image that RSNA drew stands for, relative to the others.
-
-    Parameters
-    ----------
-    images : Index
-        Names of images that RSNA's experts read.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-    """
+    """Return how many NIH images each of some that RSNA drew stands for, relative to the others."""
     # The draw was from the whole table, so its fractions come from there.
     weights = inverse_sampling_weights(sampling_strata(load_nih()), load_rsna().labels.index)
     return weights.loc[images].to_numpy()

@@ -47,11 +47,7 @@ def next_power_of_2(number: int) -> int:
 
 @contextmanager
 def watch_paths() -> Iterator[list[tuple[str, str]]]:
-    """Collect each call's family and path, such as ``("bce", "kernel")``, in their order.
-
-    A test or a benchmark of a kernel is worth nothing if the reference ran instead, so both
-    assert what this yields.
-    """
+    """Collect family and path of each call, ``("bce", "kernel")`` if no reference ran."""
     paths: list[tuple[str, str]] = []
     token = _watched.set(paths)
     try:

@@ -174,19 +174,6 @@ def label_reports(texts: Sequence[str]) -> pd.DataFrame:
 def explain_report(text: str) -> list[Mention]:
     """List what a report says of each observation, with the evidence.
 
-    Parameters
-    ----------
-    text : str
-        Findings and impression of a report, or a sentence of it.
-
-    Returns
-    -------
-    list of Mention
-        In the order of the text; "No Finding" comes last. The strongest mention of an
-        observation is its label.
-
-    Examples
-    --------
     >>> mention = explain_report("There is no pleural effusion.")[0]
     >>> mention.observation, mention.label, mention.cue, mention.rule
     ('Pleural Effusion', 0, 'There is no', 'negation before')

@@ -22,8 +22,8 @@ def label_file(
 ) -> int:
     """Label every report of a file, as `read_reports` reads it, and count them.
 
-    The labeler makes of n texts a table (n, 14) of the codes 1, 0, -1 and NaN. The destination, a
-    ``.csv`` file, appears when it is complete; a run that fails leaves an older one as it was.
+    The labeler makes of n texts a table (n, 14) of codes. The destination, a ``.csv`` file, appears
+    when it is complete; a run that fails leaves an older one as it was.
     """
     source, destination = Path(source), Path(destination)
     check_table_path(destination, ReportFileError)

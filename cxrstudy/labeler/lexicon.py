@@ -18,10 +18,7 @@ _TOKEN = re.compile(r"[a-z0-9]+\*?|[,:/?()&-]")
 
 
 class Role(IntEnum):
-    """What a phrase does: a bit of its own, and the lexicon's section of such phrases.
-
-    One phrase may do several things at once. Compiled code reads these members too.
-    """
+    """What a phrase does, one bit of several, and the section of such phrases."""
 
     def __new__(cls, place: int, section: str = "") -> "Role":
         """Make the member that is bit number `place`."""
@@ -90,11 +87,7 @@ class LexiconError(ValueError):
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a phrase does in a sentence.
-
-    Bit k of a number stands for observation k of `OBSERVATIONS`, bit 14 for an abnormality outside
-    them.
-    """
+    """What a phrase does; bit k is observation k of `OBSERVATIONS`, 14 any other."""
 
     role: int  # one `Role`, or several joined by |
     mentions: int = 0  # observations that the phrase names

@@ -52,12 +52,10 @@ def ancestors(observation: str) -> tuple[str, ...]:
 
 @cache
 def crosswalk() -> pd.DataFrame:
-    """Tabulate every source's terms against the 14 observations.
+    """Tabulate every source's terms against the 14 observations, once for all studies.
 
-    Columns source, term, observation, relation, note, citation; the relation is exact, narrower,
-    broader or different construct. Terms that no observation covers have an empty observation and
-    relation. Comparing two label sources is only as good as the match of their terms; the table
-    states it once, so that no study pools an exact with a merely overlapping term unawares.
+    The relation is exact, narrower, broader or different construct. Terms that no observation
+    covers have an empty observation and relation.
     """
     rows = [
         {"source": source, **term, "citation": entry["citation"]}

@@ -20,32 +20,10 @@ def apply_uncertainty_policy(
 ) -> pd.DataFrame:
     """Turn label codes into 1, 0 and (under ``ignore``) missing.
 
-    A report that does not mention a finding is taken to deny it, as the papers do: blank
-    becomes 0 under every policy. The policies differ only in what they do with -1 (Irvin et al.
-    2019, section 4; optimistic and pessimistic: Jain et al. 2021, section 4.1.1).
+    Blank becomes 0 under every policy, as in the papers. Policies differ in what -1 becomes (Irvin
+    et al. 2019, section 4); ``optimistic`` and ``pessimistic`` look that up in the `reference`, 1
+    and 0 (Jain et al. 2021, section 4.1.1).
 
-    Parameters
-    ----------
-    labels : DataFrame, shape (n_studies, n_observations)
-        Codes 1, 0, -1 and NaN.
-    policy : {"zeros", "ones", "ignore", "optimistic", "pessimistic"}
-        What an uncertain label becomes.
-    reference : DataFrame, optional
-        Labels 1 and 0 with the same index and columns; ``optimistic`` and ``pessimistic``
-        look the answer up there.
-
-    Returns
-    -------
-    DataFrame of float64, shape (n_studies, n_observations)
-        1, 0, or NaN where ``ignore`` leaves a study out.
-
-    Raises
-    ------
-    ValueError
-        If the policy is unknown, or needs a reference and has none.
-
-    Examples
-    --------
     >>> labels = pd.DataFrame({"Edema": [1, 0, -1, np.nan]})
     >>> apply_uncertainty_policy(labels, "ones")["Edema"].tolist()
     [1.0, 0.0, 1.0, 0.0]
@@ -70,11 +48,8 @@ def apply_uncertainty_policy(
 def close_upward(labels: pd.DataFrame) -> pd.DataFrame:
     """Give every parent the strongest label among itself and its children.
 
-    Report labelers are told to mark only the most specific finding and to leave its parent
-    blank, while readers of images mark each finding for itself. Closing the report labels
-    upward removes that difference of convention, and nothing else. A positive child makes the
-    parent positive; an uncertain child makes a parent that is blank or negative uncertain; a
-    negative child says nothing of its parent.
+    Report labelers mark only the most specific finding and leave its parent blank; readers of
+    images mark each for itself. Closing upward removes that difference of convention alone.
 
     >>> close_upward(pd.DataFrame({"Lung Opacity": [np.nan], "Edema": [1]}))
        Lung Opacity  Edema

@@ -68,11 +68,7 @@ def _error_of_snakemake() -> str:
 
 
 def _stale_stamps(set_name: str, missing: Container[str]) -> list[str]:
-    """List the runs to make anew although no input changed, which Snakemake does not see.
-
-    Tables were deleted, data that were missing are here, or somebody made a run with other
-    parameters by hand.
-    """
+    """List runs without tables, of other parameters, or that lacked data which are here now."""
     stale = []
     for folders in map(RunFolders.of, studies()):
         stamp = folders.read_stamp() if folders.results.exists() else {}

@@ -26,11 +26,7 @@ class RecordError(ValueError):
 
 
 def record_run(study: Study, build: str | Path = "_build") -> Path:
-    """Record a finished run's page, tables, measurements and stamp.
-
-    The table that ``studies.yaml`` names is kept once more, with its provenance in every row, for
-    the pages of smaller runs.
-    """
+    """Record a finished run, and once more, for smaller runs' pages, the table of its study."""
     run, recorded = RunFolders.of(study.name, build), RunFolders.recorded(study.name)
     stamp = run.read_stamp()
     if not stamp:
@@ -61,10 +57,7 @@ def record_run(study: Study, build: str | Path = "_build") -> Path:
 
 
 def record_benchmark(table: pd.DataFrame, name: str, study: Study, setting: str) -> Path:
-    """Record under `name` what a benchmark of a study's code measured, with its provenance.
-
-    `setting` says what was timed, and stands where a run has the name of its set.
-    """
+    """Record what a benchmark measured; `setting` stands where a run has the name of its set."""
     stamp = provenance(study, {}, seconds=0.0) | {"set": f"benchmark, {setting}"}
     return _write(table.assign(**_columns(_dated(stamp))), name)
 

@@ -26,10 +26,7 @@ _REPORTED_IF_HERE = ("torch", "transformers")
 
 
 def notebook_dependencies(notebook: str | Path) -> list[Path]:
-    """List the package files that can change a notebook's results, sorted.
-
-    These are the modules that it imports, directly or not, and the data files beside them.
-    """
+    """List the package's modules and data files that can change a notebook's results, sorted."""
     modules = set().union(*map(upstream_modules, _imported_names(notebook)))
     own = (module for module in modules if module.split(".")[0] == PACKAGE)
     return sorted({file for module in own for file in _files_of(module)})

@@ -199,11 +199,7 @@ def _log_losses(labels: NDArray, logits: NDArray) -> NDArray:
 
 
 class _Design:
-    """Features prepared once for every solve on them: centred, scaled, with their eigenvectors.
-
-    Centring and scaling are changes of variables: they leave each problem as it was, whichever rows
-    take part, and only make the numbers easy to compute with.
-    """
+    """Features centred, scaled and with eigenvectors: other variables of the same problems."""
 
     def __init__(self, features: NDArray, standardise: bool, device: str = "auto") -> None:
         if device == "auto":

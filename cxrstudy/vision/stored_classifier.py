@@ -93,11 +93,7 @@ def default_checkpoint() -> Path:
 
 
 def save_classifier(classifier: StoredClassifier, path: str | Path) -> Path:
-    """Write a classifier to a file, which appears under its name only when it is complete.
-
-    Weights keep their full precision, so that the file predicts what the classifier does. The
-    folder is made when missing.
-    """
+    """Write a classifier, in full precision, to a file that appears when it is complete."""
     path = Path(path)
     normalise = classifier.backbone.normalise
     described = json.dumps(

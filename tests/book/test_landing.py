@@ -63,7 +63,7 @@ def test_a_reader_who_is_not_better_turns_the_sentence(tmp_path):
 def test_counts_add_up(ledger):
     """Each verdict that there is has one meaning, and each claim is counted once."""
     words = [word for group in _MEANINGS.values() for word in group]
-    assert sorted(words) == sorted(printed_claims._LETTERS)
+    assert sorted(words) == sorted(printed_claims.LETTERS)
     counts = Findings(ledger, None, [], None).counts
     total, *parts = map(int, re.findall(r"\d+", counts))
     assert total == sum(parts) == len(ledger)

@@ -75,20 +75,7 @@ def find_misaligned_blocks(
 def repair(
     reference: pd.DataFrame, table: pd.DataFrame, misalignments: Iterable[Misalignment]
 ) -> pd.DataFrame:
-    """Give the values of misaligned blocks back to their studies; each repair is logged.
-
-    Parameters
-    ----------
-    reference, table : DataFrame
-        The tables in which the misalignments were found.
-    misalignments : iterable of Misalignment
-        Applied in their order.
-
-    Returns
-    -------
-    DataFrame
-        Shared ids in the reference's order, then the table's other rows, unchanged.
-    """
+    """Give the values of blocks back to their studies, in the order found; each is logged."""
     ids = shared_ids(reference, table)
     repaired = table.loc[ids]
     for misalignment in misalignments:
@@ -112,11 +99,7 @@ def describe(misalignment: Misalignment) -> str:
 
 
 def association_per_row(reference: pd.DataFrame, table: pd.DataFrame) -> float:
-    """Return how much better rows match by id than pairs of different studies match (nats).
-
-    Near zero, the values cannot tell whether rows are aligned. Scores are fitted on odd rows and
-    measured on even ones, and the reverse.
-    """
+    """Return how much better rows match by id than others (nats); near 0, values cannot tell."""
     ids = shared_ids(reference, table)
     observations = pair_observations(reference.loc[ids], table.loc[ids])
     differences = []

@@ -35,11 +35,7 @@ class PairedObservation:
 
 
 def pair_observations(reference: pd.DataFrame, table: pd.DataFrame) -> list[PairedObservation]:
-    """Encode the observations that two tables in one id order share.
-
-    Values may be codes (1, 0, -1, blank as NaN), other categories, or numbers such as
-    probabilities.
-    """
+    """Encode the observations that two tables in one id order share: codes or numbers."""
     shared = [column for column in reference.columns if column in table.columns]
     if not shared:
         raise ValueError(

@@ -67,11 +67,7 @@ def id_order_permutation(reference: pd.DataFrame, table: pd.DataFrame) -> NDArra
 
 
 def blocks_of_permutation(permutation: NDArray[np.intp]) -> list[Block]:
-    """Return the rotated and reversed blocks of which a permutation of rows consists.
-
-    Repaired row i takes the values of row ``permutation[i]``. Parts that are permuted in any other
-    way are left out.
-    """
+    """Find the blocks of a permutation that gives row i the values of ``permutation[i]``."""
     # A part ends wherever all rows seen so far have been mapped among themselves.
     rows = np.arange(len(permutation))
     stops = np.flatnonzero(np.maximum.accumulate(permutation) == rows) + 1
@@ -91,11 +87,7 @@ def _block_of_part(sources: NDArray[np.intp], start: int, stop: int) -> Block | 
 
 
 def best_block(scores: NDArray[np.float64], min_rows: int) -> Block:
-    """Return the block of at least ``min_rows`` rows whose repair raises matched scores most.
-
-    ``scores`` holds reference rows by table rows. The search is exhaustive over rotations and
-    reversals; cumulative sums along the diagonals make each candidate O(1).
-    """
+    """Return the block of at least ``min_rows`` rows whose repair raises matched scores most."""
     start, stop, shift, rotation_gain = _best_rotation(_diagonal_sums(scores), min_rows)
     rotation = Block.rotation(start, stop, shift)
     start, stop, reversal_gain = _best_reversal(scores, min_rows)
@@ -115,10 +107,7 @@ def n_candidates(n_rows: int, min_rows: int) -> int:
 
 
 def similar_blocks(block: Block, n_rows: int, reach: int = 25) -> Iterator[Block]:
-    """Yield blocks of one kind with limits near those of a block.
-
-    A rotation matches rows on two diagonals; a similar one keeps at least one of the two.
-    """
+    """Yield blocks of one kind with limits near; a rotation keeps one of its two diagonals."""
     offsets = {block.shift, block.shift - block.length, block.shift + block.length}
     for start in range(max(0, block.start - reach), block.start + reach + 1):
         for stop in range(block.stop - reach, min(n_rows, block.stop + reach) + 1):

@@ -31,10 +31,7 @@ _LARGEST_RATE = 3.0
 
 @dataclass(frozen=True)
 class Misalignment:
-    """A block of rows whose values belong to other studies of the same block.
-
-    Rows are those of the ids that both tables share, in the reference's order.
-    """
+    """A block of rows of the shared ids whose values belong to other studies of that block."""
 
     block: Block
     first_id: object
@@ -56,11 +53,7 @@ def search_block(
     min_rows: int,
     id_order_blocks: Collection[Block] = (),
 ) -> Misalignment:
-    """Return the block whose repair is supported best, significant or not.
-
-    A block that the table's row order suggests is preferred to the best one if the values cannot
-    tell the two apart.
-    """
+    """Return the best block, or one that the row order suggests and values cannot tell from it."""
     rows = np.arange(len(ids))
     # Fitting on the given alignment fails if most rows are misaligned; assuming moderate agreement
     # fails if observations agree in unusual ways. The better of both starts wins.

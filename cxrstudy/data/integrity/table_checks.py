@@ -124,11 +124,7 @@ def _id_order(reference: str, expected: pd.Index, name: str, ids: pd.Index) -> l
 
 
 def group_by_id_sequence(tables: Mapping[str, pd.DataFrame]) -> list[list[str]]:
-    """Group the names of tables with the very same ids in the very same order, largest first.
-
-    Tables written independently that share one order support that this order, and not that of a
-    single deviating table, is the original.
-    """
+    """Group the names of tables with the same ids in the same order, largest first."""
     groups: dict[tuple, list[str]] = defaultdict(list)
     for name, table in tables.items():
         groups[tuple(table.index)].append(name)

@@ -75,11 +75,7 @@ def reliability(
     n_bins: int = 8,
     resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> pd.DataFrame:
-    """Compare predicted probabilities with the share of events, in bins of equal size.
-
-    Columns are predicted (mean probability), estimate, low, high and n (rows, whatever their
-    weight). Ties make bins less equal, or fewer.
-    """
+    """Compare predicted probabilities with the share of events, in bins of about equal size."""
     if len(labels) != len(probabilities):
         raise ValueError(f"{len(labels)} labels and {len(probabilities)} probabilities do not fit")
     if not labels.isin([0, 1]).all():

@@ -51,10 +51,7 @@ def fit_stored_classifier(
     image_set: ImageSet,
     inverse_penalty: float = FIXED_INVERSE_PENALTY,
 ) -> StoredClassifier:
-    """Fit one head for each target, all in one solve, and join them with their backbone.
-
-    Targets are 1, 0, and NaN where an image takes no part.
-    """
+    """Fit one head for each target, NaN left out, and join them with their backbone."""
     if not targets.index.equals(image_set.images.index):
         raise ValueError(f"targets are not on the images of {image_set.name}: reindex them")
     calibration = torch.from_numpy(np.array(image_set.pixels[:CALIBRATION_IMAGES]))

@@ -95,11 +95,7 @@ def f1_standard_error(
 
 
 def printed_f1_errors(table: PublishedTable, model: str, n_draws: int, seed: int) -> pd.Series:
-    """Posterior spread of every label's printed F1 on the public test set.
-
-    Counts whose precision falls below the prevalence are left out: a model that does worse than
-    chance is not what a reader would assume of a printed F1.
-    """
+    """Posterior spread of the printed F1 of labels; counts worse than chance are left out."""
     errors = {}
     for label, positives in positives_of_test_set().items():
         cell = printed_cells(table, label, model)

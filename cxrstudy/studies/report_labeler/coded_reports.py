@@ -99,10 +99,7 @@ class CodedReports:
         return table.rename_axis("observation")
 
     def averaged_observations(self, minimum_positives: int) -> list[str]:
-        """List the observations with enough coded positives and negatives to be averaged.
-
-        At least 10 are needed, since no score rests on fewer; without any finding it is an error.
-        """
+        """List observations with enough coded positives and negatives, at least 10 of each."""
         codes, needed = self.main_codes, max(minimum_positives, MINIMUM_EVENTS)
         fewest = np.minimum((codes == POSITIVE).sum(), (codes == NEGATIVE).sum())
         if not (fewest[self.findings] >= needed).any():

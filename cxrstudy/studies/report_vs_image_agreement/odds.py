@@ -121,24 +121,10 @@ def firth_odds_ratios(
 def l1_odds_ratios(
     truth: pd.DataFrame, labels: pd.DataFrame, pairs: list[Pair], alpha: float = 0.5
 ) -> pd.DataFrame:
-    """Fit the paper's L1-penalised regressions on all studies, as it describes them.
+    """Fit the paper's L1-penalised regressions on all studies, the intercept penalised too.
 
-    Parameters
-    ----------
-    truth, labels : DataFrame
-        As for `firth_odds_ratios`.
-    pairs : list of Pair
-        Ratios asked for; only the regressions that hold them are fitted.
-    alpha : float
-        Weight of the penalty. As statsmodels does by default, the intercept is penalised too.
-
-    Returns
-    -------
-    DataFrame
-        Columns report_label, image_observation, l1_odds_ratio and l1_p_value, which statsmodels
-        computes as if the kept coefficients had been chosen beforehand. NaN where the fit does
-        not converge, and for the p-value of a coefficient shrunk to zero; no row for a pair
-        whose label or observation the tables lack.
+    The p-values are as if the kept coefficients had been chosen beforehand. NaN stands where a fit
+    does not converge, or a coefficient is shrunk to zero; pairs that the tables lack have no row.
     """
     codes = one_hot_codes(labels).astype(float)
     design = codes.loc[:, codes.any()].assign(intercept=1.0)

@@ -55,10 +55,7 @@ def train_student(
 
 
 def predict(student: TrainedStudent, texts: Sequence[str], batch_size: int = 16) -> np.ndarray:
-    """Return probabilities of absent, present and uncertain, (n_reports, n_findings, 3).
-
-    Reports of similar length are computed together, which spares padding.
-    """
+    """Return class probabilities, (n_reports, n_findings, 3); similar lengths go together."""
     probabilities = np.empty((len(texts), student.model.n_findings, 3), dtype=np.float32)
     if len(texts) == 0:
         return probabilities
@@ -101,10 +98,7 @@ def check_training_data(texts: Sequence[str], targets: np.ndarray) -> None:
 
 
 def class_frequencies(targets: np.ndarray) -> np.ndarray:
-    """Return the fraction of each class among the hard labels of each finding, (n_findings, 3).
-
-    Each count is taken one higher, so that no class is impossible.
-    """
+    """Return class frequencies, (n_findings, 3), counts one higher so that none is impossible."""
     answered = ~np.isnan(targets).any(axis=-1)
     hard = np.where(answered, np.nan_to_num(targets).argmax(axis=-1), -1)
     counts = 1.0 + (hard[..., None] == np.arange(targets.shape[-1])).sum(axis=0)
