@@ -22,6 +22,8 @@ os.environ |= {"OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
     from cxrstudy.data.chexpert_test import ChexpertTestLabels
     from cxrstudy.data.images import ImageSet
     from cxrstudy.vision.backbones import BackboneName
@@ -146,6 +148,22 @@ def small() -> BackboneName:
     from cxrstudy.vision.backbones import BackboneName
 
     return BackboneName("shufflenet_v2_x0_5", "random")
+
+
+@pytest.fixture(scope="session")
+def chest() -> Callable[..., np.ndarray]:
+    """Draw dark lungs and corners, bright mediastinum and abdomen, and noise of the number."""
+    import numpy as np
+
+    def draw(number: int) -> np.ndarray:
+        image = np.full((32, 32), 120.0)
+        image[:8, :8] = image[:8, -8:] = 10
+        image[8:20, 6:13] = image[8:20, -13:-6] = 60
+        image[22:, 6:-6] = 200
+        image += np.random.default_rng(number).normal(0, 5, image.shape)
+        return image.clip(0, 255).astype(np.uint8)
+
+    return draw
 
 
 @pytest.fixture(scope="session")
