@@ -8,12 +8,7 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cxrstudy.book.pages import (
-    failed_page,
-    page_without_run,
-    study_pages,
-    write_page,
-)
+from cxrstudy.book.pages import failed_page, page_without_run, study_pages, write_page
 from cxrstudy.claims import RECORDED_TABLE, LedgerRow
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.runs import Study

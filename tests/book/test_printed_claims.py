@@ -7,10 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from cxrstudy.book.ledger_page import ledger_html
-from cxrstudy.book.printed_claims import (
-    row_id,
-    verdict_chip,
-)
+from cxrstudy.book.printed_claims import row_id, verdict_chip
 from cxrstudy.claims import LedgerRow, build_ledger
 
 EVIL = '<script>alert("1")</script>'

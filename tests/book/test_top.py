@@ -17,10 +17,7 @@ ANSWER = {"sentence": "No: -0.5.", "figure": "curve", "means": "Mind.", "changes
 
 
 def _executed(**changes):
-    exhibits = {
-        "answer": {"text/plain": "No"},
-        "figure": {"image/svg+xml": "<svg/>"},
-    }
+    exhibits = {"answer": {"text/plain": "No"}, "figure": {"image/svg+xml": "<svg/>"}}
     shown = {
         "answer": {"name": "answer", **ANSWER, **changes},
         "figure": {"name": "curve", "caption": "A curve", "alt": "It\nrises"},

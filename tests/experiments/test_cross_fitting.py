@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 
 from cxrstudy.experiments import cross_fitting
-from cxrstudy.experiments.cross_fitting import (
-    Arm,
-    cross_fit_arms,
-    final_scores,
-    logged_epochs,
-)
+from cxrstudy.experiments.cross_fitting import Arm, cross_fit_arms, final_scores, logged_epochs
 from cxrstudy.experiments.image_labels import text_mined_targets
 from cxrstudy.trainings.job import Kept
 from cxrstudy.vision.training import TrainingConfig
