@@ -5,15 +5,8 @@ import pandas as pd
 import pytest
 
 from cxrstudy.labeler import label_reports
-from cxrstudy.studies.distillation.teachers import teacher_at
+from cxrstudy.studies.distillation.teachers import rules, teacher_at
 from cxrstudy.studies.distillation.teachers.answers import TeacherLabels
-from cxrstudy.studies.distillation.teachers.rules import (
-    ABLATIONS,
-    RuleTeacher,
-    SoftRuleTeacher,
-    rule_variants,
-    variant_table,
-)
 from cxrstudy.text.reports import CLASSES, FINDINGS
 
 TEXTS = [
@@ -30,7 +23,7 @@ def _answer(probabilities, row: int, finding: str) -> dict[str, float]:
 
 
 def test_a_rule_teacher_is_sure():
-    taught = RuleTeacher(label_reports)(TEXTS)
+    taught = rules.RuleTeacher(label_reports)(TEXTS)
     assert taught.shape == (4, 13, 3) and taught.dtype == np.float32
     assert _answer(taught, 0, "Pleural Effusion") == {"present": 1}
     assert _answer(taught, 1, "Pneumothorax") == {"absent": 1}
@@ -39,9 +32,9 @@ def test_a_rule_teacher_is_sure():
 
 
 def test_a_committee_says_how_many_of_its_members_agree():
-    variants = rule_variants()
-    assert len(variants) == len(ABLATIONS) + 1
-    taught = SoftRuleTeacher(variants)(TEXTS)
+    variants = rules.rule_variants()
+    assert len(variants) == len(rules.ABLATIONS) + 1
+    taught = rules.SoftRuleTeacher(variants)(TEXTS)
     np.testing.assert_allclose(taught.sum(axis=-1), 1, rtol=1e-6)
     # Only the variant that does not know "or" takes both for certain.
     doubt = _answer(taught, 3, "Atelectasis")
@@ -51,18 +44,18 @@ def test_a_committee_says_how_many_of_its_members_agree():
 
 def test_a_committee_needs_a_member():
     with pytest.raises(ValueError, match="at least one labeler"):
-        SoftRuleTeacher([])
+        rules.SoftRuleTeacher([])
 
 
 def test_the_table_counts_what_each_variant_changes():
-    table = variant_table(TEXTS).set_index("variant")["labels changed"]
+    table = rules.variant_table(TEXTS).set_index("variant")["labels changed"]
     assert table["without alternatives"] == 2
     assert table["without boundaries"] == 0
     assert table["any of them"] >= table.drop("any of them").max()
 
 
 def test_rules_are_the_committee():
-    assert isinstance(teacher_at("rules"), SoftRuleTeacher)
+    assert isinstance(teacher_at("rules"), rules.SoftRuleTeacher)
 
 
 def test_an_address_needs_a_model():
