@@ -51,7 +51,6 @@ def test_one_version_everywhere():
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_are_stored_clean(path):
-    """No outputs, no execution counts, one parameters cell, the python3 kernel."""
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -62,7 +61,6 @@ def test_notebooks_are_stored_clean(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_cells_are_short_and_define_nothing(path):
-    """At most 20 lines of at most 100 columns a code cell, and no function or class."""
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code":
             lines = [line for line in cell.source.splitlines() if line.strip()]

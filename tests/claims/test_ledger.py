@@ -110,7 +110,6 @@ def test_an_unmeasured_claim_takes_part_in_holm(tmp_path):
 
 
 def test_a_tested_claim_names_the_detectable_effect(tmp_path):
-    """The row says which effect would have been found: 2.80 standard errors."""
     given = _estimate(0.0, 0.02)
     record(tmp_path, DIRECTION, given, data="CheXpert", n=500, detail="Kappa alike.")
     row = _rows(tmp_path)[DIRECTION]

@@ -67,7 +67,6 @@ def test_every_image_is_predicted_by_the_model_it_was_held_out_of(images, jobs, 
 
 
 def test_no_patient_is_on_both_sides(images, jobs, tmp_path):
-    """Training and watched images are all images, and share no patient."""
     cross_fit_arms(ARMS, images, tmp_path)
     patients = images.images["patient"].to_numpy()
     for job in jobs:
@@ -112,7 +111,6 @@ def test_a_network_trains_on_images(draw_image_set, small, tmp_path):
 
 @pytest.mark.parametrize("epochs", [1, 2, 5, 60])
 def test_logged_epochs_span_the_run(epochs):
-    """First and last are among them, none twice, none outside."""
     logged = logged_epochs(epochs)
     assert logged[0] == 1 and logged[-1] == epochs and len(logged) <= 12
     assert logged == sorted(set(logged))

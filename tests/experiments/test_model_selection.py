@@ -53,7 +53,6 @@ def test_scores_of_both_parts_equal_scikit_learn(scores, decimals):
 
 
 def test_splits_are_uniform():
-    """Each study leads a shuffled order equally often."""
     order, first = np.empty(10, np.int64), np.zeros(10)
     for replicate in range(5000):
         shuffle(as_key(SEED), replicate, 0, order)

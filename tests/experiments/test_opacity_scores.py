@@ -70,7 +70,6 @@ def test_scores_are_scikit_learns(experts, source, images, predictions):
 
 
 def test_labels_of_an_image_stand_beside_each_other(images):
-    """Only images that were read; any of three terms is a report's opacity."""
     labels = lung_opacity_labels(images, "google")
     google, nlp = images.labels["google"]["Airspace opacity"], images.labels["nlp"]
     assert labels.index.equals(images.images.index[google.notna()])
@@ -110,7 +109,6 @@ def test_gaps_and_differences_are_differences(scores):
 
 
 def test_a_method_differs_from_itself_by_nothing(scores):
-    """Images and seeds are paired, so no resample sees a difference."""
     for name in ("single", "triple"):
         assert not scores.difference(name, name).replicates.any()
 
@@ -217,7 +215,6 @@ def test_patients_are_drawn_as_a_whole(images, labels, predictions):
 
 
 def test_the_table_has_every_quantity_with_its_interval(scores):
-    """Two methods, two ways to treat views, five quantities; limits around the estimate."""
     table = scores.table()
     assert len(table) == 20 and not table.duplicated(["method", "place", "quantity"]).any()
     assert table.groupby("method")["seeds"].first().to_dict() == {"single": 1, "triple": 3}

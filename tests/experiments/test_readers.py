@@ -32,13 +32,11 @@ def panel():
 
 
 def test_a_panel_that_could_tie_is_refused():
-    """An even number of readers has no majority rule here."""
     with pytest.raises(ValueError, match="2 readers can tie"):
         majority({"a": _reader(1), "b": _reader(0)})
 
 
 def test_readers_must_answer_every_study():
-    """A blank or an unlike table is named."""
     with pytest.raises(ValueError, match="'b' must answer"):
         majority({"a": _reader(1), "b": _reader(np.nan), "c": _reader(1)})
     with pytest.raises(ValueError, match="'b' has other studies"):

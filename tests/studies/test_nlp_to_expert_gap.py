@@ -11,7 +11,6 @@ from cxrstudy.studies import nlp_to_expert_gap as study
 
 
 def test_variants_treat_blank_and_uncertain_as_told():
-    """Each of the four codes under every policy and handling of blanks."""
     labels = pd.DataFrame({"u": [1.0, 0.0, -1.0, np.nan]})
     expected = {
         ("zeros", "negative"): [1, 0, 0, 0],
@@ -71,7 +70,6 @@ def test_one_observation_equals_delong(scores):
 
 
 def test_observations_that_repeat_bring_no_precision(scores):
-    """The mean of one observation and its copy has the error of the one."""
     truth, models = scores(150, 1, a=1.0, b=1.5)
     doubled = {name: table.join(table.add_suffix(" copy")) for name, table in models.items()}
     np.testing.assert_allclose(
@@ -81,7 +79,6 @@ def test_observations_that_repeat_bring_no_precision(scores):
 
 
 def test_delong_and_bootstrap_agree(scores):
-    """Two roads to the error of a difference of means over three observations."""
     truth, models = scores(500, 3, a=1.0, b=1.5)
     pair = study.paired_errors(truth, models, resampling=Resampling(2000)).pairs.iloc[0]
     assert pair["bootstrap_error"] == pytest.approx(pair["delong_error"], rel=0.07)

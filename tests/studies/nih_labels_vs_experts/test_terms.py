@@ -49,7 +49,6 @@ def test_any_of_several_terms_counts(small_nih):
 
 
 def test_rows_follow_the_experts_order(small_nih):
-    """The expert table may hold some images in any order; NIH rows follow it."""
     classes = pd.DataFrame({"Lung Opacity": [1.0, 0.0], "Normal": [0.0, 1.0]}, ["c", "a"])
     found = terms.compare_terms(classes, small_nih, "rsna")
     assert found.text_mined["Normal"].tolist() == [1, 0]
@@ -64,7 +63,6 @@ def test_every_term_stands_in_the_crosswalk():
 
 
 def test_the_wide_terms_are_what_the_crosswalk_puts_below_lung_opacity():
-    """Every exact or narrower NIH term below Lung Opacity, lesions apart, is among them."""
     rows = crosswalk().query("source == 'nih' and relation in ['exact', 'narrower']")
     below = {
         row.term

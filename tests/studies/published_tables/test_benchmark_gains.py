@@ -23,7 +23,6 @@ def bench() -> PublishedTable:
 
 
 def test_gains_by_hand(bench):
-    """Each reading of a small table, computed on paper."""
     gains = gains_under_every_averaging(
         bench, "own", ["first", "second"], {"all": list(bench.values.index)}, Printed(0, 0.05)
     ).set_index(["unit", "opponent", "aggregate"])["gain"]
@@ -42,7 +41,6 @@ def test_gains_by_hand(bench):
 
 
 def test_the_claimed_reading_is_found(bench):
-    """A claim that one averaging yields is consistent under it."""
     claimed = Printed(61.7, half_unit=0.05)
     readings = gains_under_every_averaging(
         bench, "own", ["first", "second"], {"all": list(bench.values.index)}, claimed
@@ -63,7 +61,6 @@ def test_no_reading_of_chexbench_yields_the_claimed_gains():
 
 
 def test_the_best_rival_must_be_beaten_by_more_than_rounding(bench):
-    """A tie is not a lead."""
     rows = best_rival(bench, "own")
     assert rows["ahead"].tolist() == [True, False, False]
     assert rows["rival"].tolist() == ["second", "first", "first"]

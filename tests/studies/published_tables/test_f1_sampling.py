@@ -26,7 +26,6 @@ def test_counts_behind_a_printed_f1_by_hand():
 
 
 def test_an_impossible_f1_has_no_counts():
-    """No test set with 4 positives prints an F1 of 0.900."""
     assert len(compatible_counts(Printed(0.9, 0.0005), positives=4, n=500)) == 0
     with pytest.raises(ValueError, match="cannot be the assumed one"):
         f1_standard_error(np.empty((0, 2)), 4, 500, 10, 0)

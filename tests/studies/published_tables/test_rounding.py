@@ -26,7 +26,6 @@ _SCORES = arrays(np.float64, 5, elements=st.integers(5, 95).map(lambda unit: uni
 
 
 def test_a_mean_carries_half_a_unit():
-    """Every cell can be off by half a unit, and so can their mean."""
     derived = propagate_rounding(np.mean, Printed([0.52, 0.46], 0.005))
     assert (derived.low, derived.value, derived.high) == pytest.approx((0.485, 0.49, 0.495))
 
@@ -49,7 +48,6 @@ def test_a_relative_change_by_hand():
     ),
 )
 def test_no_unrounded_table_leaves_the_range(new, old, errors, derive):
-    """Whatever prints as the given cells yields a result inside the propagated range."""
     derived = propagate_rounding(derive, Printed(new, 0.005), Printed(old, 0.005))
     results = [derive(new + first, old + second) for first, second in errors]
     assert derived.low - 1e-9 <= min(results) and max(results) <= derived.high + 1e-9

@@ -35,7 +35,6 @@ def openi_parts():
 
 
 def test_own_reports_are_matched_by_id(own):
-    """The reports' order, the codes beside them, and every report accounted for."""
     coded = coded_reports.load_coded_reports(*own)
     assert coded.sections.index.tolist() == ["r1", "r2", "r4"]
     assert coded.sections.loc["r1"].tolist() == ["Cough.", "Small effusion.", "Effusion."]
@@ -61,13 +60,11 @@ def test_sections_and_codes_are_counted(own):
 
 @pytest.mark.parametrize("given", [("a.csv", ""), ("", "a.csv")])
 def test_one_file_alone_is_refused(given):
-    """Own reports need own codes, before anything is read."""
     with pytest.raises(LabelTableError, match="give both"):
         coded_reports.load_coded_reports(*given)
 
 
 def test_files_without_a_shared_id_are_refused(own, tmp_path):
-    """The message shows an id of each."""
     (tmp_path / "other.csv").write_text("id,Edema\nq1,1\n")
     with pytest.raises(LabelTableError, match="share no id.*'q1'.*'r1'"):
         coded_reports.load_coded_reports(own[0], str(tmp_path / "other.csv"))

@@ -57,14 +57,12 @@ def test_a_word_of_the_code_is_found_by_its_stem(few_reports, labels):
 
 
 def test_quotes_are_short(few_reports, labels):
-    """Twelve words, whatever the report."""
     quotes = error_quotes(few_reports, labels)
     text = quotes["before"] + " " + quotes["evidence"] + " " + quotes["after"]
     assert len(quotes) and (text.str.replace("…", "").str.split().map(len) <= 12).all()
 
 
 def test_own_reports_are_never_quoted(few_reports, labels):
-    """The same columns, no row."""
     own = dataclasses.replace(few_reports, may_be_quoted=False)
     quotes = error_quotes(own, labels)
     assert quotes.empty and list(quotes) == list(error_quotes(few_reports, labels))
@@ -86,7 +84,6 @@ def test_the_evidence_stands_in_the_middle():
 
 
 def test_at_an_edge_the_other_side_gets_the_words():
-    """Nothing is cut where the text begins or ends."""
     assert _at(0, 0, n_words=4) == ("", "w0", "w1 w2 w3 …")
     end = quote_around(TEXT, len(TEXT) - 1, len(TEXT), n_words=4)
     assert end == ("… w26 w27 w28", "w29", "")

@@ -37,7 +37,6 @@ def _value(table, reading, policy, observation, metric):
 
 @pytest.mark.parametrize(("policy", "value"), [("ones", 1), ("zeros", 0)])
 def test_scores_are_scikit_learns(tables, scores, policy, value):
-    """One observation, both macro averages and the micro average."""
     codes, labels = tables
     guess = labels["whole"].fillna(0).replace(-1, value)
     table = label_scores.scores_table(scores)
@@ -66,7 +65,6 @@ def test_every_reading_policy_and_average_is_in_the_table_once(scores):
 
 
 def test_rare_observations_are_flagged_and_leave_the_macro_average(scores):
-    """Four coded positives are too few for a score."""
     table = label_scores.scores_table(scores)
     flagged = set(table.loc[table["too_few"].astype(bool), "observation"])
     assert flagged == {"Pneumonia"}

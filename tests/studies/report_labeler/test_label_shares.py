@@ -22,7 +22,6 @@ def test_the_share_is_counted_among_rows_with_the_condition():
 
 
 def test_a_missing_event_leaves_its_cell_out():
-    """Neither counts."""
     row = _share([1.0] * 6 + [0.0] * 6 + [np.nan] * 8, [True] * 20)
     assert (row["estimate"], row["n"], row["events"]) == (0.5, 12, 6)
 

@@ -49,7 +49,6 @@ def test_the_labelers_own_exceptions_are_left_out():
 
 
 def test_phrases_that_hide_nowhere_are_left_out():
-    """No row for a phrase that only stands by itself, or not at all."""
     assert "catheter" not in _rows().index
     assert embedded_phrases(["A tube."], True).empty
 

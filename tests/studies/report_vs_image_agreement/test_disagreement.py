@@ -16,7 +16,6 @@ CONDITIONS = ["Atelectasis", "Cardiomegaly", "Edema", "Pleural Effusion", "Suppo
 
 
 def test_an_unknown_truth_is_no_disagreement():
-    """A study whose truth is blank is counted nowhere."""
     truth = pd.DataFrame({"Edema": [np.nan, np.nan]})
     labels = pd.DataFrame({"Edema": [1, -1]})
     assert not disagreement.disagreement_counts(truth, labels).to_numpy().any()
@@ -25,7 +24,6 @@ def test_an_unknown_truth_is_no_disagreement():
 @given(st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([1.0, 0.0, -1.0, np.nan])),
                 min_size=1, max_size=60))  # fmt: skip
 def test_disagreements_and_agreements_are_all_studies(pairs):
-    """Every study agrees, disagrees or is uncertain, and none twice."""
     image, report = zip(*pairs, strict=True)
     truth, labels = (pd.DataFrame({"Edema": column}) for column in (image, report))
     agreeing = sum((y == 1 and r == 1) or (y == 0 and (r == 0 or np.isnan(r))) for y, r in pairs)
@@ -85,7 +83,6 @@ def test_observations_without_children_do_not_change(chexpert):
 
 
 def test_without_a_scored_parent_all_observations_are_averaged(chexpert):
-    """Scored children alone still give an average instead of an error."""
     truth = chexpert.truth[["Edema", "Pleural Effusion"]]
     effect = disagreement.hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
     parts = [effect.estimate("zeros", name, "f1").value for name in truth]

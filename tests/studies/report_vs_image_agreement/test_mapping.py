@@ -37,13 +37,11 @@ CONDITIONS = list(TABLE4.index[:8])
 
 @pytest.fixture(scope="module")
 def truth(chexpert):
-    """Image labels of the eight conditions."""
     return chexpert.truth[CONDITIONS].astype(int)
 
 
 @pytest.fixture(scope="module")
 def comparison(truth, chexpert):
-    """Both mappings on the real labels with a few resamples."""
     return compare_mappings(truth, chexpert.labeler, resampling=Resampling(40, 3))
 
 
@@ -80,7 +78,6 @@ def test_joined_by_printed_ids_table_4_does_not_come_out(truth, chexpert_as_rele
 
 
 def test_averages_are_plain_and_weighted_by_positives(comparison, truth):
-    """The averages follow from the eight cells and the image-positive counts."""
     cells = comparison.table4()
     for method in METHODS:
         column = cells.loc[CONDITIONS, method]
@@ -239,7 +236,6 @@ def test_one_replicate_by_hand():
 
 
 def test_intervals_list_every_score(comparison):
-    """Three methods, ten rows and three metrics make ninety intervals that hold their estimate."""
     table = comparison.intervals()
     assert len(table) == 3 * 10 * 3
     assert (table["low"] <= table["high"]).all()

@@ -160,7 +160,6 @@ def test_the_claim_keeps_a_cell_for_every_published_ratio(tables):
 
 
 def test_l1_shrinks_towards_no_association(tables):
-    """The penalty moves the planted ratio towards 1, without turning it."""
     truth, labels = tables
     pairs = [("Edema positive", "Lung Opacity"), ("Edema positive", "No Finding")]
     weak, strong = (

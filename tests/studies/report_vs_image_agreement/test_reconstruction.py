@@ -99,7 +99,6 @@ def test_studies_score_as_the_table_says(name):
 
 
 def test_as_row_names_every_count():
-    """A table's row holds six counts that add up to the studies."""
     row = _rebuilt("Edema").as_row()
     assert row["observation"] == "Edema" and row["solutions"] == 1
     assert sum(count for name, count in row.items() if name.startswith("image")) == 500
@@ -114,7 +113,6 @@ def test_impossible_scores_are_refused():
 @settings(max_examples=30)
 @given(st.data())
 def test_any_table_is_among_its_solutions(data):
-    """A table's own rounded scores are always met by at least that table."""
     positives = data.draw(st.integers(5, 55))
     missed = data.draw(st.integers(0, positives - 2))
     overcalled = data.draw(st.integers(0, 40 - 2))
