@@ -25,17 +25,12 @@ from cxrstudy.claims.statements import TESTED_RULES
 DIRECTION = "visualchexbert.learned_mapping"
 EQUIVALENCE = "nlp_expert_gap.frozen_backbone"
 
+_DECIDED = {"supported", "contradicted", "inconclusive"}
 _WORDS = {
     "exact": {"reproduced", "not reproduced"},
     "internal": {"consistent", "inconsistent", "not comparable"},
-    "direction": {
-        "supported",
-        "supported, negligible",
-        "negligible",
-        "contradicted",
-        "inconclusive",
-    },
-    "equivalence": {"supported", "contradicted", "inconclusive"},
+    "direction": _DECIDED | {"supported, negligible", "negligible"},
+    "equivalence": _DECIDED,
     "value": {"compatible", "differs", "inconclusive"},
 }
 _QUALIFIERS = ("", ", exploratory", ", policy-dependent", ", exploratory, policy-dependent")

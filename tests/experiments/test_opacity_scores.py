@@ -77,9 +77,8 @@ def test_labels_of_an_image_stand_beside_each_other(images):
     assert labels.loc[name, "expert"] == google[name]
     terms = nlp.loc[name, ["Pneumonia", "Consolidation", "Infiltration"]]
     assert labels.loc[name, "report"] == terms.max()
-    assert labels.loc[name, ["view", "patient"]].equals(
-        images.images.loc[name, ["view", "patient"]]
-    )
+    about = ["view", "patient"]
+    assert labels.loc[name, about].equals(images.images.loc[name, about])
 
 
 def test_several_trainings_are_averaged(scores, labels, predictions):
@@ -139,11 +138,11 @@ def test_the_share_above_chance_by_hand(scores):
     assert np.isfinite(share).all() and one > other > 0.5
 
 
-def predicted(labels: pd.DataFrame, auroc: float) -> float:
+def predicted(labels: pd.DataFrame, auroc: float, weights=None) -> float:
     """Return one half plus (PPV + NPV - 1)(A - 1/2), minus A."""
     expert, report = labels["expert"], labels["report"]
-    ppv = precision_score(expert, report)
-    npv = precision_score(1 - expert, 1 - report)
+    ppv = precision_score(expert, report, sample_weight=weights)
+    npv = precision_score(1 - expert, 1 - report, sample_weight=weights)
     return 0.5 + (ppv + npv - 1) * (auroc - 0.5) - auroc
 
 
@@ -190,18 +189,11 @@ def test_weighted_scores_are_scikit_learns(images, labels, predictions, drawn_by
     assert np.ptp(weights) > 1 and drawn_by_label.index.equals(labels.index)
     values = pd.Series(predictions["single"], images.images.index)[labels.index]
     for where, chosen in (("AP", labels["view"] == "AP"), ("pooled", labels["view"].notna())):
-        kept = labels[chosen], values[chosen], weights[chosen]
+        kept, stands_for = labels[chosen], weights[chosen]
         for source in ("expert", "report"):
-            expected = roc_auc_score(kept[0][source], kept[1], sample_weight=kept[2])
+            expected = roc_auc_score(kept[source], values[chosen], sample_weight=stands_for)
             assert scores.score("single", source, where).value == pytest.approx(expected)
-        auroc = scores.score("single", "expert", where).value
-        ppv, npv = (
-            precision_score(
-                abs(kept[0]["expert"] - turn), abs(kept[0]["report"] - turn), sample_weight=kept[2]
-            )
-            for turn in (0, 1)
-        )
-        expected = 0.5 + (ppv + npv - 1) * (auroc - 0.5) - auroc
+        expected = predicted(kept, scores.score("single", "expert", where).value, stands_for)
         assert scores.quantity("gap_predicted", "single", where).value == pytest.approx(expected)
 
 

@@ -158,9 +158,8 @@ def test_a_larger_recorded_run_decides_for_a_trained_study(
     row = {row.id: row for row in ledger_of_runs(tmp_path / "own")}[TESTED]
     assert row.measured == measured
     assert row.is_recorded == (own_set != "cpu") == row.data.endswith("recorded run")
-    assert shown_run(TRAINED.name, tmp_path / "own") == RunFolders.of(
-        TRAINED.name, tmp_path / "own"
-    )
+    where = (TRAINED.name, tmp_path / "own")
+    assert shown_run(*where) == RunFolders.of(*where)
 
 
 def test_a_benchmark_is_recorded_with_its_provenance(recorded_folder):

@@ -58,14 +58,8 @@ def _answers(reports: DividedReports, wrong: float, seed: int) -> np.ndarray:
 
 
 def _arm(reports, name: str, teacher_wrong: float, students_wrong: float, seeds: int) -> TrainedArm:
-    students = [
-        Kept(
-            Path(name),
-            {"probabilities": _answers(reports, students_wrong, 10 + number)},
-            {"n_parameters": 7},
-        )
-        for number in range(seeds)
-    ]
+    answers = [_answers(reports, students_wrong, 10 + number) for number in range(seeds)]
+    students = [Kept(Path(name), {"probabilities": each}, {"n_parameters": 7}) for each in answers]
     arm = Arm(name, lambda texts: None, StudentConfig(), seeds)
     return TrainedArm(arm, _answers(reports, teacher_wrong, 1), students)
 
@@ -77,7 +71,7 @@ def scores(reports) -> ArmScores:
         "better": _arm(reports, "better", 0.2, 0.05, 5),
         "equal": _arm(reports, "equal", 0.1, 0.1, 5),
     }
-    perfect = one_hot(reports.codes[reports.held_out].fillna(0).to_numpy().astype(int))
+    perfect = _answers(reports, 0, 0)
     return ArmScores(arms, reports, lambda texts: perfect, resampling=Resampling(400))
 
 
@@ -164,7 +158,7 @@ def test_texts_that_the_rules_authors_had_read_are_scored_apart(reports):
 def test_differences_of_the_main_arms_stand_beside_them(reports):
     arms = {name: _arm(reports, name, 0.2, wrong, 2)
             for name, wrong in ((DISTILLED, 0.05), (HARD_LABELS, 0.05), (BERT, 0.2))}  # fmt: skip
-    perfect = one_hot(reports.codes[reports.held_out].fillna(0).to_numpy().astype(int))
+    perfect = _answers(reports, 0, 0)
     scores = ArmScores(arms, reports, lambda texts: perfect, resampling=Resampling(200))
     rows = scores.with_differences().tail(2)
     low = rows.set_index("arm")["low"]

@@ -50,13 +50,8 @@ def test_all_rows_are_one_of_the_groups(tables):
 
 def test_levels_share_their_resamples(tables):
     truth, predictions, groups, patients = tables
-    found = agree_by_subgroup(
-        truth,
-        predictions,
-        groups,
-        metrics=("recall",),
-        resampling=Resampling(200, clusters=patients),
-    )
+    settings = {"metrics": ("recall",), "resampling": Resampling(200, clusters=patients)}
+    found = agree_by_subgroup(truth, predictions, groups, **settings)
     first, second = (
         found.agreement.estimate("m", f"A | view | {level}", "recall") for level in ("AP", "PA")
     )

@@ -42,16 +42,9 @@ def test_own_reports_are_matched_by_id(own):
     assert list(coded.codes) == ["own codes"] and coded.findings == ["Pleural Effusion"]
     assert not coded.may_be_quoted and not any(coded.terms)
     assert list(coded.steps.values()) == [5, 1, 1, 3, 1]
-
-
-def test_equal_texts_are_one_cluster(own):
-    """Case and white space do not make another text."""
-    first, second, third = coded_reports.load_coded_reports(*own).clusters
+    # Case and white space do not make another text.
+    first, second, third = coded.clusters
     assert second == third != first
-
-
-def test_sections_and_codes_are_counted(own):
-    coded = coded_reports.load_coded_reports(*own)
     counts = coded.section_counts()
     assert counts.loc["impression"].tolist() == [3, 2, 2]
     assert counts.loc["indication"].tolist() == [1, 1, 0]
@@ -132,10 +125,6 @@ def test_each_reading_sees_its_sections_only(few_reports):
     assert math.isnan(labels[coded_reports.FINDINGS].loc["c", "Atelectasis"])
     assert math.isnan(labels[coded_reports.WHOLE_REPORT].loc["a", "Pneumonia"])
     assert not math.isnan(labels[coded_reports.WITH_INDICATION].loc["a", "Pneumonia"])
-
-
-def test_labels_have_the_codes_rows_and_columns(few_reports):
-    """Ready to be compared."""
-    for table in few_reports.label_readings().values():
+    for table in labels.values():
         assert table.index.equals(few_reports.main_codes.index)
         assert table.columns.equals(few_reports.main_codes.columns)

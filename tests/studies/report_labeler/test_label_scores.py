@@ -75,11 +75,9 @@ def test_the_macro_difference_is_over_findings(tables, scores):
     codes, labels = tables
     both = ["Edema", "Fracture"]
     recall = {
-        name: np.mean([
-            recall_score(codes[each], table[each].fillna(0).abs()) for each in both
-        ])
+        name: recall_score(codes[both], table[both].fillna(0).abs(), average="macro")
         for name, table in labels.items()
-    }  # fmt: skip
+    }
     name = label_scores.contrast("whole", "part", "ones")
     found = scores.estimate(name, "Macro, 2 findings", "recall")
     assert found.value == pytest.approx(recall["whole"] - recall["part"], abs=1e-12)
@@ -102,9 +100,8 @@ def test_its_score_is_the_micro_average():
     guess = truth.where(random.random(truth.shape) < 0.8, 1 - truth)
     cells, guessed = (label_scores.pool_observations(table, "all") for table in (truth, guess))
     resampling = label_scores.resampling_of_cells(Resampling(20), 60, 4)
-    estimate = agree(cells, {"m": guessed}, metrics=("f1",), resampling=resampling).estimate(
-        "m", "all", "f1"
-    )
+    found = agree(cells, {"m": guessed}, metrics=("f1",), resampling=resampling)
+    estimate = found.estimate("m", "all", "f1")
     expected = f1_score(truth.to_numpy(), guess.to_numpy(), average="micro")
     assert estimate.value == pytest.approx(expected, abs=1e-12)
     assert estimate.jackknife.size == 60

@@ -30,14 +30,10 @@ def test_disagreements_and_agreements_are_all_studies(pairs):
     assert disagreement.disagreement_counts(truth, labels).to_numpy().sum() + agreeing == len(pairs)
 
 
-def test_floor_of_enlarged_cardiomediastinum(chexpert):
-    """Always answering positive scores 0.672, as much as the paper's learned mapping."""
+def test_floor_equals_scikit_learns_f1_of_all_positive(chexpert):
+    """Enlarged Cardiomediastinum has 0.672, as much as with the paper's learned mapping."""
     floor = disagreement.always_positive_f1(chexpert.truth)
     assert floor["Enlarged Cardiomediastinum"] == pytest.approx(0.672, abs=5e-4)
-
-
-def test_floor_equals_scikit_learns_f1_of_all_positive(chexpert):
-    floor = disagreement.always_positive_f1(chexpert.truth)
     for name, column in chexpert.truth.items():
         assert floor[name] == pytest.approx(f1_score(column, np.ones(500)))
 
@@ -124,14 +120,12 @@ def test_a_hierarchy_that_explains_everything_gains_the_whole_shortfall(tables):
 def test_noise_is_the_shortfall_of_one_reader(tables):
     """The yardstick is one minus the readers' mean F1 against the others' majority."""
     truth, labels, readers = tables
-    rows = disagreement.published_reasons(
-        truth, labels, readers, resampling=Resampling(50)
-    ).set_index("reason")
+    rows = disagreement.published_reasons(truth, labels, readers, Resampling(50))
     scores = []
     for name, table in readers.items():
         peers = sum(other for peer, other in readers.items() if peer != name) >= 2
         scores += [f1_score(peers[column], table[column]) for column in truth]
-    row = rows.loc["noise of the labeling task"]
+    row = rows.set_index("reason").loc["noise of the labeling task"]
     assert row["estimate"] == pytest.approx(1 - np.mean(scores))
     assert row["low"] < row["estimate"] < row["high"]
 
@@ -149,8 +143,7 @@ def test_what_cannot_be_measured_names_the_data_it_needs(tables):
 def test_a_table_without_parents_says_nothing_about_the_hierarchy(tables):
     """Where no parent is scored, closing cannot matter, and a gain of zero would mislead."""
     truth, labels, _ = tables
-    rows = disagreement.published_reasons(
-        truth[["Edema"]], labels, {}, resampling=Resampling(20)
-    ).set_index("reason")
+    rows = disagreement.published_reasons(truth[["Edema"]], labels, {}, Resampling(20))
+    rows = rows.set_index("reason")
     assert np.isnan(rows.loc["label hierarchy", "estimate"])
     assert "parent" in rows.loc["label hierarchy", "needs"]

@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from cxrstudy.agreement import Resampling
+from cxrstudy.published import published_table
 from cxrstudy.studies.report_vs_image_agreement import mapping, one_hot_logistic
 from cxrstudy.studies.report_vs_image_agreement.mapping import (
     DIFFERENCE,
@@ -15,23 +16,7 @@ from cxrstudy.studies.report_vs_image_agreement.mapping import (
     one_hot_codes,
 )
 
-# Jain et al. 2021, Table 4.
-TABLE4 = pd.DataFrame.from_dict(
-    {
-        "Atelectasis": [0.52, 0.63],
-        "Cardiomegaly": [0.46, 0.56],
-        "Edema": [0.53, 0.47],
-        "Pleural Effusion": [0.65, 0.65],
-        "Enlarged Cardiomediastinum": [0.20, 0.67],
-        "Lung Opacity": [0.69, 0.81],
-        "Support Devices": [0.85, 0.84],
-        "No Finding": [0.39, 0.55],
-        "Average": [0.54, 0.65],
-        "Weighted Average": [0.56, 0.70],
-    },
-    orient="index",
-    columns=list(METHODS),
-)
+TABLE4 = published_table("visualchexbert", "table4").values
 CONDITIONS = list(TABLE4.index[:8])
 
 
@@ -219,9 +204,8 @@ def test_one_replicate_by_hand():
     """A replicate's counts follow from refits on the resample, with copies left out together."""
     truth, labels = _small(50)
     codes = one_hot_codes(labels).to_numpy()
-    found = compare_mappings(truth, labels, resampling=Resampling(2, 9)).scores[
-        "logreg", "Edema", "f1"
-    ]
+    comparison = compare_mappings(truth, labels, resampling=Resampling(2, 9))
+    found = comparison.scores["logreg", "Edema", "f1"]
     y = truth["Edema"].to_numpy()
     f1 = []
     for weight in Resampling(2, 9).drawn(50):

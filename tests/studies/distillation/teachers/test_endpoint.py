@@ -294,12 +294,6 @@ def test_other_addresses_are_refused(make_teacher, tmp_path, url, error):
     assert "word@" not in str(caught.value)
 
 
-def test_a_missing_key_is_told_before_any_request(server, tmp_path, monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(ValueError, match="set OPENAI_API_KEY"):
-        EndpointTeacher(server.url, "model", tmp_path)
-
-
 def test_what_is_no_text_is_told_before_any_request(server, make_teacher):
     for texts, error in [
         ("one report", "pass a list"),

@@ -58,20 +58,19 @@ def test_rules_are_the_committee():
     assert isinstance(teacher_at("rules"), rules.SoftRuleTeacher)
 
 
-def test_an_address_needs_a_model():
-    with pytest.raises(ValueError, match="write 'rules', 'local:FOLDER'.*or address and model"):
-        teacher_at("http://localhost:1/v1")
-
-
-def test_an_endpoint_needs_a_key(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [
+        ("http://localhost:1/v1", "write 'rules', 'local:FOLDER'.*or address and model"),
+        ("http://localhost:1/v1 model", "set OPENAI_API_KEY"),
+        ("local:.", "no folder of a model: it holds no config.json"),
+    ],
+)
+def test_an_address_needs_a_model_and_an_endpoint_a_key(monkeypatch, tmp_path, address, error):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(ValueError, match="OPENAI_API_KEY"):
-        teacher_at("http://localhost:1/v1 model", tmp_path)
-
-
-def test_a_folder_must_hold_a_model(tmp_path):
-    with pytest.raises(ValueError, match="no folder of a model: it holds no config.json"):
-        teacher_at(f"local:{tmp_path}")
+    with pytest.raises(ValueError, match=error):
+        teacher_at(address, tmp_path)
 
 
 def test_reports_without_a_label_are_counted_in_a_warning(monkeypatch, tmp_path):
