@@ -168,7 +168,6 @@ def test_no_broken_internal_link():
 
 
 def test_every_page_has_one_title_its_terms_and_its_citation():
-    """One H1, the warning about clinical use, and how to cite, on every page."""
     for page in _content_pages():
         text = page.read_text("utf-8")
         # The theme repeats the title in a part that only print shows.
@@ -234,7 +233,6 @@ def test_every_verdict_leads_to_a_table_that_holds_its_number():
 
 
 def test_the_ledger_filters_by_verdict_and_words(open_page, server):
-    """A filter hides the rows of other verdicts; the address can ask for one."""
     page = open_page()
     page.goto(f"{server}/claims.html?verdict=inconsistent")
     visible = page.locator("table.cxr-sortable tbody tr:visible")

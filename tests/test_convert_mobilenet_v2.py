@@ -171,9 +171,7 @@ def test_the_background_class_is_left_out(blank):
 def test_a_layer_of_another_network_is_refused(blank, place, layer, message):
     kind, shape, n_out = layer
     layers = list(blank)
-    layers[place] = SCRIPT.Layer(
-        kind, np.zeros(shape, np.float32), np.zeros(n_out, dtype=np.float32)
-    )
+    layers[place] = SCRIPT.Layer(kind, np.zeros(shape, np.float32), np.zeros(n_out, np.float32))
     with pytest.raises(SCRIPT.ConversionError, match=message + ".* with --source"):
         SCRIPT.state_dict(layers)
     with pytest.raises(SCRIPT.ConversionError, match="has 52 layers .* MobileNetV2 has 53"):

@@ -16,25 +16,22 @@ from cxrstudy.paths import project_root
 
 ROOT = project_root()
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-
-
-def _lock() -> str:
-    return (ROOT / "requirements.lock").read_text("utf-8")
 
 
 def test_environment_has_the_versions_of_the_lock():
     environment = runpy.run_path(str(ROOT / "scripts" / "write_environment.py"))["environment"]
     written = (ROOT / "environment.yml").read_text("utf-8")
-    assert written == environment(_lock())
+    assert written == environment(LOCK)
     pip = yaml.safe_load(written)["dependencies"][-1]["pip"]
-    pins = [line for line in _lock().splitlines() if line and not line.startswith("#")]
+    pins = [line for line in LOCK.splitlines() if line and not line.startswith("#")]
     assert len(pip) == len(pins) + 1 and "-e ." in pip
 
 
 def test_every_direct_dependency_is_locked_and_jupyter_book_stays_below_2():
     named = [*PROJECT["dependencies"], *itertools.chain(*PROJECT["optional-dependencies"].values())]
-    pins = [Requirement(line) for line in _lock().splitlines() if "==" in line]
+    pins = [Requirement(line) for line in LOCK.splitlines() if "==" in line]
     locked = {pin.name: str(pin.specifier).removeprefix("==") for pin in pins}
     for requirement in map(Requirement, named):
         assert locked[requirement.name.lower()] in requirement.specifier, requirement

@@ -113,7 +113,6 @@ def test_outcomes_by_hand():
 
 
 def test_ties_share_the_choice():
-    """Two models that lead validation together are chosen half of the time each."""
     found = selection_outcomes(np.array([[0.9, 0.9, 0.1]]), np.array([[0.5, 0.7, 0.6]]))
     assert found["chance of the best"].item() == 0.5
     assert found["regret"].item() == pytest.approx(0.1)
@@ -149,7 +148,6 @@ def test_a_clearly_better_model_is_found(scores):
 
 
 def test_identical_models_leave_nothing_to_choose(scores):
-    """Copies of one model have no regret and no gain; optimism is zero on average."""
     truth, models = scores(300, 1, a=1.0)
     copies = {"a": models["a"], "b": models["a"]}
     choice = choose_on_validation(truth, copies, [100], resampling=Resampling(50, SEED))
@@ -180,17 +178,13 @@ def test_another_criterion_chooses_and_the_truth_judges(scores):
     truth, models = scores(150, 1, good=2.0, poor=0.2)
     settings = {"resampling": Resampling(60, SEED)}
     plain = choose_on_validation(truth, models, [60], **settings)
-    criteria = {
-        "copy": truth.copy(),
-        "turned": 1 - truth,
-        "fixed": pd.Series({"poor": 1.0, "good": 0.0}),
-    }
+    fixed = pd.Series({"poor": 1.0, "good": 0.0})
+    criteria = {"copy": truth.copy(), "turned": 1 - truth, "fixed": fixed}
     found = choose_by_criteria(truth, models, [60], criteria, **settings)
     key = (60, "gain over a random choice")
-    assert found["copy"].estimates[key].value == plain.estimates[key].value > 0
-    np.testing.assert_array_equal(
-        found["copy"].estimates[key].replicates, plain.estimates[key].replicates
-    )
+    copy, expected = found["copy"].estimates[key], plain.estimates[key]
+    assert copy.value == expected.value > 0
+    np.testing.assert_array_equal(copy.replicates, expected.replicates)
     assert found["turned"].estimates[key].value < 0
     assert found["fixed"].estimates[60, "regret"].value > 0.1
     assert found["fixed"].estimates[60, "chance of the best"].value < 0.1

@@ -61,7 +61,6 @@ def test_a_model_that_copies_a_rater_is_not_beyond_him(scores):
 def test_mean_roc_rises_within_its_band(scores):
     truth, models = scores(200, 1, a=1.0, b=1.5)
     curve = roc.mean_roc(truth, models, rates=np.linspace(0, 1, 9), resampling=Resampling(200))
-    assert isinstance(curve, pd.DataFrame)
     assert (np.diff(curve["estimate"]) >= 0).all()
     assert curve["estimate"].iloc[-1] == 1.0
     assert (curve["low"] <= curve["estimate"]).all()

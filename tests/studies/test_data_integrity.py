@@ -79,6 +79,5 @@ def test_the_first_departure_from_the_common_order_is_named():
 
 
 def test_the_orders_of_the_test_set_include_the_models(mirror):
-    """Truth, labeler, eight readers and ten models have an order to compare, and no column."""
     orders = study.study_orders(CHEXPERT, CHEXPERT)
     assert len(orders) == 20 and {table.shape for table in orders.values()} == {(500, 0)}

@@ -32,7 +32,6 @@ def test_an_impossible_f1_has_no_counts():
 
 
 def test_counts_above_chance_have_a_precision_of_at_least_the_prevalence():
-    """The restriction keeps exactly the tables in which a positive answer tells something."""
     everything = compatible_counts(Printed(0.1, 0.0005), positives=50, n=500)
     kept = compatible_counts(Printed(0.1, 0.0005), positives=50, n=500, above_chance=True)
     precision = everything[:, 0] / everything.sum(axis=1)
@@ -83,7 +82,6 @@ def test_every_printed_f1_of_chexreason_fits_the_public_test_set():
 
 
 def test_labels_with_few_positives_have_no_interval():
-    """They keep their row and their number; the others have an interval around the difference."""
     errors = chexreason_errors(n_draws=500, seed=0)
     table = label_differences(errors, correlation=0.5)
     few = table["positives"] < 10

@@ -98,13 +98,11 @@ def test_a_table_of_checks_counts_printed_figures_only():
 
 
 def test_bounds_carry_the_rounding_of_both():
-    """0.65 lies between printed bounds of 0.638 and 0.710, and 0.63 does not."""
     bounds = between(Printed(0.638, 0.0005), Printed(0.710, 0.0005))
     assert bounds.admits(Printed(0.65, 0.005)) and not bounds.admits(Printed(0.63, 0.005))
 
 
 def test_missing_terms_by_hand():
-    """A mean of 0.5 leaves 0.7 beside 0.4 and 0.4."""
     assert missing_term(0.5, np.array([0.4, 0.4]), np.ones(2), 1.0) == pytest.approx(0.7)
     assert missing_term(0.5, np.array([0.4]), [3.0], 1.0) == pytest.approx(0.8)
 

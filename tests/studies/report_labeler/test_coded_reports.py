@@ -96,7 +96,6 @@ def test_the_halves_make_the_whole_and_share_no_text(openi_parts):
 
 
 def test_openi_has_both_mappings_and_its_terms(openi_parts):
-    """The strict mapping comes first; terms are the indexers' codes."""
     coded = openi_parts["development"]
     assert list(coded.codes) == ["strict", "broad"] and coded.may_be_quoted
     assert coded.terms.map(len).min() >= 1

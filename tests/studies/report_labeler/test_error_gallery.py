@@ -71,7 +71,6 @@ def _at(first: int, last: int, **options):
 
 
 def test_the_evidence_stands_in_the_middle():
-    """Two words of evidence, five before and five after, cut on both sides."""
     quote = _at(14, 15)
     assert quote.before == "… w9 w10 w11 w12 w13"
     assert quote.evidence == "w14 w15"
@@ -100,7 +99,6 @@ def test_short_texts_and_empty_evidence_give_no_quote(text, start, end):
 
 @given(st.text(alphabet="ab \n", max_size=120), st.data())
 def test_a_quote_is_short_and_from_the_text(text, data):
-    """At most n words, all of them neighbours in the text, less than half plus one of it."""
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
     quote = quote_around(text, start, end, n_words=5)

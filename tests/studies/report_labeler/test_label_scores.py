@@ -94,7 +94,6 @@ def test_cells_of_a_row_are_neighbours_and_missing_ones_stay():
 
 
 def test_its_score_is_the_micro_average():
-    """Equal to scikit-learn's over all cells, with rows resampled and not cells."""
     random = np.random.default_rng(3)
     truth = pd.DataFrame(random.integers(0, 2, (60, 4)), columns=list("abcd")).astype(float)
     guess = truth.where(random.random(truth.shape) < 0.8, 1 - truth)

@@ -47,7 +47,6 @@ def test_clusters_widen_the_interval():
 
 
 def test_few_rows_show_their_number_only():
-    """Below the minimum the share is blank; without a row nothing fails."""
     row = _share([1] * 9 + [0], [1] * 9 + [0])
     assert row["n"] == 9 and np.isnan([row["estimate"], row["low"], row["high"]]).all()
     assert _share([1] * 10, [0] * 10)["n"] == 0

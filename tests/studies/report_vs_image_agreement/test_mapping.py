@@ -107,7 +107,6 @@ def test_integer_weights_equal_repeated_rows(truth, chexpert):
 
 
 def test_the_start_does_not_matter(truth, chexpert):
-    """Newton's method ends at one optimum from zero and from another condition's fit."""
     active = one_hot_logistic.active_columns(one_hot_codes(chexpert.labeler).to_numpy())
     y = truth["Edema"].to_numpy(np.int8)
     other = truth["No Finding"].to_numpy(np.int8)

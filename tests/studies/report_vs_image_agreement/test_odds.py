@@ -181,7 +181,6 @@ def test_intervals_cover_the_odds_ratios_that_made_the_data():
 
 
 def test_chexpert_ratios_point_the_published_way(chexpert):
-    """On the CheXpert test set all eight point estimates lie on the published side of 1."""
     evaluated = list(published_table("visualchexbert", "positives").values.index)
     truth = chexpert.truth[evaluated]
     ratios = odds.firth_odds_ratios(truth, chexpert.labeler, resampling=Resampling(2))

@@ -120,7 +120,6 @@ def test_any_table_is_among_its_solutions(data):
 
 
 def test_intervals_hold_their_estimates():
-    """Each condition gets a low and a high bound for F1 and kappa around the printed values."""
     scores = resample_reconstructed([_rebuilt("Edema")], resampling=Resampling(400, 1))
     assert len(scores) == 4
     printed = {("low", "f1"): 0.453, ("high", "f1"): 0.581,
