@@ -249,9 +249,8 @@ def test_the_frozen_head_scores_as_was_verified():
     """Features of a network that saw no X-ray: known AUROC against experts and report labels."""
     results = in_project("_build/results/frozen_backbone")
     head = "method == 'ImageNet features (128 px)' and learned_from == 'report'"
-    pooled, within = (
-        pd.read_csv(results / f"{name}.csv").query(head) for name in ("heads_pooled", "heads")
-    )
+    tables = (pd.read_csv(results / f"{name}.csv") for name in ("heads_pooled", "heads"))
+    pooled, within = (table.query(head) for table in tables)
     auroc = pooled.set_index("quantity")["estimate"]
     assert auroc["expert"] == pytest.approx(0.786, abs=0.02)
     assert auroc["report"] == pytest.approx(0.659, abs=0.02)

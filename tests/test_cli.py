@@ -202,9 +202,8 @@ def images(tmp_path):
 
 
 def _predict(checkpoint, images, out):
-    return _call(
-        "predict", "--checkpoint", str(checkpoint), "--images", str(images), "--out", str(out)
-    )
+    paths = {"checkpoint": checkpoint, "images": images, "out": out}
+    return _call("predict", *(f"--{name}={path}" for name, path in paths.items()))
 
 
 def test_a_folder_of_images_becomes_a_table(checkpoint, images, tmp_path):

@@ -16,9 +16,8 @@ from cxrstudy.data.origins import CACHE_VARIABLE
 from cxrstudy.data.registry import dataset
 from cxrstudy.paths import project_root
 
-SCRIPT = SimpleNamespace(
-    **runpy.run_path(str(project_root() / "scripts" / "convert_mobilenet_v2.py"))
-)
+PATH = project_root() / "scripts" / "convert_mobilenet_v2.py"
+SCRIPT = SimpleNamespace(**runpy.run_path(str(PATH)))
 PINNED = dataset("mobilenet_v2_imagenet").files[SCRIPT.FILE]
 
 # Every convolution with its batch normalisation and kind, written out by hand in graph order.

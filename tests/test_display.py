@@ -128,9 +128,8 @@ def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
         ],
         columns=["observation", "method", "estimate", "low", "high", "positives", "too_few"],
     )
-    Page(tmp_path).estimates(
-        table, "side", "Side", rows="observation", columns="method", decimals=2
-    )
+    layout = {"rows": "observation", "columns": "method"}
+    Page(tmp_path).estimates(table, "side", "Side", decimals=2, **layout)
     html = shown[0][0]["text/html"]
     assert [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in _cells(shown)] == [
         "Fracture", "0.50 [0.40, 0.60]", "0.25", "Edema", "\N{EN DASH}", "too few (3 positive)",

@@ -79,9 +79,8 @@ def test_the_first_cell_says_what_to_expect(path):
 
 
 def _tracked() -> list[str]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = ["git", "ls-files", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return [name for name in listed.stdout.split("\0") if name]
 
 

@@ -55,9 +55,8 @@ def test_every_image_is_predicted_by_the_model_it_was_held_out_of(images, jobs, 
         trains = np.where(np.isin(rows, jobs[pair[0]].training), *pair)
         watches = np.where(np.isin(rows, jobs[pair[0]].watched), *pair)
         assert (trains != watches).all()
-        np.testing.assert_allclose(
-            found[name].in_training[seed], -(trains + rows * 100 + column), rtol=1e-6
-        )
+        expected = -(trains + rows * 100 + column)
+        np.testing.assert_allclose(found[name].in_training[seed], expected, rtol=1e-6)
         for epoch in range(found[name].arm.config.epochs):
             expected = watches + epoch / 10 + rows * 100 + column
             np.testing.assert_allclose(found[name].held_out[seed, epoch], expected, rtol=1e-6)

@@ -96,9 +96,8 @@ def test_nothing_to_tune_stays_at_one_half(rng):
     """Without a positive in the validation part every rule calls what 0.5 calls."""
     truth = pd.DataFrame({"u": np.r_[np.ones(3), np.zeros(97)]})
     models = {"m": pd.DataFrame({"u": rng.random(100)})}
-    found, untunable = threshold_scores(
-        sort_cells(truth, models), np.ones((20, 100), np.uint8), [10], 2, SEED
-    )
+    once = np.ones((20, 100), np.uint8)
+    found, untunable = threshold_scores(sort_cells(truth, models), once, [10], 2, SEED)
     without = found[untunable == 1]
     assert len(without) > 10
     np.testing.assert_array_equal(without, np.repeat(without[:, 2:3], 4, axis=1))

@@ -147,9 +147,8 @@ def predicted(labels: pd.DataFrame, auroc: float, weights=None) -> float:
 
 def test_the_predicted_gap_by_hand(scores, labels):
     """From PPV and NPV of the report labels in each view; within views, the mean of the two."""
-    auroc = {
-        where: scores.score("single", "expert", where).value for where in ("AP", "PA", "pooled")
-    }
+    names = ("AP", "PA", "pooled")
+    auroc = {name: scores.score("single", "expert", name).value for name in names}
     of_view = dict(tuple(labels.groupby("view")))
     expected = {view: predicted(of_view[view], auroc[view]) for view in ("AP", "PA")}
     expected["Average"] = (expected["AP"] + expected["PA"]) / 2
@@ -220,9 +219,8 @@ def test_models_of_two_scales_are_compared_by_ranks_within_folds(images, predict
     folds = images.folds(2)
     shifted = {name: scores + 10 * folds for name, scores in predictions.items()}
     settings = {"resampling": Resampling(N_BOOTSTRAP), "folds": folds}
-    expected, found = (
-        opacity_scores(images, given, **settings) for given in (predictions, shifted)
-    )
+    given = (predictions, shifted)
+    expected, found = (opacity_scores(images, each, **settings) for each in given)
     for name in predictions:
         assert found.score(name, "expert").value == expected.score(name, "expert").value
     raw = opacity_scores(images, shifted, resampling=Resampling(N_BOOTSTRAP))

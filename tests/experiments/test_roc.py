@@ -52,9 +52,8 @@ def test_one_class_is_undefined():
 def test_a_model_that_copies_a_rater_is_not_beyond_him(scores):
     truth, models = scores(200, 2, a=1.0)
     rater = (models["a"] > 0.5).astype(float)
-    table = roc.sensitivity_beyond_raters(
-        truth, {"copy": rater}, {"rater": rater}, resampling=Resampling(50)
-    )
+    settings = {"resampling": Resampling(50)}
+    table = roc.sensitivity_beyond_raters(truth, {"copy": rater}, {"rater": rater}, **settings)
     np.testing.assert_allclose(table[["estimate", "low", "high"]], 0, atol=1e-9)
 
 

@@ -37,9 +37,8 @@ def project(tmp_path, monkeypatch) -> Path:
         new_code_cell(BODY),
     ]
     kernel = {"name": "python3", "display_name": "Python"}
-    notebook = new_notebook(
-        cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}}
-    )
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    notebook = new_notebook(cells=cells, metadata=metadata)
     nbformat.write(notebook, root / "notebooks" / "tiny.ipynb")
     for module in ("execute", "catalogue", "stamp"):
         # Not by dotted name: the package exports functions under names of modules.

@@ -35,9 +35,8 @@ def recorded_folder(tmp_path, monkeypatch):
 
 def _page() -> str:
     shown = {METADATA_KEY: {"kind": "figure", "name": "arms", "caption": "Arms", "alt": "Two"}}
-    figure = new_output(
-        "display_data", {"image/svg+xml": "<svg/>", "text/plain": ID}, metadata=shown
-    )
+    figure_data = {"image/svg+xml": "<svg/>", "text/plain": ID}
+    figure = new_output("display_data", figure_data, metadata=shown)
     warning = new_output("stream", name="stderr", text="a folder of this machine")
     code = new_code_cell("draw()", outputs=[warning, figure])
     cells = [new_markdown_cell("# Title\nText"), code]

@@ -88,8 +88,6 @@ def test_provenance_names_data_source_versions_and_time():
 
 
 def test_studies_with_other_sources_have_other_hashes():
-    hashes = {
-        provenance(study(name), {}, 0)["source"]
-        for name in ("data_integrity", "report_vs_image_agreement")
-    }
+    names = ("data_integrity", "report_vs_image_agreement")
+    hashes = {provenance(study(name), {}, 0)["source"] for name in names}
     assert len(hashes) == 2

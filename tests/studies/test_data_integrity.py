@@ -33,10 +33,8 @@ def test_evidence_singles_out_the_repair():
     assert outside.loc["by id", "log_likelihood_ratio"] > 0
     assert outside.loc["repaired", "log_likelihood_ratio"] < 0
     rows = slice(found.block.start, found.block.stop)
-    kappas = [
-        cohen_kappa_score(truth[column].iloc[rows] == 1, damaged[column].iloc[rows] == 1)
-        for column in truth
-    ]
+    positive = (truth.iloc[rows] == 1, damaged.iloc[rows] == 1)
+    kappas = [cohen_kappa_score(*(table[column] for table in positive)) for column in truth]
     assert inside.loc["by id", "kappa"] == pytest.approx(np.mean(kappas))
 
 

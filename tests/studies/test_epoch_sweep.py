@@ -162,9 +162,8 @@ def trained_on(in_training, *held_out_by_epoch) -> CrossFitted:
 def memorise(eight, arm: CrossFitted) -> dict[tuple[str, str], tuple[float, float, float]]:
     """Estimate, low and high by kind of label and quantity."""
     table = epoch_sweep.memorisation_table({"arm": arm}, eight, resampling=Resampling(100))
-    return {
-        (row.labels, row.quantity): (row.estimate, row.low, row.high) for row in table.itertuples()
-    }
+    rows = table.itertuples()
+    return {(row.labels, row.quantity): (row.estimate, row.low, row.high) for row in rows}
 
 
 def differences(found) -> list[float]:

@@ -45,9 +45,8 @@ def reports() -> DividedReports:
     codes.iloc[::3] = 1
     codes.iloc[1] = np.nan
     number = np.arange(N)
-    return DividedReports(
-        texts, codes, pd.Series(number >= 60, index), pd.Series(number < 150, index)
-    )
+    held_out, read = pd.Series(number >= 60, index), pd.Series(number < 150, index)
+    return DividedReports(texts, codes, held_out, read)
 
 
 def _answers(reports: DividedReports, wrong: float, seed: int) -> np.ndarray:
@@ -67,10 +66,8 @@ def _arm(reports, name: str, teacher_wrong: float, students_wrong: float, seeds:
 @pytest.fixture
 def scores(reports) -> ArmScores:
     """A student that is better than its teacher, and one that is as good."""
-    arms = {
-        "better": _arm(reports, "better", 0.2, 0.05, 5),
-        "equal": _arm(reports, "equal", 0.1, 0.1, 5),
-    }
+    wrong = {"better": (0.2, 0.05), "equal": (0.1, 0.1)}
+    arms = {name: _arm(reports, name, *shares, 5) for name, shares in wrong.items()}
     perfect = _answers(reports, 0, 0)
     return ArmScores(arms, reports, lambda texts: perfect, resampling=Resampling(400))
 
@@ -86,9 +83,8 @@ def test_a_better_student_is_found_and_an_equal_one_is_not(scores):
 def test_a_difference_is_the_mean_over_seeds_of_paired_differences(scores):
     students, teacher = scores.student("better"), scores.teacher("better")
     assert scores.minus_teacher("better").value == pytest.approx(students.value - teacher.value)
-    assert scores.difference("better", "equal").value == pytest.approx(
-        students.value - scores.student("equal").value
-    )
+    gain = students.value - scores.student("equal").value
+    assert scores.difference("better", "equal").value == pytest.approx(gain)
 
 
 def test_the_table_holds_every_arm_and_measure(scores):

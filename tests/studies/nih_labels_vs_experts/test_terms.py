@@ -38,9 +38,8 @@ def small_nih() -> NihLabels:
 def test_any_of_several_terms_counts(small_nih):
     """One of the terms is enough, and terms outside the pair do not count."""
     assert small_nih.any_of(("Infiltration", "Edema")).tolist() == [1, 1, 0]
-    classes = pd.DataFrame(
-        {"Lung Opacity": [0.0, 1.0, 0.0], "Normal": [0, 0, 1.0]}, small_nih.labels.index
-    )
+    answers = {"Lung Opacity": [0.0, 1.0, 0.0], "Normal": [0, 0, 1.0]}
+    classes = pd.DataFrame(answers, small_nih.labels.index)
     found = terms.compare_terms(classes, small_nih, "rsna")
     assert found.text_mined["Lung Opacity, narrow"].tolist() == [1, 0, 0]
     assert found.text_mined["Lung Opacity, wide"].tolist() == [1, 1, 0]

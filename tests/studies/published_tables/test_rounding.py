@@ -55,9 +55,8 @@ def test_no_unrounded_table_leaves_the_range(new, old, errors, derive):
 
 def test_a_figure_that_enters_twice_keeps_its_exact_range():
     """The share x / (x + y) rises in x: two corners bound it, not interval division."""
-    derived = propagate_rounding(
-        lambda x, y: float(x / (x + y)), Printed(0.5, 0.05), Printed(0.5, 0.05)
-    )
+    half = Printed(0.5, 0.05)
+    derived = propagate_rounding(lambda x, y: float(x / (x + y)), half, half)
     assert (derived.low, derived.high) == pytest.approx((0.45, 0.55))
 
 
@@ -87,9 +86,8 @@ def test_printed_figures_keep_their_decimals():
 
 def test_a_table_of_checks_counts_printed_figures_only():
     """A figure that the paper does not print has no verdict and is not counted."""
-    derived = {
-        name: Derived(*[value] * 3) for name, value in {"a": 1.0, "b": 2.0, "c": 3.0}.items()
-    }
+    values = {"a": 1.0, "b": 2.0, "c": 3.0}
+    derived = {name: Derived(value, value, value) for name, value in values.items()}
     checks = compare_all(derived, {"a": Printed(1, 0.5), "b": Printed(9, 0.5)})
     assert checks["consistent"].tolist() == ["yes", "no", ""]
     assert tally(checks) == {"cells": 2, "matching": 1, "units_off": 7}

@@ -71,9 +71,8 @@ def test_reports_without_an_impression_have_no_outcome(few_reports):
     """Three of four have both sections and two effusions; the nodule is in the fourth."""
     assert few_reports.with_both_sections.tolist() == [True, True, True, False]
     labels, resampling = few_reports.label_readings(), Resampling(50)
-    table = label_shares.impression_outcomes(
-        few_reports, labels, resampling.of(clusters=few_reports.clusters)
-    )
+    by_text = resampling.of(clusters=few_reports.clusters)
+    table = label_shares.impression_outcomes(few_reports, labels, by_text)
     counts = table[table["outcome"] == "omits"].set_index("observation")["n"]
     assert counts["Pleural Effusion"] == 2 and counts["Lung Lesion"] == 0
     assert counts["All findings"] == counts["All findings, asserted in Findings"] == 2

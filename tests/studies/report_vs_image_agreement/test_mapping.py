@@ -180,9 +180,8 @@ def test_replicates_are_centred_at_the_point_value(comparison):
 
 def test_differences_are_paired(comparison):
     for name in [*CONDITIONS, "Average", "Weighted Average"]:
-        zero_one, logreg, difference = (
-            comparison.scores[method, name, "f1"] for method in (*METHODS, DIFFERENCE)
-        )
+        methods = (*METHODS, DIFFERENCE)
+        zero_one, logreg, difference = (comparison.scores[each, name, "f1"] for each in methods)
         paired = logreg.replicates - zero_one.replicates
         np.testing.assert_array_equal(difference.replicates, paired)
         assert difference.value == logreg.value - zero_one.value

@@ -31,9 +31,8 @@ def _tokenizer(chat_template=None):
     )
     corpus = [instruction().replace("Present", "Pres ent"), '{"Edema": "Absent", "Uncertain"}']
     tokenizer.train_from_iterator(corpus * 20, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", chat_template=chat_template
-    )
+    options = {"bos_token": "<s>", "chat_template": chat_template}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **options)
 
 
 def _save(folder, architecture, chat_template=None):
@@ -74,9 +73,8 @@ def _by_hand(folder, text, findings):
             assert whole[: len(begun)] == begun  # the word begins a token of its own
             with torch.no_grad():
                 logs = model(torch.tensor([whole])).logits[0].log_softmax(dim=-1)
-            scores[row, column] = sum(
-                float(logs[place - 1, whole[place]]) for place in range(len(begun), len(whole))
-            )
+            places = range(len(begun), len(whole))
+            scores[row, column] = sum(float(logs[place - 1, whole[place]]) for place in places)
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)
 

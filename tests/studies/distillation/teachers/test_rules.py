@@ -83,8 +83,7 @@ def test_reports_without_a_label_are_counted_in_a_warning(monkeypatch, tmp_path)
             log = pd.DataFrame({"outcome": outcomes, "reason": ""})
             return TeacherLabels(np.zeros((3, 13, 3), dtype=np.float32), log)
 
-    monkeypatch.setattr(
-        "cxrstudy.studies.distillation.teachers.language_model.LanguageModelTeacher", Silent
-    )
+    module = "cxrstudy.studies.distillation.teachers.language_model"
+    monkeypatch.setattr(f"{module}.LanguageModelTeacher", Silent)
     with pytest.warns(UserWarning, match="of 3 reports, no label: 2 failed"):
         assert teacher_at("local:folder")(["a", "b", "c"]).shape == (3, 13, 3)

@@ -20,9 +20,8 @@ assert WORDS[CLASSES[EDEMA]] == "Present"
 def _token(text, listed):
     top = [{"token": token, "logprob": math.log(share)} for token, share in listed.items()]
     own = math.log(listed.get(text, 1e-9))
-    return ChatCompletionTokenLogprob.model_validate(
-        {"token": text, "logprob": own, "top_logprobs": top}
-    )
+    given = {"token": text, "logprob": own, "top_logprobs": top}
+    return ChatCompletionTokenLogprob.model_validate(given)
 
 
 def _tokens(listed, chosen, after=""):
@@ -83,9 +82,8 @@ def _stays_hard(tokens):
 
 
 def test_tokens_must_spell_the_answer_and_a_stop_token_may_follow():
-    tokens, stopped = (
-        _tokens({"Present": 0.9, "Absent": 0.1}, "Present", after) for after in ("", "<|end|>")
-    )
+    sure = {"Present": 0.9, "Absent": 0.1}
+    tokens, stopped = (_tokens(sure, "Present", after) for after in ("", "<|end|>"))
     assert not _stays_hard(tokens) and not _stays_hard(stopped)
     assert all(_stays_hard(other) for other in (tokens[1:], tokens[:-1], []))
 
