@@ -36,7 +36,7 @@ def intervals_by_group(
     -------
     Axes
     """
-    axes, parts = _rows(data, row, group, height=0.42, spread=0.18)
+    axes, parts = _rows(data, row, group, height=0.36, spread=0.18)
     for i, (name, part, places) in enumerate(parts):
         errors = [part[value] - part["low"], part["high"] - part[value]]
         axes.errorbar(

@@ -24,6 +24,11 @@ from cxrstudy.words import in_sentence
 
 POLICIES: tuple[str, ...] = ("zeros", "ones", "optimistic", "pessimistic")
 
+WORDS: Mapping[str, str] = {
+    "all together": "all that is missing",
+    "noise of the labeling task": "one reader misses",
+    "beyond one reader's noise": "missing beyond one reader",
+}
 _HIERARCHY = "label hierarchy"
 _NOISE = "noise of the labeling task"
 _BEYOND = "beyond one reader's noise"

@@ -1,5 +1,6 @@
 """Study 14: what becomes of the papers' statements, and the answer that counts them."""
 
+import matplotlib.pyplot as plt
 import pytest
 
 from cxrstudy.claims import Measurement
@@ -48,3 +49,4 @@ def test_each_paper_has_one_bar_of_its_statements(decided):
     axes = outcomes.draw_outcomes(outcomes.outcome_counts(decided))
     widths = [sum(bar.get_width() for bar in bars) for bars in axes.containers]
     assert widths == [1, 1, 2, 1]
+    plt.close(axes.get_figure())
