@@ -148,6 +148,5 @@ def test_a_cell_is_off_by_whole_units_and_named_in_words():
         }
     )  # fmt: skip
     assert units_off(cells, unit=0.001) == 1
-    assert exceptions_in_words(cells) == (
-        "Edema, optimistic kappa: the table prints 0.492, the counts give 0.49148"
-    )
+    words = "Edema, Cohen's kappa, uncertain at best, prints 0.492, the counts give 0.49148"
+    assert exceptions_in_words(cells) == words
