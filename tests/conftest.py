@@ -143,6 +143,22 @@ def scores(rng):
 
 
 @pytest.fixture(scope="session")
+def panel():
+    """Four readers of 150 images and a labeler, who agree on one rare observation."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.default_rng(4)
+    truth = pd.DataFrame({"Edema": rng.random(150) < 0.4, "Atelectasis": rng.random(150) < 0.3})
+    tables = []
+    for error in (0.05, 0.1, 0.15, 0.2, 0.3):
+        read = truth ^ (rng.random(truth.shape) < error)
+        tables.append(read.assign(Fracture=np.arange(150) < 4).astype(float))
+    *readers, labeler = tables
+    return {f"r{i}": table for i, table in enumerate(readers)}, {"labeler": labeler}
+
+
+@pytest.fixture(scope="session")
 def small() -> BackboneName:
     """The smallest of torchvision's networks, with random weights."""
     from cxrstudy.vision.backbones import BackboneName
