@@ -22,6 +22,8 @@ os.environ |= {"OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
     from cxrstudy.data.chexpert_test import ChexpertTestLabels
     from cxrstudy.data.images import ImageSet
     from cxrstudy.vision.backbones import BackboneName
@@ -141,11 +143,43 @@ def scores(rng):
 
 
 @pytest.fixture(scope="session")
+def panel():
+    """Four readers of 150 images and a labeler, who agree on one rare observation."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.default_rng(4)
+    truth = pd.DataFrame({"Edema": rng.random(150) < 0.4, "Atelectasis": rng.random(150) < 0.3})
+    tables = []
+    for error in (0.05, 0.1, 0.15, 0.2, 0.3):
+        read = truth ^ (rng.random(truth.shape) < error)
+        tables.append(read.assign(Fracture=np.arange(150) < 4).astype(float))
+    *readers, labeler = tables
+    return {f"r{i}": table for i, table in enumerate(readers)}, {"labeler": labeler}
+
+
+@pytest.fixture(scope="session")
 def small() -> BackboneName:
     """The smallest of torchvision's networks, with random weights."""
     from cxrstudy.vision.backbones import BackboneName
 
     return BackboneName("shufflenet_v2_x0_5", "random")
+
+
+@pytest.fixture(scope="session")
+def chest() -> Callable[..., np.ndarray]:
+    """Draw dark lungs and corners, bright mediastinum and abdomen, and noise of the number."""
+    import numpy as np
+
+    def draw(number: int) -> np.ndarray:
+        image = np.full((32, 32), 120.0)
+        image[:8, :8] = image[:8, -8:] = 10
+        image[8:20, 6:13] = image[8:20, -13:-6] = 60
+        image[22:, 6:-6] = 200
+        image += np.random.default_rng(number).normal(0, 5, image.shape)
+        return image.clip(0, 255).astype(np.uint8)
+
+    return draw
 
 
 @pytest.fixture(scope="session")

@@ -95,7 +95,6 @@ def test_every_page_is_quiet_complete_and_offline(open_page, server):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_serious_accessibility_violation(open_page, server, theme):
-    """axe-core finds nothing serious or critical on any page, in either theme."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page(color_scheme=theme)
     page.add_init_script(f"localStorage.setItem('mode', '{theme}')")
@@ -111,7 +110,6 @@ def test_no_serious_accessibility_violation(open_page, server, theme):
 
 
 def test_the_ledger_sorts_by_a_click(open_page, server):
-    """A click on a column's head orders the rows by it, a second click reverses them."""
     page = open_page()
     page.goto(f"{server}/claims.html")
     column = page.locator("table.cxr-sortable th", has_text="Verdict").first
@@ -126,7 +124,6 @@ def test_the_ledger_sorts_by_a_click(open_page, server):
 
 
 def test_search_finds_a_study(open_page, server):
-    """The search works without a network."""
     page = open_page()
     page.goto(f"{server}/search.html?q=kappa")
     assert page.wait_for_selector("#search-results li")
@@ -144,7 +141,6 @@ def test_wide_tables_scroll_inside_their_frame(open_page, server):
 
 
 def test_no_external_script_style_or_image():
-    """Every script, style sheet and image comes from the site itself."""
     external = [
         (page.name, source)
         for page in _pages()
@@ -155,7 +151,6 @@ def test_no_external_script_style_or_image():
 
 
 def test_no_broken_internal_link():
-    """Every internal link leads to a file that exists and an id that stands in it."""
     broken = []
     for page in _pages():
         for link in _parsed(page).links:
@@ -173,7 +168,6 @@ def test_no_broken_internal_link():
 
 
 def test_every_page_has_one_title_its_terms_and_its_citation():
-    """One H1, the warning about clinical use, and how to cite, on every page."""
     for page in _content_pages():
         text = page.read_text("utf-8")
         # The theme repeats the title in a part that only print shows.
@@ -186,14 +180,12 @@ def test_every_page_has_one_title_its_terms_and_its_citation():
 
 
 def test_every_image_has_an_alt_text_that_says_something():
-    """No figure goes without words for readers who do not see it."""
     for page in _content_pages():
         for alt in _parsed(page).images:
             assert alt and len(alt) > 20 and not alt.endswith(".png"), page.name
 
 
 def test_no_path_of_the_building_machine_reaches_a_page():
-    """Pages do not name folders of the machine that built them."""
     from cxrstudy.data.origins import CACHE_VARIABLE
     from cxrstudy.data.registry import MIRROR_VARIABLE
 
@@ -207,7 +199,6 @@ def test_no_path_of_the_building_machine_reaches_a_page():
 
 
 def test_the_ledger_page_lists_every_claim():
-    """The ledger is complete: every stated claim is a row, and each has a verdict."""
     import json
 
     from cxrstudy.claims import claims
@@ -242,7 +233,6 @@ def test_every_verdict_leads_to_a_table_that_holds_its_number():
 
 
 def test_the_ledger_filters_by_verdict_and_words(open_page, server):
-    """A filter hides the rows of other verdicts; the address can ask for one."""
     page = open_page()
     page.goto(f"{server}/claims.html?verdict=inconsistent")
     visible = page.locator("table.cxr-sortable tbody tr:visible")
@@ -259,9 +249,8 @@ def test_the_frozen_head_scores_as_was_verified():
     """Features of a network that saw no X-ray: known AUROC against experts and report labels."""
     results = in_project("_build/results/frozen_backbone")
     head = "method == 'ImageNet features (128 px)' and learned_from == 'report'"
-    pooled, within = (
-        pd.read_csv(results / f"{name}.csv").query(head) for name in ("heads_pooled", "heads")
-    )
+    tables = (pd.read_csv(results / f"{name}.csv") for name in ("heads_pooled", "heads"))
+    pooled, within = (table.query(head) for table in tables)
     auroc = pooled.set_index("quantity")["estimate"]
     assert auroc["expert"] == pytest.approx(0.786, abs=0.02)
     assert auroc["report"] == pytest.approx(0.659, abs=0.02)

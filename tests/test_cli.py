@@ -117,12 +117,10 @@ def test_the_ledger_is_written(tmp_path):
     result = _call("ledger", "--build", str(tmp_path))
     assert result.exit_code == 0, result.output
     rows = json.loads((tmp_path / "ledger.json").read_text("utf-8"))
-    unmeasured = [
-        r for r in rows if r["verdict"].startswith(("not yet measured", "not measurable"))
-    ]
-    others = [row for row in rows if row not in unmeasured]
-    assert len(unmeasured) > len(others)
-    assert all(row["data"].endswith("recorded run") for row in others)
+    unmeasured = ("not yet measured", "not measurable")
+    measured = [row for row in rows if not row["verdict"].startswith(unmeasured)]
+    assert len(measured) < len(rows) / 2
+    assert all(row["data"].endswith("recorded run") for row in measured)
 
 
 def _without_data():
@@ -189,9 +187,8 @@ def checkpoint(tmp_path_factory):
     pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64), np.uint8)
     backbone = build_backbone(name, torch.from_numpy(pixels))
     heads = np.full((1, backbone.n_features), 0.001, np.float32)
-    classifier = StoredClassifier(
-        name, backbone, 64, ("Edema",), heads, np.zeros(1, np.float32), {}
-    )
+    bias = np.zeros(1, np.float32)
+    classifier = StoredClassifier(name, backbone, 64, ("Edema",), heads, bias, {})
     return save_classifier(classifier, tmp_path_factory.mktemp("models") / "own.safetensors")
 
 
@@ -205,9 +202,8 @@ def images(tmp_path):
 
 
 def _predict(checkpoint, images, out):
-    return _call(
-        "predict", "--checkpoint", str(checkpoint), "--images", str(images), "--out", str(out)
-    )
+    paths = {"checkpoint": checkpoint, "images": images, "out": out}
+    return _call("predict", *(f"--{name}={path}" for name, path in paths.items()))
 
 
 def test_a_folder_of_images_becomes_a_table(checkpoint, images, tmp_path):
@@ -224,10 +220,8 @@ def test_unreadable_images_are_exit_1(checkpoint, images, tmp_path):
     (images / "text.jpg").write_text("no image", "utf-8")
     result = _predict(checkpoint, images, tmp_path / "own.csv")
     assert result.exit_code == 1
-    assert [line.split(":")[0] for line in result.stderr.splitlines()] == [
-        str(images / "empty.png"),
-        str(images / "text.jpg"),
-    ]
+    named = [line.split(":")[0] for line in result.stderr.splitlines()]
+    assert named == [str(images / name) for name in ("empty.png", "text.jpg")]
     assert "1 images predicted" in result.stdout
     assert list(pd.read_csv(tmp_path / "own.csv")["image"]) == ["own.png"]
 

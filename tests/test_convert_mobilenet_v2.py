@@ -16,9 +16,8 @@ from cxrstudy.data.origins import CACHE_VARIABLE
 from cxrstudy.data.registry import dataset
 from cxrstudy.paths import project_root
 
-SCRIPT = SimpleNamespace(
-    **runpy.run_path(str(project_root() / "scripts" / "convert_mobilenet_v2.py"))
-)
+PATH = project_root() / "scripts" / "convert_mobilenet_v2.py"
+SCRIPT = SimpleNamespace(**runpy.run_path(str(PATH)))
 PINNED = dataset("mobilenet_v2_imagenet").files[SCRIPT.FILE]
 
 # Every convolution with its batch normalisation and kind, written out by hand in graph order.
@@ -171,9 +170,7 @@ def test_the_background_class_is_left_out(blank):
 def test_a_layer_of_another_network_is_refused(blank, place, layer, message):
     kind, shape, n_out = layer
     layers = list(blank)
-    layers[place] = SCRIPT.Layer(
-        kind, np.zeros(shape, np.float32), np.zeros(n_out, dtype=np.float32)
-    )
+    layers[place] = SCRIPT.Layer(kind, np.zeros(shape, np.float32), np.zeros(n_out, np.float32))
     with pytest.raises(SCRIPT.ConversionError, match=message + ".* with --source"):
         SCRIPT.state_dict(layers)
     with pytest.raises(SCRIPT.ConversionError, match="has 52 layers .* MobileNetV2 has 53"):

@@ -44,6 +44,8 @@ def test_a_table_is_shown_with_caption_anchor_and_decimals(tmp_path, shown):
     assert 'aria-labelledby="my-scores-caption"' in data["text/html"]
     assert _cells(shown) == ["0.12", "0.500", "3"]
     assert (tmp_path / "my_scores.csv").exists()
+    Page(tmp_path).table(table, "my_scores", "Scores", folded=True)
+    assert shown[1][1][METADATA_KEY]["folded"] and "folded" not in metadata[METADATA_KEY]
 
 
 def test_markup_in_any_text_is_inert(tmp_path, shown):
@@ -58,11 +60,6 @@ def test_markup_in_any_text_is_inert(tmp_path, shown):
     assert quotes.count("<mark>") == quotes.count("</mark>") == 1
 
 
-def test_undefined_numbers_are_a_dash(tmp_path, shown):
-    Page(tmp_path).table(pd.DataFrame({"f1": [np.nan], "name": [None]}), "blank", "Blank")
-    assert _cells(shown) == ["\N{EN DASH}", ""]
-
-
 def _cells(shown) -> list[str]:
     return re.findall(r"<td[^>]*>(.*?)</td>", shown[0][0]["text/html"])
 
@@ -71,10 +68,11 @@ def test_numbers_have_one_style(tmp_path, shown):
     """Commas from 1,000 on, zero without a sign, large means with one decimal, counts whole."""
     table = pd.DataFrame(
         {"n": [2179], "mean": [962.667], "zero": [-0.0001], "count": [3.0], "one": [1.0],
-         "mixed": pd.Series([11250], dtype=object)}
+         "mixed": pd.Series([11250], dtype=object), "undefined": [np.nan], "name": [None]}
     )  # fmt: skip
     Page(tmp_path).table(table, "style", "Style")
-    assert _cells(shown) == ["2,179", "962.7", "0.000", "3", "1.000", "11,250"]
+    numbers = ["2,179", "962.7", "0.000", "3", "1.000", "11,250"]
+    assert _cells(shown) == [*numbers, "\N{EN DASH}", ""]
 
 
 def test_significant_digits_by_column(tmp_path, shown):
@@ -132,9 +130,8 @@ def test_estimates_stand_side_by_side_and_are_saved_tidy(tmp_path, shown):
         ],
         columns=["observation", "method", "estimate", "low", "high", "positives", "too_few"],
     )
-    Page(tmp_path).estimates(
-        table, "side", "Side", rows="observation", columns="method", decimals=2
-    )
+    layout = {"rows": "observation", "columns": "method"}
+    Page(tmp_path).estimates(table, "side", "Side", decimals=2, **layout)
     html = shown[0][0]["text/html"]
     assert [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in _cells(shown)] == [
         "Fracture", "0.50 [0.40, 0.60]", "0.25", "Edema", "\N{EN DASH}", "too few (3 positive)",

@@ -18,9 +18,8 @@ WITH_EXAMPLES = sorted(
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES)
 def test_examples_hold(module):
-    tested = doctest.testmod(
-        importlib.import_module(module), optionflags=doctest.NORMALIZE_WHITESPACE
-    )
+    options = doctest.NORMALIZE_WHITESPACE
+    tested = doctest.testmod(importlib.import_module(module), optionflags=options)
     assert tested.attempted and not tested.failed
 
 

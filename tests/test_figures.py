@@ -10,6 +10,7 @@ import pytest
 
 from cxrstudy.figures import (
     bars_with_intervals,
+    curves_in_panels,
     curves_with_bands,
     image_gallery,
     intervals_by_group,
@@ -62,11 +63,7 @@ def test_marked_points_are_named():
     axes = line_with_marks(data, "x", "y", "what", labels=("rows", "gain"), skip="")
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["peak"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("rows", "gain")
-
-
-def test_nothing_to_show_says_so():
-    data = pd.DataFrame({"x": [], "y": [], "what": []})
-    axes = line_with_marks(data, "x", "y", "what", labels=("rows", "gain"), skip="")
+    axes = line_with_marks(data.iloc[:0], "x", "y", "what", labels=("rows", "gain"), skip="")
     assert "nothing to show" in [text.get_text() for text in axes.texts]
 
 
@@ -76,9 +73,8 @@ def test_the_style_is_found_from_any_folder(tmp_path, monkeypatch):
 
 
 def test_a_bar_prints_its_number_and_interval():
-    axes = bars_with_intervals(
-        SCORES.query("method == 'zeros'"), "estimate", "observation", label="F1"
-    )
+    zeros = SCORES.query("method == 'zeros'")
+    axes = bars_with_intervals(zeros, "estimate", "observation", label="F1")
     assert [bar.get_width() for bar in axes.patches] == [0.5, 0.2]
     texts = [text.get_text() for text in axes.texts]
     assert texts == ["0.500 [0.400, 0.700]", "0.200 [0.100, 0.300]"]
@@ -108,6 +104,22 @@ def test_curves_are_drawn_where_the_table_says():
     assert lines["b"].get_xydata().tolist() == [[1, 0.2]]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "10"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "AUROC")
+
+
+def test_each_panel_has_the_curves_and_the_line_of_its_own():
+    data = pd.DataFrame(
+        [(1, "a", "AUROC", 0.5, 0.4, 0.6), (9, "a", "AUROC", 0.6, 0.5, 0.7),
+         (1, "b", "share", 0.2, 0.1, 0.3)],
+        columns=["epoch", "labels", "panel", "estimate", "low", "high"],
+    )  # fmt: skip
+    axes = curves_in_panels(
+        data, "epoch", "labels", "panel", xlabel="epochs", references=(0.5, None)
+    )
+    panels = axes.get_figure().axes
+    assert [panel.get_ylabel() for panel in panels] == ["AUROC", "share"]
+    drawn = [[line.get_ydata() for line in panel.lines] for panel in panels]
+    assert [list(values) for values in drawn[0]] == [[0.5, 0.6], [0.5, 0.5]]
+    assert [list(values) for values in drawn[1]] == [[0.2]]
 
 
 def test_a_gallery_shows_every_image_with_its_title():

@@ -85,13 +85,9 @@ def test_own_tables_are_checked_and_scored(tmp_path):
     labels.loc[100:199, "Study"] = np.roll(labels.loc[100:199, "Study"], 1)
     truth.to_csv(tmp_path / "truth.csv", index=False)
     labels.to_parquet(tmp_path / "labels.parquet")
-    overrides = {
-        "truth": str(tmp_path / "truth.csv"),
-        "labels": str(tmp_path / "labels.parquet"),
-        "n_bootstrap": 60,
-    }
+    paths = {"truth": str(tmp_path / "truth.csv"), "labels": str(tmp_path / "labels.parquet")}
     study = studies()["report_vs_image_agreement"]
-    folders = run_study(study, "test", overrides, build=tmp_path / "build")
+    folders = run_study(study, "test", paths | {"n_bootstrap": 60}, build=tmp_path / "build")
     findings = pd.read_csv(folders.results / "integrity.csv").set_index("kind")
     misaligned = findings.loc["misaligned rows"]
     assert misaligned["severity"] == "error"

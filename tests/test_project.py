@@ -16,25 +16,22 @@ from cxrstudy.paths import project_root
 
 ROOT = project_root()
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-
-
-def _lock() -> str:
-    return (ROOT / "requirements.lock").read_text("utf-8")
 
 
 def test_environment_has_the_versions_of_the_lock():
     environment = runpy.run_path(str(ROOT / "scripts" / "write_environment.py"))["environment"]
     written = (ROOT / "environment.yml").read_text("utf-8")
-    assert written == environment(_lock())
+    assert written == environment(LOCK)
     pip = yaml.safe_load(written)["dependencies"][-1]["pip"]
-    pins = [line for line in _lock().splitlines() if line and not line.startswith("#")]
+    pins = [line for line in LOCK.splitlines() if line and not line.startswith("#")]
     assert len(pip) == len(pins) + 1 and "-e ." in pip
 
 
 def test_every_direct_dependency_is_locked_and_jupyter_book_stays_below_2():
     named = [*PROJECT["dependencies"], *itertools.chain(*PROJECT["optional-dependencies"].values())]
-    pins = [Requirement(line) for line in _lock().splitlines() if "==" in line]
+    pins = [Requirement(line) for line in LOCK.splitlines() if "==" in line]
     locked = {pin.name: str(pin.specifier).removeprefix("==") for pin in pins}
     for requirement in map(Requirement, named):
         assert locked[requirement.name.lower()] in requirement.specifier, requirement
@@ -51,7 +48,6 @@ def test_one_version_everywhere():
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_are_stored_clean(path):
-    """No outputs, no execution counts, one parameters cell, the python3 kernel."""
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -62,7 +58,6 @@ def test_notebooks_are_stored_clean(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_cells_are_short_and_define_nothing(path):
-    """At most 20 lines of at most 100 columns a code cell, and no function or class."""
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code":
             lines = [line for line in cell.source.splitlines() if line.strip()]
@@ -84,9 +79,8 @@ def test_the_first_cell_says_what_to_expect(path):
 
 
 def _tracked() -> list[str]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = ["git", "ls-files", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return [name for name in listed.stdout.split("\0") if name]
 
 

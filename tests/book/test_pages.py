@@ -8,12 +8,7 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cxrstudy.book.pages import (
-    failed_page,
-    page_without_run,
-    study_pages,
-    write_page,
-)
+from cxrstudy.book.pages import failed_page, page_without_run, study_pages, write_page
 from cxrstudy.claims import RECORDED_TABLE, LedgerRow
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.runs import Study
@@ -37,10 +32,6 @@ ROW = LedgerRow(
 
 def _page(*arguments):
     return study_pages(STUDY, *arguments)[0]
-
-
-def _row(**fields) -> LedgerRow:
-    return replace(ROW, **fields)
 
 
 def _output(kind: str, name: str, html="", **shown):
@@ -72,7 +63,7 @@ def _executed(caption="A caption"):
 
 @pytest.fixture
 def page():
-    return _page(_executed(), [_row()], STAMP)
+    return _page(_executed(), [ROW], STAMP)
 
 
 def _text(page) -> str:
@@ -90,7 +81,7 @@ def test_without_an_answer_the_title_comes_first_and_the_verdicts_last(page):
     )
     assert "../claims.md" in verdicts
     assert page.metadata.kernelspec.name == "python3"
-    assert "No claim" in _page(_executed(), [_row(study="other")], STAMP).cells[-2].source
+    assert "No claim" in _page(_executed(), [replace(ROW, study="other")], STAMP).cells[-2].source
 
 
 def test_a_smaller_own_run_has_a_page_of_its_own(monkeypatch):
@@ -107,13 +98,13 @@ def test_a_smaller_own_run_has_a_page_of_its_own(monkeypatch):
         executed.cells.append(last)
         return study_pages(STUDY, executed, [row], STAMP)
 
-    page, own = pages(_row(table=RECORDED_TABLE))
+    page, own = pages(replace(ROW, table=RECORDED_TABLE))
     sources, own_sources = ([cell.source for cell in part.cells] for part in (page, own))
     assert "show_table()" in own_sources and "recorded()" not in own_sources
     assert "show_table()" not in sources and {"recorded()", "## Limits"} <= set(sources)
     assert "recorded run (set `cpu`, 2026-01-02, 2 cores)" in _text(page)
     assert "tiny_run.ipynb" in _text(page) and "set `quick`" in own_sources[0].lower()
-    page, own = pages(_row())
+    page, own = pages(ROW)
     assert own is None and "show_table()" in [cell.source for cell in page.cells]
 
 
@@ -128,12 +119,21 @@ def test_few_tables_are_open_first_those_that_decide():
     executed = new_notebook(cells=[new_markdown_cell("# Tiny"), *shown])
     tables = [
         cell.outputs[0].data["text/html"]
-        for cell in _page(executed, [_row()], STAMP).cells
+        for cell in _page(executed, [ROW], STAMP).cells
         if cell.cell_type == "code"
     ]
     opened = {name for name, table in zip(names, tables, strict=True) if " open>" in table}
-    assert opened == {"my_table", *names[:5]}
+    assert opened == {"my_table", *names[:3]}
     assert all("\N{MINUS SIGN}0.5" in table for table in tables)
+
+
+def test_a_table_is_folded_if_the_notebook_says_so_and_verdicts_if_they_are_many():
+    executed = _executed()
+    executed.cells[2].outputs[0].metadata[METADATA_KEY]["folded"] = True
+    page = _page(executed, [replace(ROW, id=f"paper.claim_{i}") for i in range(7)], STAMP)
+    table = next(cell for cell in page.cells if cell.get("source") == "show_table()")
+    assert " open>" not in table.outputs[0]["data"]["text/html"]
+    assert "{dropdown} All 7 claims" in page.cells[-2].source
 
 
 def test_every_table_and_figure_has_its_download(page):
@@ -154,7 +154,6 @@ def test_a_figure_gets_caption_alt_text_and_anchor(page):
 
 
 def test_the_provenance_line_says_all(page):
-    """Set, parameters, data and source hashes, commit, versions, time, and the notebook."""
     line = page.cells[-1].source
     hashes = ("0123456789ab", "ba9876543210", "c0ffee")
     assert all(part in line for part in ("quick", "n = 3", *hashes, "python 3.11.7", "12 s"))
@@ -163,9 +162,8 @@ def test_the_provenance_line_says_all(page):
 
 
 def test_markup_in_claims_and_captions_is_inert():
-    """HTML, emphasis, links and table bars in generated text are shown as they are."""
     text = f"{EVIL} *a* _b_ [x](y) `c` $d$ e|f"
-    page = _page(_executed(text), [_row(statement=text, measured=text)], STAMP)
+    page = _page(_executed(text), [replace(ROW, statement=text, measured=text)], STAMP)
     (figure,) = (cell for cell in page.cells if cell.source == "show_figure()")
     inert = "&lt;script&gt;alert(1)&lt;/script&gt; \\*a\\* \\_b\\_ \\[x\\](y) \\`c\\` \\$d\\$ e"
     assert figure.metadata["mystnb"]["figure"]["caption"] == f"**Figure 1.** {inert}|f"
@@ -185,7 +183,7 @@ def test_markup_in_parameters_is_inert():
 
 def test_missing_data_name_what_and_the_one_command():
     """Also where only the measurements of a run were recorded: the verdicts have the anchor."""
-    missing, row = ["chexpert_test_set_labels"], _row(table=RECORDED_TABLE)
+    missing, row = ["chexpert_test_set_labels"], replace(ROW, table=RECORDED_TABLE)
     text = _text(page_without_run(STUDY, [row], missing))
     assert text.startswith("# Tiny study")
     assert "CheXpert test-set labels" in text
@@ -196,7 +194,7 @@ def test_missing_data_name_what_and_the_one_command():
 
 def test_without_data_the_page_is_that_of_the_recorded_run():
     stamp = STAMP | {"set": "full", "date": "2026-01-02", "hardware": f"2 {EVIL}"}
-    page = _page(_executed(), [_row()], stamp, ["chexpert_test_set_labels"])
+    page = _page(_executed(), [ROW], stamp, ["chexpert_test_set_labels"])
     banner = page.cells[1].source
     assert "made on 2026-01-02, on 2 &lt;script&gt;" in banner and "<script" not in _text(page)
     assert "Not on this machine: CheXpert test-set labels" in banner
@@ -220,7 +218,7 @@ def test_a_failed_study_shows_its_error_as_text(error):
 def test_equal_pages_are_equal_bytes(tmp_path):
     """Cell ids are counted, not drawn, so that building twice changes nothing."""
     for name in ("a", "b"):
-        write_page(_page(_executed(), [_row()], STAMP), tmp_path / "new" / name)
+        write_page(_page(_executed(), [ROW], STAMP), tmp_path / "new" / name)
     first, second = ((tmp_path / "new" / name).read_bytes() for name in ("a", "b"))
     assert first == second
     nbformat.validate(nbformat.reads(first.decode(), as_version=4))

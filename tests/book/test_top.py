@@ -17,21 +17,16 @@ ANSWER = {"sentence": "No: -0.5.", "figure": "curve", "means": "Mind.", "changes
 
 
 def _executed(**changes):
-    exhibits = {
-        "answer": {"text/plain": "No"},
-        "figure": {"image/svg+xml": "<svg/>"},
-    }
+    figure = {"name": "curve", "caption": "A curve", "alt": "It\nrises"}
     shown = {
-        "answer": {"name": "answer", **ANSWER, **changes},
-        "figure": {"name": "curve", "caption": "A curve", "alt": "It\nrises"},
+        "answer": ({"text/plain": "No"}, {"name": "answer", **ANSWER, **changes}),
+        "figure": ({"image/svg+xml": "<svg/>"}, figure),
     }
-    outputs = [
-        new_output("display_data", data=data, metadata={METADATA_KEY: {"kind": kind} | shown[kind]})
-        for kind, data in exhibits.items()
-    ]
-    cells = [
-        new_code_cell(kind, outputs=[output]) for kind, output in zip(shown, outputs, strict=True)
-    ]
+    cells = []
+    for kind, (data, about) in shown.items():
+        metadata = {METADATA_KEY: {"kind": kind, **about}}
+        output = new_output("display_data", data=data, metadata=metadata)
+        cells.append(new_code_cell(kind, outputs=[output]))
     return new_notebook(cells=[new_markdown_cell("# T\n\n**Question.** Why?"), *cells])
 
 

@@ -5,17 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from cxrstudy.claims.rules import (
-    benjamini_hochberg_levels,
-    decide_direction,
-    decide_equivalence,
-    decide_exact,
-    decide_internal,
-    decide_value,
-    detectable_effect,
-    holm_levels,
-    qualify,
-)
+from cxrstudy.claims import rules
 
 P_VALUES = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12).map(
     lambda values: {f"claim {i}": value for i, value in enumerate(values)}
@@ -23,11 +13,11 @@ P_VALUES = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12).map(
 
 
 def test_counted_rules_need_every_cell_and_like_label_sets():
-    assert decide_exact(20, 20) == "reproduced"
-    assert decide_exact(19, 20) == "not reproduced"
-    assert decide_internal(16, 16) == "consistent"
-    assert decide_internal(15, 16) == "inconsistent"
-    assert decide_internal(16, 16, comparable=False) == "not comparable"
+    assert rules.decide_exact(20, 20) == "reproduced"
+    assert rules.decide_exact(19, 20) == "not reproduced"
+    assert rules.decide_internal(16, 16) == "consistent"
+    assert rules.decide_internal(15, 16) == "inconsistent"
+    assert rules.decide_internal(16, 16, comparable=False) == "not comparable"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +44,7 @@ def test_counted_rules_need_every_cell_and_like_label_sets():
 )
 def test_direction(low, high, side, margin, verdict):
     """Within the margin it is negligible; else it must lie wholly on one side of zero."""
-    assert decide_direction(low, high, side, margin) == verdict
+    assert rules.decide_direction(low, high, side, margin) == verdict
 
 
 @pytest.mark.parametrize(
@@ -71,7 +61,7 @@ def test_direction(low, high, side, margin, verdict):
 )
 def test_equivalence(interval_90, interval_95, verdict):
     """The 90 % interval inside the margin supports, the 95 % interval outside contradicts."""
-    assert decide_equivalence(interval_90, interval_95, 0.02) == verdict
+    assert rules.decide_equivalence(interval_90, interval_95, 0.02) == verdict
 
 
 @pytest.mark.parametrize(
@@ -91,12 +81,12 @@ def test_equivalence(interval_90, interval_95, verdict):
 )
 def test_value(published_error, measured, measured_error, verdict):
     """Both errors add in squares; a half-width above the margin decides nothing."""
-    assert decide_value(0.900, published_error, measured, measured_error, 0.02) == verdict
+    assert rules.decide_value(0.900, published_error, measured, measured_error, 0.02) == verdict
 
 
 def test_detectable_effect_is_2_8_standard_errors():
     """Power 80 % at 5 % two-sided needs 1.960 + 0.842 standard errors."""
-    assert detectable_effect(0.01) == pytest.approx(0.02802, abs=1e-5)
+    assert rules.detectable_effect(0.01) == pytest.approx(0.02802, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -123,24 +113,24 @@ def test_detectable_effect_is_2_8_standard_errors():
     ],
 )
 def test_a_verdict_says_no_more_than_its_evidence(verdict, scope, evidence, expected):
-    assert qualify(verdict, scope, **evidence) == expected
+    assert rules.qualify(verdict, scope, **evidence) == expected
 
 
 def test_a_proxy_never_reproduces():
     with pytest.raises(ValueError, match="proxy cannot reproduce"):
-        qualify("reproduced", "proxy")
+        rules.qualify("reproduced", "proxy")
 
 
 def test_holm_by_hand():
     """Four tests: 0.001 at 1/4, 0.012 at 1/3, 0.04 stops at 1/2, and 0.9 keeps that level."""
-    levels = holm_levels({"a": 0.04, "b": 0.001, "c": 0.9, "d": 0.012})
+    levels = rules.holm_levels({"a": 0.04, "b": 0.001, "c": 0.9, "d": 0.012})
     assert levels == pytest.approx({"b": 1 - 0.05 / 4, "d": 1 - 0.05 / 3, "a": 0.975, "c": 0.975})
 
 
 @settings(max_examples=10)  # statsmodels' Holm takes 0.1 s
 @given(P_VALUES)
 def test_holm_levels_decide_as_holm_does(p_values):
-    levels = holm_levels(p_values)
+    levels = rules.holm_levels(p_values)
     rejected = {name: p_values[name] <= 1 - levels[name] for name in p_values}
     theirs = multipletests(list(p_values.values()), alpha=0.05, method="holm")[0]
     edge = any(abs(p_values[name] - (1 - levels[name])) < 1e-12 for name in p_values)
@@ -149,20 +139,20 @@ def test_holm_levels_decide_as_holm_does(p_values):
 
 @given(P_VALUES)
 def test_holm_levels_lie_between_one_test_and_all(p_values):
-    for level in holm_levels(p_values).values():
+    for level in rules.holm_levels(p_values).values():
         assert 0.95 - 1e-12 <= level <= 1 - 0.05 / len(p_values) + 1e-12
 
 
 def test_benjamini_hochberg_by_hand():
     """Two of four are selected, so their intervals have level 1 - 2 * 5 % / 4."""
-    levels = benjamini_hochberg_levels({"a": 0.01, "b": 0.02, "c": 0.2, "d": 0.9})
+    levels = rules.benjamini_hochberg_levels({"a": 0.01, "b": 0.02, "c": 0.2, "d": 0.9})
     assert levels == pytest.approx({"a": 0.975, "b": 0.975, "c": 0.95, "d": 0.95})
-    assert benjamini_hochberg_levels({}) == {}
+    assert rules.benjamini_hochberg_levels({}) == {}
 
 
 @given(P_VALUES)
 def test_benjamini_hochberg_selects_as_statsmodels_does(p_values):
-    levels = benjamini_hochberg_levels(p_values)
+    levels = rules.benjamini_hochberg_levels(p_values)
     selected = multipletests(list(p_values.values()), alpha=0.05, method="fdr_bh")[0]
     adjusted = 1 - selected.sum() * 0.05 / len(p_values)
     expected = [adjusted if chosen else 0.95 for chosen in selected]

@@ -20,7 +20,7 @@ TERMS = {
         (-1, "gap", {"epochs": 3, "labels_flipped": 0}),
     ],
     "nlp_expert_gap.report_labels_flatter_images": [
-        (1, "gap", {"method": "ImageNet features (128 px)", "learned_from": "report"}),
+        (1, "gap", {"method": "ImageNet features (128 px)", "learned_from": "report"})
     ],
     "nlp_expert_gap.label_smoothing": [
         (1, "auroc_expert", {"row": "label_smoothing"}),

@@ -40,7 +40,6 @@ def test_every_claim_is_complete():
 
 
 def test_margins_follow_the_metric():
-    """Tested claims have the planned margin: 0.02 for AUROC, 0.03 for F1 and kappa."""
     margins = {"AUROC": 0.02, "F1": 0.03, "macro F1": 0.03}
     for claim in claims().values():
         if claim.rule in {"direction", "equivalence", "value"} and claim.metric in margins:

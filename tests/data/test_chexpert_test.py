@@ -49,15 +49,12 @@ def test_truth_is_the_majority_of_its_five_readers_with_the_published_positives(
     assert chexpert.truth.sum().astype(int).to_dict() == POSITIVES
 
 
-def test_the_repair_is_the_alignment_by_row_position(chexpert, chexpert_as_released):
+def test_the_repair_is_the_alignment_by_row_position(chexpert, chexpert_as_released, caplog):
     """Repaired, row k of the labeler file belongs to row k of the truth file; 400 rows were so."""
     by_position = read_label_table(dataset(chexpert_test.NAME).path(LABELER_FILES[0]))
     np.testing.assert_array_equal(chexpert.labeler.to_numpy(), by_position.to_numpy())
     pd.testing.assert_frame_equal(chexpert.labeler[:400], chexpert_as_released.labeler[:400])
     assert not chexpert.labeler[400:].equals(chexpert_as_released.labeler[400:])
-
-
-def test_the_repair_is_logged(mirror, caplog):
     with caplog.at_level(logging.INFO, logger="cxrstudy.data.chexpert_test"):
         chexpert_test.load.__wrapped__()
     assert "labeler/chexpert_labels.csv: rows 400 to 499 moved" in caplog.text

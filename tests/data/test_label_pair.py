@@ -23,21 +23,15 @@ def _write(folder: Path, name: str, content: str) -> str:
     return str(path)
 
 
-def test_own_tables_are_matched_by_id(own):
+def test_own_tables_are_matched_by_id_and_counted(own):
     pair = load_label_pair(*own)
     assert pair.truth.index.tolist() == pair.labels.index.tolist() == ["p2", "p3", "p4"]
     assert list(pair.labels) == ["Edema", "Fracture"]
     assert pair.labels["Edema"].tolist()[1:] == [1.0, -1.0]
-    assert pair.name == "truth.csv and labels.csv"
-    assert not pair.is_chexpert
-    assert dict(zip(pair.left_out["table"], pair.left_out["examples"], strict=False)) == {
-        "truth": "'p1'",
-        "labels": "'Pneumonia'",
-    }
-
-
-def test_counts_by_hand(own):
-    counts = load_label_pair(*own).counts()
+    assert pair.name == "truth.csv and labels.csv" and not pair.is_chexpert
+    left_out = zip(pair.left_out["table"], pair.left_out["examples"], strict=False)
+    assert dict(left_out) == {"truth": "'p1'", "labels": "'Pneumonia'"}
+    counts = pair.counts()
     assert counts.loc["Edema"].tolist() == [1, 2, 1, 0, 1, 1]
     assert counts.loc["Fracture"].tolist() == [0, 3, 0, 2, 0, 1]
 

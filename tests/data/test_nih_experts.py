@@ -39,12 +39,9 @@ def test_findings_are_spread_over_columns():
     assert labels.index.tolist() == ["a", "b", "c"]
     assert labels.loc["a"].sum() == 2 and labels.loc["a", ["Effusion", "Mass"]].all()
     assert labels[NO_FINDING].tolist() == [0, 1, 0]
-
-
-@pytest.mark.parametrize("text", ["Effusion|Masses", "No Finding|Mass", ""])
-def test_text_that_is_not_understood_is_refused(text):
-    with pytest.raises((LabelTableError, ValueError)):
-        read_findings(pd.Series([text, "Mass"], index=["a", "b"]))
+    for strange in ("Effusion|Masses", "No Finding|Mass", ""):
+        with pytest.raises((LabelTableError, ValueError)):
+            read_findings(pd.Series([strange, "Mass"], index=["a", "b"]))
 
 
 def test_the_real_table_is_the_published_one(nih):
@@ -52,9 +49,6 @@ def test_the_real_table_is_the_published_one(nih):
     assert nih.images["patient"].nunique() == 30805
     assert nih.labels.sum().astype(int).to_dict() == NIH_POSITIVES
     assert nih.labels.max(axis=1).eq(1).all()
-
-
-def test_who_was_imaged_is_clean(nih):
     assert set(nih.images["view"]) == {"AP", "PA"} and set(nih.images["sex"]) == {"F", "M"}
     assert nih.images["age"].between(0, 95).all()
     patients = nih.labels.index.str.split("_").str[0].astype(int)
@@ -74,12 +68,10 @@ def test_answers_become_numbers_set_by_set():
     assert labels["test"].loc["a"].tolist() == [0.0] * 4
     assert labels["validation"].loc["b"].tolist() == [1.0] * 4
     assert len(labels["test"]) == len(labels["validation"]) == 1
-
-
-@pytest.mark.parametrize("strange", [{"answer": "HEDGE"}, {"set_id": "train"}])
-def test_unknown_answers_and_sets_are_refused(strange):
-    with pytest.raises(LabelTableError, match=next(iter(strange.values()))):
-        read_google(_google_table(**strange))
+    with pytest.raises(LabelTableError, match="HEDGE"):
+        read_google(_google_table(answer="HEDGE"))
+    with pytest.raises(LabelTableError, match="train"):
+        read_google(_google_table(set_id="train"))
 
 
 def test_the_real_sets(google, nih):
@@ -103,14 +95,11 @@ def test_the_closest_of_two_claims_on_an_image_is_kept():
     assert keep_one_for_each_image(candidates).index.tolist() == ["r2", "r3"]
 
 
-def test_the_matching_keeps_26585_images(rsna):
-    """Of 26,684 images 26,586 match an NIH image, two of them the same one."""
+def test_the_matching_keeps_26585_images(rsna, nih):
+    """Of 26,684 images 26,586 match an NIH image, two of them the same one; headers vouch."""
     assert list(rsna.matching.values()) == [26684, 26586, 26585]
     assert rsna.labels.shape == (26585, 3) and rsna.labels.index.is_unique
     assert (rsna.labels.sum(axis=1) == 1).all()
-
-
-def test_rsna_headers_vouch_for_every_match(rsna, nih):
     matched = nih.images.loc[rsna.headers.index]
     pd.testing.assert_frame_equal(rsna.headers, matched[["view", "sex"]])
 

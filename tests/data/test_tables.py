@@ -40,24 +40,22 @@ def test_codes_are_read_as_numbers_and_blanks_as_missing(tmp_path):
     pd.testing.assert_frame_equal(table, expected)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\xef\xbb\xbf" + GOOD.encode(),
-        GOOD.replace("\n", "\r\n").encode(),
-        b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode(),
-        GOOD.replace("\n", "\r").encode(),
-        GOOD.rstrip("\n").encode(),
-        (GOOD + "\n\n,,\n").encode(),
-        GOOD.replace(",", " , ").encode(),
-        GOOD.replace("p1,1,0", '"p1","1","0"').encode(),
-        GOOD.replace("p1,1,0", "p1,1.0,0.00").encode(),
-        GOOD.replace("p2,-1,", "p2,-1,NaN").encode(),
-        GOOD.replace("study,", "Study_ID,").encode(),
-    ],
-    ids=["BOM", "CRLF", "BOM and CRLF", "CR", "no last newline", "empty last rows", "spaces",
-         "quotes", "floats", "NaN", "other id name"],
-)  # fmt: skip
+VARIANTS = {
+    "BOM": "\ufeff" + GOOD,
+    "CRLF": GOOD.replace("\n", "\r\n"),
+    "BOM and CRLF": "\ufeff" + GOOD.replace("\n", "\r\n"),
+    "CR": GOOD.replace("\n", "\r"),
+    "no last newline": GOOD.rstrip("\n"),
+    "empty last rows": GOOD + "\n\n,,\n",
+    "spaces": GOOD.replace(",", " , "),
+    "quotes": GOOD.replace("p1,1,0", '"p1","1","0"'),
+    "floats": GOOD.replace("p1,1,0", "p1,1.0,0.00"),
+    "NaN": GOOD.replace("p2,-1,", "p2,-1,NaN"),
+    "other id name": GOOD.replace("study,", "Study_ID,"),
+}
+
+
+@pytest.mark.parametrize("content", VARIANTS.values(), ids=VARIANTS)
 def test_harmless_variants_read_the_same(tmp_path, content):
     plain = read_label_table(_write(tmp_path, GOOD, "plain.csv"))
     pd.testing.assert_frame_equal(read_label_table(_write(tmp_path, content)), plain)
@@ -88,12 +86,9 @@ def test_ids_stay_the_text_that_they_are(tmp_path):
 # What is refused, with file, row, column and remedy
 
 
-def test_missing_file(tmp_path):
-    _expect(_error(tmp_path / "none.csv"), "none.csv", "no such file", "Give the path")
-
-
 @pytest.mark.parametrize("content", ["", "\n\n", "study,Edema\n", "study,Edema\n\n , \n"])
-def test_empty_file_or_header_alone(tmp_path, content):
+def test_missing_or_empty_file_or_header_alone(tmp_path, content):
+    _expect(_error(tmp_path / "none.csv"), "none.csv", "no such file", "Give the path")
     _expect(_error(_write(tmp_path, content)), "own.csv", "empty", "at least one study")
 
 
@@ -147,11 +142,9 @@ def test_what_is_not_understood_is_named_with_its_place_and_remedy(tmp_path, con
     ["2", "-2", "0.5", "yes", "True", "1;0", "inf", "\N{ARABIC-INDIC DIGIT ONE}", "<b>1</b>"],
 )
 def test_values_outside_the_code(tmp_path, cell):
+    """A truth table has no uncertain code."""
     message = _error(_write(tmp_path, GOOD.replace("p3,0,1", f"p3,0,{cell}")))
     _expect(message, "own.csv", "row 4", "column 'Fracture'", repr(cell), "Use 1, 0, -1")
-
-
-def test_uncertain_is_outside_the_code_of_a_truth_table(tmp_path):
     message = _error(_write(tmp_path, GOOD), codes=frozenset({0, 1}))
     _expect(message, "row 3", "column 'Edema'", "'-1'", "Use 1, 0 or leave the cell blank")
 
@@ -159,7 +152,7 @@ def test_uncertain_is_outside_the_code_of_a_truth_table(tmp_path):
 # Parquet
 
 
-def test_parquet_reads_like_csv(tmp_path):
+def test_parquet_reads_like_csv_and_keeps_integer_ids_as_text(tmp_path):
     plain = read_label_table(_write(tmp_path, GOOD))
     floats, nullable, indexed = (tmp_path / f"{name}.parquet" for name in "abc")
     plain.reset_index().to_parquet(floats)
@@ -167,12 +160,8 @@ def test_parquet_reads_like_csv(tmp_path):
     plain.astype("Int64").to_parquet(indexed)
     for path in (floats, nullable, indexed):
         pd.testing.assert_frame_equal(read_label_table(path), plain)
-
-
-def test_parquet_keeps_integer_ids_as_text(tmp_path):
-    path = tmp_path / "own.parquet"
-    pd.DataFrame({"study_id": [7, 12], "Edema": [1, 0]}).to_parquet(path)
-    assert read_label_table(path).index.tolist() == ["7", "12"]
+    pd.DataFrame({"study_id": [7, 12], "Edema": [1, 0]}).to_parquet(floats)
+    assert read_label_table(floats).index.tolist() == ["7", "12"]
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 
 from cxrstudy.experiments import cross_fitting
-from cxrstudy.experiments.cross_fitting import (
-    Arm,
-    cross_fit_arms,
-    final_scores,
-    logged_epochs,
-)
+from cxrstudy.experiments.cross_fitting import Arm, cross_fit_arms, final_scores, logged_epochs
 from cxrstudy.experiments.image_labels import text_mined_targets
 from cxrstudy.trainings.job import Kept
 from cxrstudy.vision.training import TrainingConfig
@@ -60,9 +55,8 @@ def test_every_image_is_predicted_by_the_model_it_was_held_out_of(images, jobs, 
         trains = np.where(np.isin(rows, jobs[pair[0]].training), *pair)
         watches = np.where(np.isin(rows, jobs[pair[0]].watched), *pair)
         assert (trains != watches).all()
-        np.testing.assert_allclose(
-            found[name].in_training[seed], -(trains + rows * 100 + column), rtol=1e-6
-        )
+        expected = -(trains + rows * 100 + column)
+        np.testing.assert_allclose(found[name].in_training[seed], expected, rtol=1e-6)
         for epoch in range(found[name].arm.config.epochs):
             expected = watches + epoch / 10 + rows * 100 + column
             np.testing.assert_allclose(found[name].held_out[seed, epoch], expected, rtol=1e-6)
@@ -72,7 +66,6 @@ def test_every_image_is_predicted_by_the_model_it_was_held_out_of(images, jobs, 
 
 
 def test_no_patient_is_on_both_sides(images, jobs, tmp_path):
-    """Training and watched images are all images, and share no patient."""
     cross_fit_arms(ARMS, images, tmp_path)
     patients = images.images["patient"].to_numpy()
     for job in jobs:
@@ -117,7 +110,6 @@ def test_a_network_trains_on_images(draw_image_set, small, tmp_path):
 
 @pytest.mark.parametrize("epochs", [1, 2, 5, 60])
 def test_logged_epochs_span_the_run(epochs):
-    """First and last are among them, none twice, none outside."""
     logged = logged_epochs(epochs)
     assert logged[0] == 1 and logged[-1] == epochs and len(logged) <= 12
     assert logged == sorted(set(logged))

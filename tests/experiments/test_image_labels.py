@@ -21,7 +21,6 @@ TERMS = (*NIH_FINDINGS, NO_FINDING)
 
 
 def label_table(*positive: tuple[str, ...]) -> pd.DataFrame:
-    """One row for each tuple of positive terms."""
     rows = [[float(term in terms) for term in TERMS] for terms in positive]
     return pd.DataFrame(rows, columns=TERMS)
 
@@ -54,7 +53,6 @@ def test_rare_and_nearly_universal_observations_are_left_out():
 
 
 def test_silent_sources_give_no_target():
-    """A row without any answer is neither positive nor negative, and does not count as one."""
     labels = label_table(("Edema",), ("Edema",), (), ())
     labels.loc[[2, 3], "Edema"] = np.nan
     targets = text_mined_targets(labels, minimum_positives=0)
@@ -70,7 +68,6 @@ def targets() -> pd.DataFrame:
 
 @pytest.mark.parametrize("rate", [0.1, 0.4, 0.5])
 def test_the_share_of_flips_is_the_rate(targets, rate):
-    """Within three standard errors, for positives as for negatives."""
     flipped = with_label_noise(targets, rate) != targets
     assert set(np.unique(with_label_noise(targets, rate))) == {0.0, 1.0}
     for value in (0, 1):
@@ -102,24 +99,19 @@ def test_impossible_rates_are_refused(targets, rate):
 def images(draw_image_set):
     """200 images, most of which no expert read."""
     drawn = draw_image_set(200)
-    labels = {
-        source: table.where((np.arange(200) % 10 == remainder)[:, None])
-        if source != "nlp"
-        else table
-        for remainder, (source, table) in enumerate(drawn.labels.items())
-    }
+    labels = dict(drawn.labels)
+    for remainder, source in enumerate(("rsna", "google")):
+        labels[source] = labels[source].where((np.arange(200) % 10 == remainder)[:, None])
     return dataclasses.replace(drawn, labels=labels)
 
 
 def test_either_source_reads_an_image(images):
-    """RSNA's and Google's images together, and no image twice."""
     rsna, google = (images.labels[source].notna().any(axis=1) for source in ("rsna", "google"))
     read = read_by_experts(images)
     assert (read == (rsna | google)).all() and 0 < read.sum() < 40
 
 
 def test_all_that_experts_read_are_in(images):
-    """Exactly as many as asked for, in the order of the block."""
     chosen = study_images(images, 60, 8)
     names = images.images.index
     assert len(chosen) == 60
@@ -135,7 +127,6 @@ def test_a_larger_choice_contains_a_smaller_one(images):
 
 
 def test_labels_play_no_part(images):
-    """With every report's and every expert's answer turned round, the same images are chosen."""
     turned = {source: 1 - table for source, table in images.labels.items()}
     other = study_images(dataclasses.replace(images, labels=turned), 70, 8)
     assert other.images.index.equals(study_images(images, 70, 8).images.index)

@@ -43,7 +43,6 @@ def test_errors_on_borderline_studies_leave_an_excess(scores):
     [("auroc", roc_auc_score), ("average_precision", average_precision_score)],
 )
 def test_scores_equal_scikit_learn_on_the_shared_studies(flipped, metric, reference):
-    """Both sources use exactly the studies that both label; the gap is their difference."""
     truth, report, models = flipped
     report.iloc[:1500, 0] = np.nan
     settings = {"metrics": [metric], "resampling": Resampling(20)}
@@ -98,7 +97,6 @@ def test_no_place_to_judge_is_an_error(flipped):
 
 
 def test_the_mean_of_methods_is_the_mean_of_their_estimates(flipped):
-    """Also of the gap, within every replicate."""
     found = LabelScores(*flipped, resampling=Resampling(20))
     each = np.mean([found.gap(name).replicates for name in ("a", "b")], axis=0)
     np.testing.assert_allclose(found.gap(MEAN_OF_METHODS).replicates, each)

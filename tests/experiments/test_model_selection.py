@@ -53,7 +53,6 @@ def test_scores_of_both_parts_equal_scikit_learn(scores, decimals):
 
 
 def test_splits_are_uniform():
-    """Each study leads a shuffled order equally often."""
     order, first = np.empty(10, np.int64), np.zeros(10)
     for replicate in range(5000):
         shuffle(as_key(SEED), replicate, 0, order)
@@ -97,9 +96,8 @@ def test_nothing_to_tune_stays_at_one_half(rng):
     """Without a positive in the validation part every rule calls what 0.5 calls."""
     truth = pd.DataFrame({"u": np.r_[np.ones(3), np.zeros(97)]})
     models = {"m": pd.DataFrame({"u": rng.random(100)})}
-    found, untunable = threshold_scores(
-        sort_cells(truth, models), np.ones((20, 100), np.uint8), [10], 2, SEED
-    )
+    once = np.ones((20, 100), np.uint8)
+    found, untunable = threshold_scores(sort_cells(truth, models), once, [10], 2, SEED)
     without = found[untunable == 1]
     assert len(without) > 10
     np.testing.assert_array_equal(without, np.repeat(without[:, 2:3], 4, axis=1))
@@ -114,7 +112,6 @@ def test_outcomes_by_hand():
 
 
 def test_ties_share_the_choice():
-    """Two models that lead validation together are chosen half of the time each."""
     found = selection_outcomes(np.array([[0.9, 0.9, 0.1]]), np.array([[0.5, 0.7, 0.6]]))
     assert found["chance of the best"].item() == 0.5
     assert found["regret"].item() == pytest.approx(0.1)
@@ -150,7 +147,6 @@ def test_a_clearly_better_model_is_found(scores):
 
 
 def test_identical_models_leave_nothing_to_choose(scores):
-    """Copies of one model have no regret and no gain; optimism is zero on average."""
     truth, models = scores(300, 1, a=1.0)
     copies = {"a": models["a"], "b": models["a"]}
     choice = choose_on_validation(truth, copies, [100], resampling=Resampling(50, SEED))
@@ -181,17 +177,13 @@ def test_another_criterion_chooses_and_the_truth_judges(scores):
     truth, models = scores(150, 1, good=2.0, poor=0.2)
     settings = {"resampling": Resampling(60, SEED)}
     plain = choose_on_validation(truth, models, [60], **settings)
-    criteria = {
-        "copy": truth.copy(),
-        "turned": 1 - truth,
-        "fixed": pd.Series({"poor": 1.0, "good": 0.0}),
-    }
+    fixed = pd.Series({"poor": 1.0, "good": 0.0})
+    criteria = {"copy": truth.copy(), "turned": 1 - truth, "fixed": fixed}
     found = choose_by_criteria(truth, models, [60], criteria, **settings)
     key = (60, "gain over a random choice")
-    assert found["copy"].estimates[key].value == plain.estimates[key].value > 0
-    np.testing.assert_array_equal(
-        found["copy"].estimates[key].replicates, plain.estimates[key].replicates
-    )
+    copy, expected = found["copy"].estimates[key], plain.estimates[key]
+    assert copy.value == expected.value > 0
+    np.testing.assert_array_equal(copy.replicates, expected.replicates)
     assert found["turned"].estimates[key].value < 0
     assert found["fixed"].estimates[60, "regret"].value > 0.1
     assert found["fixed"].estimates[60, "chance of the best"].value < 0.1

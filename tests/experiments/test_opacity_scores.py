@@ -40,7 +40,6 @@ def predictions(images) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def labels(images) -> pd.DataFrame:
-    """Of the images that RSNA's experts read."""
     return lung_opacity_labels(images, "rsna")
 
 
@@ -70,7 +69,6 @@ def test_scores_are_scikit_learns(experts, source, images, predictions):
 
 
 def test_labels_of_an_image_stand_beside_each_other(images):
-    """Only images that were read; any of three terms is a report's opacity."""
     labels = lung_opacity_labels(images, "google")
     google, nlp = images.labels["google"]["Airspace opacity"], images.labels["nlp"]
     assert labels.index.equals(images.images.index[google.notna()])
@@ -78,9 +76,8 @@ def test_labels_of_an_image_stand_beside_each_other(images):
     assert labels.loc[name, "expert"] == google[name]
     terms = nlp.loc[name, ["Pneumonia", "Consolidation", "Infiltration"]]
     assert labels.loc[name, "report"] == terms.max()
-    assert labels.loc[name, ["view", "patient"]].equals(
-        images.images.loc[name, ["view", "patient"]]
-    )
+    about = ["view", "patient"]
+    assert labels.loc[name, about].equals(images.images.loc[name, about])
 
 
 def test_several_trainings_are_averaged(scores, labels, predictions):
@@ -110,7 +107,6 @@ def test_gaps_and_differences_are_differences(scores):
 
 
 def test_a_method_differs_from_itself_by_nothing(scores):
-    """Images and seeds are paired, so no resample sees a difference."""
     for name in ("single", "triple"):
         assert not scores.difference(name, name).replicates.any()
 
@@ -141,24 +137,22 @@ def test_the_share_above_chance_by_hand(scores):
     assert np.isfinite(share).all() and one > other > 0.5
 
 
-def predicted(labels: pd.DataFrame, auroc: float) -> float:
+def predicted(labels: pd.DataFrame, auroc: float, weights=None) -> float:
     """Return one half plus (PPV + NPV - 1)(A - 1/2), minus A."""
     expert, report = labels["expert"], labels["report"]
-    ppv = precision_score(expert, report)
-    npv = precision_score(1 - expert, 1 - report)
+    ppv = precision_score(expert, report, sample_weight=weights)
+    npv = precision_score(1 - expert, 1 - report, sample_weight=weights)
     return 0.5 + (ppv + npv - 1) * (auroc - 0.5) - auroc
 
 
 def test_the_predicted_gap_by_hand(scores, labels):
     """From PPV and NPV of the report labels in each view; within views, the mean of the two."""
-    expected = {
-        view: predicted(
-            labels[labels["view"] == view], scores.score("single", "expert", view).value
-        )
-        for view in ("AP", "PA")
-    }
+    names = ("AP", "PA", "pooled")
+    auroc = {name: scores.score("single", "expert", name).value for name in names}
+    of_view = dict(tuple(labels.groupby("view")))
+    expected = {view: predicted(of_view[view], auroc[view]) for view in ("AP", "PA")}
     expected["Average"] = (expected["AP"] + expected["PA"]) / 2
-    expected["pooled"] = predicted(labels, scores.score("single", "expert", "pooled").value)
+    expected["pooled"] = predicted(labels, auroc["pooled"])
     for where, value in expected.items():
         found = scores.quantity("gap_predicted", "single", where)
         excess = scores.quantity("excess", "single", where)
@@ -192,18 +186,11 @@ def test_weighted_scores_are_scikit_learns(images, labels, predictions, drawn_by
     assert np.ptp(weights) > 1 and drawn_by_label.index.equals(labels.index)
     values = pd.Series(predictions["single"], images.images.index)[labels.index]
     for where, chosen in (("AP", labels["view"] == "AP"), ("pooled", labels["view"].notna())):
-        kept = labels[chosen], values[chosen], weights[chosen]
+        kept, stands_for = labels[chosen], weights[chosen]
         for source in ("expert", "report"):
-            expected = roc_auc_score(kept[0][source], kept[1], sample_weight=kept[2])
+            expected = roc_auc_score(kept[source], values[chosen], sample_weight=stands_for)
             assert scores.score("single", source, where).value == pytest.approx(expected)
-        auroc = scores.score("single", "expert", where).value
-        ppv, npv = (
-            precision_score(
-                abs(kept[0]["expert"] - turn), abs(kept[0]["report"] - turn), sample_weight=kept[2]
-            )
-            for turn in (0, 1)
-        )
-        expected = 0.5 + (ppv + npv - 1) * (auroc - 0.5) - auroc
+        expected = predicted(kept, scores.score("single", "expert", where).value, stands_for)
         assert scores.quantity("gap_predicted", "single", where).value == pytest.approx(expected)
 
 
@@ -217,7 +204,6 @@ def test_patients_are_drawn_as_a_whole(images, labels, predictions):
 
 
 def test_the_table_has_every_quantity_with_its_interval(scores):
-    """Two methods, two ways to treat views, five quantities; limits around the estimate."""
     table = scores.table()
     assert len(table) == 20 and not table.duplicated(["method", "place", "quantity"]).any()
     assert table.groupby("method")["seeds"].first().to_dict() == {"single": 1, "triple": 3}
@@ -233,9 +219,8 @@ def test_models_of_two_scales_are_compared_by_ranks_within_folds(images, predict
     folds = images.folds(2)
     shifted = {name: scores + 10 * folds for name, scores in predictions.items()}
     settings = {"resampling": Resampling(N_BOOTSTRAP), "folds": folds}
-    expected, found = (
-        opacity_scores(images, given, **settings) for given in (predictions, shifted)
-    )
+    given = (predictions, shifted)
+    expected, found = (opacity_scores(images, each, **settings) for each in given)
     for name in predictions:
         assert found.score(name, "expert").value == expected.score(name, "expert").value
     raw = opacity_scores(images, shifted, resampling=Resampling(N_BOOTSTRAP))
@@ -265,6 +250,5 @@ def test_the_summary_has_four_measures_of_each_method(scores):
     table = scores.summary()
     assert table.groupby("method").size().to_dict() == {"single": 4, "triple": 4}
     value = table.set_index(["method", "measure"])["estimate"]
-    assert value["single", "auroc_expert_pooled"] == pytest.approx(
-        scores.score("single", "expert", "pooled").value
-    )
+    expected = scores.score("single", "expert", "pooled").value
+    assert value["single", "auroc_expert_pooled"] == pytest.approx(expected)

@@ -13,32 +13,12 @@ def _reader(*answers):
     return pd.DataFrame({"Edema": answers}, dtype=float)
 
 
-@pytest.fixture(scope="module")
-def panel():
-    """Simulate four readers of 150 images and a labeler, with one rare observation."""
-    rng = np.random.default_rng(4)
-    truth = pd.DataFrame(
-        {"Edema": rng.random(150) < 0.4, "Fracture": np.arange(150) < 4, "Atelectasis": True}
-    )
-    truth["Atelectasis"] = rng.random(150) < 0.3
-
-    def read(error):
-        return (truth ^ (rng.random(truth.shape) < error)).astype(float)
-
-    readers = {f"r{i}": read(error) for i, error in enumerate((0.05, 0.1, 0.15, 0.2))}
-    for table in readers.values():
-        table["Fracture"] = truth["Fracture"].astype(float)
-    return readers, {"labeler": read(0.3)}
-
-
 def test_a_panel_that_could_tie_is_refused():
-    """An even number of readers has no majority rule here."""
     with pytest.raises(ValueError, match="2 readers can tie"):
         majority({"a": _reader(1), "b": _reader(0)})
 
 
 def test_readers_must_answer_every_study():
-    """A blank or an unlike table is named."""
     with pytest.raises(ValueError, match="'b' must answer"):
         majority({"a": _reader(1), "b": _reader(np.nan), "c": _reader(1)})
     with pytest.raises(ValueError, match="'b' has other studies"):

@@ -43,7 +43,6 @@ def test_by_hand():
 
 
 def test_one_class_is_undefined():
-    """A resample without positives has no sensitivity."""
     found = roc.mean_sensitivity(
         np.array([True, False]), np.array([[1.0, 0.0]]), np.array([[0, 2]]), np.array([[0.5]])
     )
@@ -51,20 +50,16 @@ def test_one_class_is_undefined():
 
 
 def test_a_model_that_copies_a_rater_is_not_beyond_him(scores):
-    """A rater scored against a model that gives the same answers has a difference of zero."""
     truth, models = scores(200, 2, a=1.0)
     rater = (models["a"] > 0.5).astype(float)
-    table = roc.sensitivity_beyond_raters(
-        truth, {"copy": rater}, {"rater": rater}, resampling=Resampling(50)
-    )
+    settings = {"resampling": Resampling(50)}
+    table = roc.sensitivity_beyond_raters(truth, {"copy": rater}, {"rater": rater}, **settings)
     np.testing.assert_allclose(table[["estimate", "low", "high"]], 0, atol=1e-9)
 
 
 def test_mean_roc_rises_within_its_band(scores):
-    """The curve never falls, ends at one and lies within its limits."""
     truth, models = scores(200, 1, a=1.0, b=1.5)
     curve = roc.mean_roc(truth, models, rates=np.linspace(0, 1, 9), resampling=Resampling(200))
-    assert isinstance(curve, pd.DataFrame)
     assert (np.diff(curve["estimate"]) >= 0).all()
     assert curve["estimate"].iloc[-1] == 1.0
     assert (curve["low"] <= curve["estimate"]).all()

@@ -33,9 +33,8 @@ def test_every_study_has_the_three_sets_and_known_data(entry):
 
 def test_a_run_asks_for_what_its_study_says_and_else_for_the_usual():
     usual = {"cores": 1, "mem_mb": 2000, "runtime": 60}
-    assert studies()["published_tables"].resources == dict.fromkeys(
-        ("quick", "full", "test"), usual
-    )
+    plain = studies()["published_tables"].resources
+    assert plain == dict.fromkeys(("quick", "full", "test"), usual)
     sweep = studies()["epoch_sweep"].resources
     assert sweep["quick"] == usual | {"mem_mb": 5000}
     assert sweep["full"]["gpu"] == 1 and sweep["full"]["runtime"] > usual["runtime"]

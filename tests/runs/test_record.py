@@ -35,9 +35,8 @@ def recorded_folder(tmp_path, monkeypatch):
 
 def _page() -> str:
     shown = {METADATA_KEY: {"kind": "figure", "name": "arms", "caption": "Arms", "alt": "Two"}}
-    figure = new_output(
-        "display_data", {"image/svg+xml": "<svg/>", "text/plain": ID}, metadata=shown
-    )
+    figure_data = {"image/svg+xml": "<svg/>", "text/plain": ID}
+    figure = new_output("display_data", figure_data, metadata=shown)
     warning = new_output("stream", name="stderr", text="a folder of this machine")
     code = new_code_cell("draw()", outputs=[warning, figure])
     cells = [new_markdown_cell("# Title\nText"), code]
@@ -158,9 +157,8 @@ def test_a_larger_recorded_run_decides_for_a_trained_study(
     row = {row.id: row for row in ledger_of_runs(tmp_path / "own")}[TESTED]
     assert row.measured == measured
     assert row.is_recorded == (own_set != "cpu") == row.data.endswith("recorded run")
-    assert shown_run(TRAINED.name, tmp_path / "own") == RunFolders.of(
-        TRAINED.name, tmp_path / "own"
-    )
+    where = (TRAINED.name, tmp_path / "own")
+    assert shown_run(*where) == RunFolders.of(*where)
 
 
 def test_a_benchmark_is_recorded_with_its_provenance(recorded_folder):

@@ -22,13 +22,9 @@ def _dependencies(folder, *sources) -> set[str]:
 
 
 def test_a_module_brings_what_it_imports_and_its_data(tmp_path):
-    assert _dependencies(tmp_path, "from cxrstudy.observations import PARENTS") == {
-        "observations/__init__.py",
-        "observations/crosswalk.yaml",
-        "observations/definitions.py",
-        "observations/observations.yaml",
-        "observations/policies.py",
-    }
+    found = _dependencies(tmp_path, "from cxrstudy.observations import PARENTS")
+    names = "__init__.py crosswalk.yaml definitions.py observations.yaml policies.py"
+    assert found == {f"observations/{name}" for name in names.split()}
 
 
 @pytest.mark.parametrize(
@@ -48,13 +44,8 @@ def test_every_way_to_import_counts(tmp_path, source):
 
 def test_indirect_imports_count(tmp_path):
     found = _dependencies(tmp_path, "from cxrstudy.data.chexpert_test import load")
-    indirect = {
-        "data/registry.py",
-        "data/registry.yaml",
-        "data/tables.py",
-        "observations/policies.py",
-    }
-    assert indirect <= found
+    data = {f"data/{name}" for name in ("registry.py", "registry.yaml", "tables.py")}
+    assert data | {"observations/policies.py"} <= found
     assert not any(file.startswith(("published/", "claims/", "book/")) for file in found)
 
 
@@ -97,8 +88,6 @@ def test_provenance_names_data_source_versions_and_time():
 
 
 def test_studies_with_other_sources_have_other_hashes():
-    hashes = {
-        provenance(study(name), {}, 0)["source"]
-        for name in ("data_integrity", "report_vs_image_agreement")
-    }
+    names = ("data_integrity", "report_vs_image_agreement")
+    hashes = {provenance(study(name), {}, 0)["source"] for name in names}
     assert len(hashes) == 2

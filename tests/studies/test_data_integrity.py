@@ -7,13 +7,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from cxrstudy.data.chexpert_test import NAME as CHEXPERT
 from cxrstudy.data.integrity import Block, find_misaligned_blocks
-from cxrstudy.studies.data_integrity import (
-    evidence_of_blocks,
-    id_order_table,
-    misalignment_table,
-    shift_comparison_table,
-    study_orders,
-)
+from cxrstudy.studies import data_integrity as study
 
 
 def _tables(block: Block) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -31,7 +25,7 @@ def test_evidence_singles_out_the_repair():
     """Only the repair restores inside the agreement found outside; kappa is scikit-learn's."""
     truth, damaged = _tables(Block("rotation", 100, 180, -1))
     (found,) = find_misaligned_blocks(truth, damaged)
-    evidence = evidence_of_blocks(truth, damaged, [found])
+    evidence = study.evidence_of_blocks(truth, damaged, [found])
     inside = evidence[evidence["region"] == "inside"].set_index("arrangement")
     outside = evidence[evidence["region"] == "outside"].set_index("arrangement")
     assert len(inside) == found.block.length + 1
@@ -39,10 +33,8 @@ def test_evidence_singles_out_the_repair():
     assert outside.loc["by id", "log_likelihood_ratio"] > 0
     assert outside.loc["repaired", "log_likelihood_ratio"] < 0
     rows = slice(found.block.start, found.block.stop)
-    kappas = [
-        cohen_kappa_score(truth[column].iloc[rows] == 1, damaged[column].iloc[rows] == 1)
-        for column in truth
-    ]
+    positive = (truth.iloc[rows] == 1, damaged.iloc[rows] == 1)
+    kappas = [cohen_kappa_score(*(table[column] for table in positive)) for column in truth]
     assert inside.loc["by id", "kappa"] == pytest.approx(np.mean(kappas))
 
 
@@ -50,7 +42,7 @@ def test_repair_ranks_first_among_all_shifts():
     """The repair beats every other arrangement, and chance arrangements at the smallest p."""
     truth, damaged = _tables(Block("reversal", 100, 180))
     found = find_misaligned_blocks(truth, damaged)
-    (row,) = shift_comparison_table(truth, damaged, found, n_permutations=99).itertuples()
+    (row,) = study.shift_comparison_table(truth, damaged, found, n_permutations=99).itertuples()
     assert (row.rank, row.permutation_p) == (1, 0.01)
     assert row.other_arrangements == found[0].block.length
     assert row.z > 5
@@ -60,31 +52,30 @@ def test_the_released_block_is_tabulated(chexpert, chexpert_as_released):
     """Rows 400 to 499, one row too early, and nothing else comes near."""
     truth, labels = chexpert.truth, chexpert_as_released.labeler
     found = find_misaligned_blocks(truth, labels)
-    (row,) = misalignment_table(found).itertuples()
+    (row,) = study.misalignment_table(found).itertuples()
     assert (row.kind, row.first_row, row.last_row, row.shift) == ("rotation", 400, 499, -1)
-    assert shift_comparison_table(truth, labels, found)["rank"].tolist() == [1]
+    assert study.shift_comparison_table(truth, labels, found)["rank"].tolist() == [1]
 
 
 def test_nothing_found_makes_empty_tables():
     """A page of sound tables shows its columns."""
     truth, labels = _tables(Block.rotation(0, 240, 0))
     tables = (
-        misalignment_table([]),
-        evidence_of_blocks(truth, labels, []),
-        shift_comparison_table(truth, labels, []),
+        study.misalignment_table([]),
+        study.evidence_of_blocks(truth, labels, []),
+        study.shift_comparison_table(truth, labels, []),
     )
     assert all(table.empty and len(table.columns) for table in tables)
 
 
 def test_the_first_departure_from_the_common_order_is_named():
     ids = {"x": list("abcd"), "y": list("abcd"), "z": list("adbc")}
-    table = id_order_table({name: pd.DataFrame(index=order) for name, order in ids.items()})
+    table = study.id_order_table({name: pd.DataFrame(index=order) for name, order in ids.items()})
     assert table["names"].tolist() == ["x, y", "z"]
     assert table["first_departure"].isna().tolist() == [True, False]
     assert (table["first_departure"][1], table["id_there"][1]) == (1, "d")
 
 
 def test_the_orders_of_the_test_set_include_the_models(mirror):
-    """Truth, labeler, eight readers and ten models have an order to compare, and no column."""
-    orders = study_orders(CHEXPERT, CHEXPERT)
+    orders = study.study_orders(CHEXPERT, CHEXPERT)
     assert len(orders) == 20 and {table.shape for table in orders.values()} == {(500, 0)}

@@ -71,9 +71,8 @@ def test_only_the_lengths_of_the_claim_decide_it(trained, images):
     assert compared[0].name == "against experts: 2 epochs minus 20 epochs"
     difference = scores.difference("2 epochs", "20 epochs")
     assert compared[0].estimate().row() == difference.row()
-    assert all(
-        contrast.decides for contrast in epoch_sweep.contrasts(scores, 3, 60, "images", seeds=2)
-    )
+    decided = epoch_sweep.contrasts(scores, 3, 60, "images", seeds=2)
+    assert all(contrast.decides for contrast in decided)
 
 
 def test_a_model_sees_half_of_the_images_in_each_epoch(trained):
@@ -99,21 +98,17 @@ def test_the_summary_holds_scores_and_memorisation(trained, images):
     """Seven measures of each arm, as their own tables give them."""
     scores = opacity_scores(images, final_scores(trained), resampling=Resampling(100))
     memorised = epoch_sweep.memorisation_table(trained, images, resampling=Resampling(100))
-    table = epoch_sweep.summary_table(
-        scores, memorised, [fitted.arm for fitted in trained.values()]
-    )
+    arms = [fitted.arm for fitted in trained.values()]
+    table = epoch_sweep.summary_table(scores, memorised, arms)
     assert table.groupby("epochs").size().to_dict() == {2: 7, 20: 7}
     value = table.set_index(["epochs", "measure"])["estimate"]
     assert value[2, "gap"] == pytest.approx(scores.gap("2 epochs").value)
     difference = memorised.query("labels == 'wrong' and quantity == 'difference'")
     assert value[20, "wrong_difference"] == difference.set_index("arm")["estimate"]["20 epochs"]
     curves = epoch_sweep.recorded_curves(table)
-    assert curves.groupby("measure")["epochs"].apply(list).to_dict() == {
-        "auroc_expert": [2, 20],
-        "auroc_report": [2, 20],
-        "wrong_in_training": [2, 20],
-        "wrong_held_out": [2, 20],
-    }
+    shown = ("auroc_expert", "auroc_report", "wrong_in_training", "wrong_held_out")
+    epochs = curves.groupby("measure")["epochs"].apply(list).to_dict()
+    assert epochs == {measure: [2, 20] for measure in shown}
     first, last = value[2, "auroc_expert"], value[20, "auroc_expert"]
     words = epoch_sweep.curves_in_words(curves)
     assert f"AUROC, experts: {first:.2f} at 2, at most " in words and f"{last:.2f} at 20" in words
@@ -167,9 +162,8 @@ def trained_on(in_training, *held_out_by_epoch) -> CrossFitted:
 def memorise(eight, arm: CrossFitted) -> dict[tuple[str, str], tuple[float, float, float]]:
     """Estimate, low and high by kind of label and quantity."""
     table = epoch_sweep.memorisation_table({"arm": arm}, eight, resampling=Resampling(100))
-    return {
-        (row.labels, row.quantity): (row.estimate, row.low, row.high) for row in table.itertuples()
-    }
+    rows = table.itertuples()
+    return {(row.labels, row.quantity): (row.estimate, row.low, row.high) for row in rows}
 
 
 def differences(found) -> list[float]:
@@ -226,13 +220,8 @@ def test_a_surer_model_of_one_half_has_not_memorised(shift, eight):
 def test_seeds_are_averaged(eight):
     """One seed memorised all and one nothing."""
     arms = trained_on(REPORT, EXPERT), trained_on(EXPERT, EXPERT)
-    both = CrossFitted(
-        replace(arms[0].arm, seeds=2),
-        *(
-            np.concatenate([getattr(arm, name) for arm in arms])
-            for name in ("held_out", "in_training", "losses")
-        ),
-    )
+    parts = zip(*((arm.held_out, arm.in_training, arm.losses) for arm in arms), strict=True)
+    both = CrossFitted(replace(arms[0].arm, seeds=2), *map(np.concatenate, parts))
     found = memorise(eight, both)
     assert found["wrong", "in_training"][0] == 0.5
     assert found["wrong", "difference"] == (0.5, 0, 1)

@@ -10,18 +10,6 @@ from cxrstudy.published import compare_cells, published_table
 from cxrstudy.studies import reader_panel as study
 
 
-@pytest.fixture(scope="module")
-def readers():
-    """Simulate four readers of 150 images, who agree on one rare observation."""
-    rng = np.random.default_rng(4)
-    truth = pd.DataFrame({"Edema": rng.random(150) < 0.4, "Atelectasis": rng.random(150) < 0.3})
-    panel = {}
-    for i, error in enumerate((0.05, 0.1, 0.15, 0.2)):
-        read = truth ^ (rng.random(truth.shape) < error)
-        panel[f"r{i}"] = read.assign(Fracture=np.arange(150) < 4).astype(float)
-    return panel
-
-
 def test_fleiss_kappa_of_perfect_and_opposed_readers():
     """Full agreement is 1; two readers who always differ reach -1; a constant panel has none."""
     votes = np.array([[2, 1, 2], [0, 1, 2]])
@@ -29,9 +17,9 @@ def test_fleiss_kappa_of_perfect_and_opposed_readers():
     assert (perfect, opposed) == (1.0, -1.0) and np.isnan(constant)
 
 
-def test_fleiss_kappa_equals_statsmodels_on_the_same_resamples(readers):
+def test_fleiss_kappa_equals_statsmodels_on_the_same_resamples(panel):
     """Value, replicates and leave-one-out values are statsmodels' on the repeated rows."""
-    votes = sum(table["Edema"] for table in readers.values()).to_numpy()
+    votes = sum(table["Edema"] for table in panel[0].values()).to_numpy()
     weights = np.vstack([np.ones((1, 150)), Resampling(6, 3).drawn(150), 1 - np.eye(150)[:4]])
     found = study.fleiss_kappa(votes[:, None], 4, weights)[:, 0]
     counts = np.column_stack([4 - votes, votes])
@@ -39,9 +27,9 @@ def test_fleiss_kappa_equals_statsmodels_on_the_same_resamples(readers):
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_fleiss_table_leaves_rare_observations_out_of_its_average(readers):
+def test_fleiss_table_leaves_rare_observations_out_of_its_average(panel):
     """The average is that of the two frequent observations, inside its interval."""
-    table = study.fleiss_kappas(readers, Resampling(1500)).set_index("observation")
+    table = study.fleiss_kappas(panel[0], Resampling(1500)).set_index("observation")
     assert table["too_few"].to_dict() == {
         "Edema": False, "Atelectasis": False, "Fracture": True, "Average": False,
     }  # fmt: skip

@@ -71,8 +71,6 @@ def test_folding_leaves_the_function(model, batches):
         torch.testing.assert_close(folded(batches[0]), before, atol=1e-4, rtol=0.0)
         assert torch.equal(model(batches[0]), before)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
-
-
-def test_normalisation_after_no_convolution_stays():
+    # After no convolution one stays.
     folded = fold_batch_norm(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)))
     assert sum(isinstance(module, nn.BatchNorm2d) for module in folded.modules()) == 1

@@ -19,18 +19,8 @@ from cxrstudy.vision.backbones import BackboneName, build_backbone
 from cxrstudy.vision.predict_folder import predict_folder
 from cxrstudy.vision.stored_classifier import StoredClassifier
 
-SIZE = 64
+SIZE = 32
 TRAINED = ("Lung Opacity", "Edema")
-
-
-def _chest(number: int, size: int = SIZE) -> np.ndarray:
-    """Draw dark lungs and corners, bright mediastinum and abdomen, and noise."""
-    image = np.full((SIZE, SIZE), 120.0)
-    image[:16, :16] = image[:16, -16:] = 10
-    image[16:40, 12:26] = image[16:40, -26:-12] = 60
-    image[44:, 12:-12] = 200
-    image += np.random.default_rng(number).normal(0, 5, image.shape)
-    return to_square(image.clip(0, 255).astype(np.uint8), size)
 
 
 def _save_dicom(path, image: np.ndarray, kind: str = "MONOCHROME2") -> None:
@@ -50,9 +40,9 @@ def _save_dicom(path, image: np.ndarray, kind: str = "MONOCHROME2") -> None:
 
 
 @pytest.fixture(scope="module")
-def classifier() -> StoredClassifier:
+def classifier(chest) -> StoredClassifier:
     name = BackboneName("mnasnet0_5", "random")
-    calibration = torch.from_numpy(np.stack([_chest(number) for number in range(8)]))
+    calibration = torch.from_numpy(np.stack([chest(number) for number in range(8)]))
     backbone = build_backbone(name, calibration)
     heads = np.random.default_rng(0).normal(0, 0.05, (2, backbone.n_features)).astype(np.float32)
     return StoredClassifier(name, backbone, SIZE, TRAINED, heads, np.zeros(2, np.float32), {})
@@ -79,10 +69,10 @@ def predict(classifier, folder, tmp_path):
     return predict
 
 
-def test_every_kind_of_file_is_predicted_as_its_pixels_are(classifier, folder, predict):
+def test_every_kind_of_file_is_predicted_as_its_pixels_are(chest, classifier, folder, predict):
     """PNG and JPEG, 8 and 16 bit, grey and colour, DICOM with either polarity, any size."""
-    grey = _chest(0)
-    large = _chest(1, 200)[:, :150]
+    grey = chest(0)
+    large = to_square(chest(1), 200)[:, :150]
     expected = {"a.png": grey, "large.PNG": to_square(large, SIZE)}
     Image.fromarray(grey).save(folder / "a.png")
     Image.fromarray(large).save(folder / "large.PNG", "PNG")
@@ -104,15 +94,15 @@ def test_every_kind_of_file_is_predicted_as_its_pixels_are(classifier, folder, p
     assert table.drop(columns=list(TRAINED)).isna().all(axis=None)
 
 
-def test_folders_below_and_files_without_an_ending(folder, predict):
+def test_folders_below_and_files_without_an_ending(chest, folder, predict):
     """Images are named by their paths; DICOM is told by its content, other files are left alone."""
     series = folder / "p1" / "s1"
     series.mkdir(parents=True)
     for name in ("IM0001", "1.2.840.55", "DICOMDIR", ".hidden.dcm"):
-        _save_dicom(series / name, _chest(0))
+        _save_dicom(series / name, chest(0))
     (folder / ".thumbnails").mkdir()
     for name in ("top.png", ".thumbnails/top.png", "p1/._top.png"):
-        Image.fromarray(_chest(1)).save(folder / name)
+        Image.fromarray(chest(1)).save(folder / name)
     for name in ("labels.csv", "notes.txt", "Thumbs.db", "README", "p1/LICENSE"):
         (folder / name).write_text("no image", "utf-8")
     (folder / "empty").touch()
@@ -121,8 +111,8 @@ def test_folders_below_and_files_without_an_ending(folder, predict):
     assert result.skipped == ()
 
 
-def test_what_cannot_be_read_is_named_and_left_out(folder, predict):
-    Image.fromarray(_chest(0)).save(folder / "good.png")
+def test_what_cannot_be_read_is_named_and_left_out(chest, folder, predict):
+    Image.fromarray(chest(0)).save(folder / "good.png")
     whole = (folder / "good.png").read_bytes()
     (folder / "empty.png").touch()
     (folder / "half.png").write_bytes(whole[: len(whole) // 2])
@@ -131,7 +121,7 @@ def test_what_cannot_be_read_is_named_and_left_out(folder, predict):
     header = whole[12:16] + struct.pack(">II", 20_000, 20_000) + whole[24:29]
     checked = header + struct.pack(">I", zlib.crc32(header))
     (folder / "bomb.png").write_bytes(whole[:12] + checked + whole[33:])
-    _save_dicom(folder / "short.dcm", _chest(0)[:10])
+    _save_dicom(folder / "short.dcm", chest(0)[:10])
     (folder / "short.dcm").write_bytes((folder / "short.dcm").read_bytes()[:-100])
     with (folder / "huge.png").open("wb") as file:
         file.truncate(2**30 + 1)
@@ -151,8 +141,8 @@ def test_what_cannot_be_read_is_named_and_left_out(folder, predict):
         assert line.startswith(f"{folder / name}: {reason}") and "\n" not in line
 
 
-def test_an_inverted_image_is_predicted_and_named(classifier, folder, predict):
-    inverted = 255 - _chest(0)
+def test_an_inverted_image_is_predicted_and_named(chest, classifier, folder, predict):
+    inverted = 255 - chest(0)
     Image.fromarray(inverted).save(folder / "own.png")
     table, result = predict()
     wanted = classifier.predict(inverted[None])
@@ -161,12 +151,12 @@ def test_an_inverted_image_is_predicted_and_named(classifier, folder, predict):
     assert "own.png" in result.inverted[0] and "looks inverted" in result.inverted[0]
 
 
-def test_links_do_not_lead_out_of_the_folder(folder, predict, tmp_path):
+def test_links_do_not_lead_out_of_the_folder(chest, folder, predict, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
     for path in (outside / "secret.png", folder / "own.png"):
-        Image.fromarray(_chest(0)).save(path)
-    _save_dicom(outside / "secret", _chest(0))
+        Image.fromarray(chest(0)).save(path)
+    _save_dicom(outside / "secret", chest(0))
     (folder / "again.png").symlink_to("own.png")
     (folder / "file.png").symlink_to(outside / "secret.png")
     (folder / "extensionless").symlink_to(outside / "secret")
@@ -182,38 +172,38 @@ def test_links_do_not_lead_out_of_the_folder(folder, predict, tmp_path):
         assert "a link out of the folder" in named[name]
 
 
-def test_a_pipe_is_not_waited_for(folder, predict):
+def test_a_pipe_is_not_waited_for(chest, folder, predict):
     os.mkfifo(folder / "pipe.png")
-    Image.fromarray(_chest(0)).save(folder / "own.png")
+    Image.fromarray(chest(0)).save(folder / "own.png")
     table, result = predict()
     assert list(table.index) == ["own.png"]
     assert len(result.skipped) == 1 and "not a file" in result.skipped[0]
 
 
-def test_a_name_that_is_not_unicode_can_be_written(folder, predict):
+def test_a_name_that_is_not_unicode_can_be_written(chest, folder, predict):
     try:
-        Image.fromarray(_chest(0)).save(os.fsencode(folder) + b"/\xff.png")
+        Image.fromarray(chest(0)).save(os.fsencode(folder) + b"/\xff.png")
     except OSError:
         pytest.skip("this file system takes Unicode names only")
     table, _ = predict()
     assert list(table.index) == [r"\udcff.png"]
 
 
-def test_batches_join_without_a_seam(classifier, folder, predict, monkeypatch):
+def test_batches_join_without_a_seam(chest, classifier, folder, predict, monkeypatch):
     monkeypatch.setattr("cxrstudy.vision.predict_folder._BATCH", 2)
     for number in range(5):
-        Image.fromarray(_chest(number)).save(folder / f"{number}.png")
+        Image.fromarray(chest(number)).save(folder / f"{number}.png")
     (folder / "2.png").write_bytes(b"damaged")
     (folder / "3.png").write_bytes(b"damaged")
     table, result = predict()
     assert list(table.index) == ["0.png", "1.png", "4.png"] and len(result.skipped) == 2
-    wanted = classifier.predict(np.stack([_chest(0), _chest(1), _chest(4)]))
+    wanted = classifier.predict(np.stack([chest(0), chest(1), chest(4)]))
     np.testing.assert_allclose(table[list(TRAINED)], wanted, rtol=2e-5)
 
 
-def test_what_cannot_work_is_refused_before_any_work(classifier, folder, tmp_path):
+def test_what_cannot_work_is_refused_before_any_work(chest, classifier, folder, tmp_path):
     file = tmp_path / "own.png"
-    Image.fromarray(_chest(0)).save(file)
+    Image.fromarray(chest(0)).save(file)
     (folder / "notes.txt").write_text("no image", "utf-8")
     table = tmp_path / "own.csv"
     for source, destination, reason in (
@@ -230,8 +220,8 @@ def test_what_cannot_work_is_refused_before_any_work(classifier, folder, tmp_pat
     assert not table.exists()
 
 
-def test_a_stopped_run_leaves_the_older_table(classifier, folder, tmp_path, monkeypatch):
-    Image.fromarray(_chest(0)).save(folder / "own.png")
+def test_a_stopped_run_leaves_the_older_table(chest, classifier, folder, tmp_path, monkeypatch):
+    Image.fromarray(chest(0)).save(folder / "own.png")
     table = tmp_path / "own.csv"
     table.write_text("older", "utf-8")
 

@@ -1,5 +1,7 @@
 """Batched logistic regressions against scikit-learn, one at a time."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -172,29 +174,23 @@ def test_too_few_steps_are_reported(monkeypatch):
         fit_logistic(_features(), _targets(_features()), 10.0)
 
 
-def _broken(**changes):
-    features = _features(40, 3)
-    arguments = {"features": features, "targets": _targets(features, 2), "inverse_penalties": 1.0}
-    for name, change in changes.items():
-        if callable(change):
-            arguments[name] = np.array(arguments[name], copy=True)
-            change(arguments[name])
-        else:
-            arguments[name] = change
-    return arguments
+FEATURES = _features(40, 3)
+TARGETS = _targets(FEATURES, 2)
 
 
-def _set(index, value):
-    return lambda array: array.__setitem__(index, value)
+def _changed(array, index, value):
+    array = array.copy()
+    array[index] = value
+    return array
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"features": _set((7, 2), np.inf)}, "features contains infinity"),
-        ({"targets": _set((3, 1), 1.5)}, "targets row 3, column 1 is 1.5"),
-        ({"targets": _set((slice(None), 1), 0.0)}, "problem 1 of 2 trains on 40 rows of one class"),
-        ({"targets": _set((slice(None), 0), np.nan)}, "problem 0 of 2 trains on 0 rows"),
+        ({"features": _changed(FEATURES, (7, 2), np.inf)}, "features contains infinity"),
+        ({"targets": _changed(TARGETS, (3, 1), 1.5)}, "targets row 3, column 1 is 1.5"),
+        ({"targets": TARGETS * [1, 0]}, "problem 1 of 2 trains on 40 rows of one class"),
+        ({"targets": TARGETS * [np.nan, 1]}, "problem 0 of 2 trains on 0 rows"),
         ({"targets": np.zeros((39, 2))}, "39 rows of targets do not fit 40 of features"),
         ({"inverse_penalties": [1.0, 0.0]}, "finite numbers above 0"),
         ({"inverse_penalties": [1.0, 1.0, 1.0]}, "one, or one for each of the 2 columns"),
@@ -203,8 +199,9 @@ def _set(index, value):
     ],
 )
 def test_bad_input_is_named(changes, message):
+    good = {"features": FEATURES, "targets": TARGETS, "inverse_penalties": 1.0}
     with pytest.raises(ValueError, match=message):
-        fit_logistic(**_broken(**changes))
+        fit_logistic(**good | changes)
 
 
 PENALTIES = [1e-3, 0.03, 1.0]
@@ -242,40 +239,28 @@ def test_cross_fit_equals_a_pipeline_for_each_fold():
     features, targets, folds = _cross_fit_case()
     result = cross_fit(features, targets, folds, 0.1, tolerance=TIGHT)
     assert np.isfinite(result.logits).all() and (result.inverse_penalties == 0.1).all()
-    for fold in "abcd":
-        for j in range(2):
-            logits = _pipeline(features, targets[:, j], 0.1, folds != fold)
-            np.testing.assert_allclose(
-                result.logits[folds == fold, j], logits[folds == fold], atol=1e-6
-            )
+    for fold, j in itertools.product("abcd", range(2)):
+        logits = _pipeline(features, targets[:, j], 0.1, folds != fold)
+        test = folds == fold
+        np.testing.assert_allclose(result.logits[test, j], logits[test], atol=1e-6)
 
 
-def test_cross_fit_chooses_penalties_within_the_training_folds():
+@pytest.mark.parametrize("nested", [False, True])
+def test_penalties_are_chosen_within_the_training_folds(nested):
+    """By the other folds, or by the inner folds of the other half; logits are scikit-learn's."""
     features, targets, folds = _cross_fit_case()
-    result = cross_fit(features, targets, folds, PENALTIES[::-1], tolerance=TIGHT)
-    for f, fold in enumerate("abcd"):
-        for j in range(2):
-            best = _chosen_penalty(features, targets[:, j], folds != fold, folds)
-            assert result.inverse_penalties[f, j] == best
-            logits = _pipeline(features, targets[:, j], best, folds != fold)
-            np.testing.assert_allclose(
-                result.logits[folds == fold, j], logits[folds == fold], atol=1e-6
-            )
-    assert len(np.unique(result.inverse_penalties)) > 1
-
-
-def test_two_halves_choose_by_inner_folds():
-    """Each half's penalty comes from inner folds of the other; its logits are scikit-learn's."""
-    features, targets, inner = _cross_fit_case()
-    halves = np.random.default_rng(5).permutation(np.arange(200) % 2)
-    result = cross_fit_nested(features, targets, halves, inner, PENALTIES, tolerance=TIGHT)
-    for half in range(2):
-        train, test = halves != half, halves == half
-        for j in range(2):
-            best = _chosen_penalty(features, targets[:, j], train, inner)
-            assert result.inverse_penalties[half, j] == best
-            logits = _pipeline(features, targets[:, j], best, train)
-            np.testing.assert_allclose(result.logits[test, j], logits[test], atol=1e-6)
+    if nested:
+        inner, folds = folds, np.random.default_rng(5).permutation(np.arange(200) % 2)
+        result = cross_fit_nested(features, targets, folds, inner, PENALTIES, tolerance=TIGHT)
+    else:
+        inner = folds
+        result = cross_fit(features, targets, folds, PENALTIES[::-1], tolerance=TIGHT)
+    for (f, fold), j in itertools.product(enumerate(np.unique(folds)), range(2)):
+        train, test = folds != fold, folds == fold
+        best = _chosen_penalty(features, targets[:, j], train, inner)
+        assert result.inverse_penalties[f, j] == best
+        logits = _pipeline(features, targets[:, j], best, train)
+        np.testing.assert_allclose(result.logits[test, j], logits[test], atol=1e-6)
     assert len(np.unique(result.inverse_penalties)) > 1
 
 

@@ -61,13 +61,10 @@ def classifier(features, targets, image_set) -> StoredClassifier:
 
 
 @pytest.fixture(scope="module")
-def damaged(tmp_path_factory):
-    return tmp_path_factory.mktemp("damaged") / "own.safetensors"
-
-
-@pytest.fixture(scope="module")
-def whole(classifier, damaged) -> bytes:
-    return save_classifier(classifier, damaged.with_name("whole.safetensors")).read_bytes()
+def damaged(classifier, tmp_path_factory):
+    """A path, and the bytes of a whole file."""
+    path = tmp_path_factory.mktemp("damaged") / "own.safetensors"
+    return path, save_classifier(classifier, path).read_bytes()
 
 
 @pytest.fixture
@@ -82,27 +79,21 @@ def test_probabilities_are_those_of_the_heads(classifier, features, targets, ima
     predicted = classifier.predict(image_set.pixels)
     assert list(predicted) == list(targets)
     np.testing.assert_allclose(predicted.to_numpy(), expected, atol=1e-5)
-
-
-def test_what_it_was_fitted_on_is_told(classifier):
     about = classifier.about
     assert (about["images"], about["build"], about["n_images"]) == ("noise", "drawn", N_IMAGES)
     assert about["n_positive"].keys() == {"Lung Opacity", "Pneumothorax"}
     assert about["versions"]["torch"].startswith(torch.__version__.partition("+")[0])
 
 
-@pytest.mark.parametrize("other", ["features", "targets", "backbone"])
-def test_parts_of_other_images_are_refused(other, features, targets, image_set):
+def test_parts_of_other_images_are_refused(features, targets, image_set):
     """Features of another order or backbone, or targets on another index, would fit silently."""
-    name = NAME
-    if other == "features":
-        features = features[::-1]
-    elif other == "targets":
-        targets = targets[::-1]
-    else:
-        name = replace(NAME, seed=4)
-    with pytest.raises(ValueError, match="targets are not|features are not"):
-        fit_stored_classifier(features, targets, name, image_set, 0.1)
+    for parts in (
+        (features[::-1], targets, NAME),
+        (features, targets[::-1], NAME),
+        (features, targets, replace(NAME, seed=4)),
+    ):
+        with pytest.raises(ValueError, match="targets are not|features are not"):
+            fit_stored_classifier(*parts, image_set, 0.1)
 
 
 def test_a_file_predicts_what_the_classifier_does(classifier, stored, image_set, monkeypatch):
@@ -188,37 +179,28 @@ class _Trap:
         return self.path.touch, ()
 
 
-def test_a_pickle_is_refused_unopened(tmp_path):
+def test_no_file_and_other_files_are_refused(tmp_path):
+    """A pickle is not even opened."""
     path, trace = tmp_path / "own.safetensors", tmp_path / "trace"
-    path.write_bytes(pickle.dumps(_Trap(trace)))
-    _refused(path, "not a safetensors file")
+    _refused(path, "no such file")
+    _refused(tmp_path, "no such file")
+    for content in (b"", pickle.dumps(_Trap(trace))):
+        path.write_bytes(content)
+        _refused(path, "not a safetensors file")
     torch.save(_Trap(trace), path)
     _refused(path, "not a safetensors file")
     assert not trace.exists()
-
-
-def test_no_file_and_other_files_are_refused(tmp_path):
-    path = tmp_path / "own.safetensors"
-    _refused(path, "no such file")
-    _refused(tmp_path, "no such file")
-    path.write_bytes(b"")
-    _refused(path, "not a safetensors file")
-    save_file({"weight": torch.zeros(2)}, path)
-    _refused(path, "no classifier")
-    save_file({"weight": torch.zeros(2)}, path, {"format": "pt"})
-    _refused(path, "no classifier")
+    for metadata in (None, {"format": "pt"}):
+        save_file({"weight": torch.zeros(2)}, path, metadata)
+        _refused(path, "no classifier")
 
 
 @settings(max_examples=30)
 @given(data=st.data())
-def test_a_file_that_was_cut_off_is_refused(data, whole, damaged):
-    damaged.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
-    _refused(damaged, "not a safetensors file|no classifier")
-
-
-@settings(max_examples=30)
-@given(data=st.data())
-def test_a_changed_byte_is_found(data, whole, damaged):
+def test_a_file_that_was_cut_off_or_changed_is_refused(data, damaged):
+    path, whole = damaged
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    _refused(path, "not a safetensors file|no classifier")
     header = 8 + int.from_bytes(whole[:8], "little")
     end = data.draw(st.sampled_from([header, len(whole)]))
     place = data.draw(st.integers(0, end - 1))
@@ -226,8 +208,8 @@ def test_a_changed_byte_is_found(data, whole, damaged):
     changed[place] ^= data.draw(st.integers(1, 255))
     # White space that fills the header up means nothing.
     assume(changed[place : place + 1].strip() or whole[place : place + 1].strip())
-    damaged.write_bytes(changed)
-    _refused(damaged, "not a safetensors file|no classifier|damaged")
+    path.write_bytes(changed)
+    _refused(path, "not a safetensors file|no classifier|damaged")
 
 
 def test_weights_of_another_architecture_are_refused(classifier, tmp_path):
@@ -238,26 +220,22 @@ def test_weights_of_another_architecture_are_refused(classifier, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "pixels",
-    [
-        np.zeros((2, SIZE, SIZE), np.float32),
-        np.zeros((2, SIZE, SIZE // 2), np.uint8),
-        np.zeros((SIZE, SIZE), np.uint8),
-    ],
+    ("shape", "dtype"),
+    [((2, SIZE, SIZE), np.float32), ((2, SIZE, SIZE // 2), np.uint8), ((SIZE, SIZE), np.uint8)],
 )
-def test_other_pixels_are_refused(classifier, pixels):
+def test_other_pixels_are_refused(classifier, shape, dtype):
     with pytest.raises(ValueError, match=f"need uint8 of shape .n, {SIZE}, {SIZE}"):
-        classifier.predict(pixels)
+        classifier.predict(np.zeros(shape, dtype))
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("names", "reason"),
     [
-        ({"observations": ("Edema", "Hernia")}, "names of the 14"),
-        ({"observations": ("Edema", "Edema")}, "different names"),
-        ({"observations": ("Edema",)}, "must have shapes"),
+        (("Edema", "Hernia"), "names of the 14"),
+        (("Edema", "Edema"), "different names"),
+        (("Edema",), "must have shapes"),
     ],
 )
-def test_parts_that_do_not_fit_are_refused(classifier, change, reason):
+def test_parts_that_do_not_fit_are_refused(classifier, names, reason):
     with pytest.raises(ValueError, match=reason):
-        replace(classifier, **change)
+        replace(classifier, observations=names)

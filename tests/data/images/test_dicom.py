@@ -11,6 +11,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, JPEGLosslessSV
 from cxrstudy.data.images.reading import ImageReadError, decode_image
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+WINDOW = {"WindowCenter": 2048, "WindowWidth": 1024}
 
 
 def _dataset(image: np.ndarray = RAMP, **fields) -> Dataset:
@@ -46,22 +47,17 @@ def test_without_a_window_the_own_range_is_used():
 
 def test_a_window_is_applied():
     """Below and above the window lie black and white, its centre is mid-grey."""
-    image = _decode(_dataset(WindowCenter=2048, WindowWidth=1024)).ravel()
+    plain = _decode(_dataset(**WINDOW))
+    image = plain.ravel()
     assert image[1535] == 0 and image[2561] == 255 and abs(int(image[2048]) - 128) <= 1
     assert 0 < image[1600] < image[2000] < image[2500] < 255
-
-
-def test_a_window_wider_than_the_values_leaves_them_within():
-    """The window and not the values decides what is black and white."""
-    image = _decode(_dataset(RAMP // 4 + 1024, WindowCenter=2048, WindowWidth=4096))
-    assert abs(int(image[0, 0]) - 64) <= 1 and abs(int(image[-1, -1]) - 128) <= 1
-
-
-def test_a_window_counts_in_rescaled_values():
-    plain = _decode(_dataset(WindowCenter=2048, WindowWidth=1024))
+    # It counts in rescaled values.
     fields = {"RescaleSlope": 2, "RescaleIntercept": -1000}
     rescaled = _decode(_dataset(**fields, WindowCenter=2 * 2048 - 1000, WindowWidth=2048))
     assert np.abs(plain.astype(int) - rescaled).max() <= 1
+    # Where it is wider than the values, it and not they decides what is black and white.
+    image = _decode(_dataset(RAMP // 4 + 1024, WindowCenter=2048, WindowWidth=4096))
+    assert abs(int(image[0, 0]) - 64) <= 1 and abs(int(image[-1, -1]) - 128) <= 1
 
 
 def test_a_sigmoid_window_is_applied():
@@ -80,7 +76,7 @@ def test_a_look_up_table_comes_before_a_window():
     assert image[0, 0] == 255 and image[-1, -1] == 0 and abs(int(image[32, 0]) - 128) <= 1
 
 
-@pytest.mark.parametrize("window", [{}, {"WindowCenter": 2048, "WindowWidth": 1024}])
+@pytest.mark.parametrize("window", [{}, WINDOW])
 def test_monochrome1_is_inverted(window):
     """Where low values are bright, the image is turned so that dense is bright."""
     bright_is_dense = _decode(_dataset(**window))

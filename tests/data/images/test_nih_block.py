@@ -11,9 +11,6 @@ from cxrstudy.data.nih_experts import load_google, read_findings
 from cxrstudy.data.origins import CACHE_VARIABLE, DataNotAvailableError
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 
-AIRSPACE = ["Pneumonia", "Consolidation", "Infiltration"]
-
-
 # Of the table that the block came with, which had RSNA's and Google's answers beside the NIH's.
 WHOLE_TABLE = "6a2541d952cb098a6c7bb7cc8ecd886b7c8b08515f0d003e15dd43bc83af09f6"
 
@@ -25,22 +22,23 @@ def table() -> pd.DataFrame:
 
 
 def test_the_block_has_the_stated_size(block):
-    """9,998 images of 2,588 patients, none of them unusable, in a mapped array."""
+    """9,998 different images of 2,588 patients in a mapped array: a whole archive of the NIH's."""
     assert block.pixels.shape == (9998, 128, 128) and block.pixels.dtype == np.uint8
     assert isinstance(block.pixels, np.memmap)
+    assert len({hashlib.sha256(image).digest() for image in block.pixels}) == len(block)
     assert block.images["patient"].nunique() == 2588
     assert block.build == "prebuilt, 128 px JPEG" and block.name == "NIH block"
     assert block.excluded["image"].tolist() == ["00001989_004.png", "00002658_002.png"]
+    names = block_images()
+    assert len(names) == 9998
+    assert (names[0], names[-1]) == ("00001336_000.png", "00003923_013.png")
 
 
-def test_names_and_people_agree_with_the_table(block, table):
+def test_people_and_labels_agree_with_the_table(block, table):
     assert block.images.index.equals(table.index.rename("image"))
     columns = ["Patient ID", "View Position", "Patient Sex", "Patient Age"]
     for ours, theirs in zip(["patient", "view", "sex", "age"], columns, strict=True):
         assert (block.images[ours] == table[theirs]).all(), ours
-
-
-def test_labels_agree_with_the_table(block, table):
     assert (block.labels["nlp"] == read_findings(table["Finding Labels"])).all(axis=None)
 
 
@@ -63,14 +61,9 @@ def test_the_counts_of_each_source(block):
     assert counts.tolist() == [5998, 1430, 895, 890, 471]
     read = rsna["Lung Opacity"].notna()
     assert (read.sum(), rsna["Lung Opacity"].sum()) == (2179, 474)
-    airspace = nlp[AIRSPACE].max(axis=1)
+    airspace = nlp[["Pneumonia", "Consolidation", "Infiltration"]].max(axis=1)
     assert (airspace.sum(), airspace[read].sum()) == (1772, 1033)
     assert google["Airspace opacity"].count() == 237 and google["Airspace opacity"].sum() == 105
-
-
-def test_no_two_images_have_the_same_pixels(block):
-    digests = {hashlib.sha256(image).digest() for image in block.pixels}
-    assert len(digests) == len(block)
 
 
 def test_other_sizes_come_from_the_prebuilt_pixels(block):
@@ -87,10 +80,3 @@ def test_without_box_and_mirror_both_remedies_are_named(tmp_path, monkeypatch):
     monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
     with pytest.raises(DataNotAvailableError, match=f"take data/nih .*{MIRROR_VARIABLE}"):
         load_nih_block()
-
-
-def test_the_block_is_an_archive_of_the_nih():
-    """10,000 rows of the NIH's table, from the first to the last image of the archive."""
-    names = block_images()
-    assert len(names) == 9998
-    assert (names[0], names[-1]) == ("00001336_000.png", "00003923_013.png")

@@ -28,21 +28,14 @@ def test_jpeg_is_close(chest, encode, tmp_path):
     assert read.dtype == np.uint8 and np.abs(read - chest(0).astype(float)).mean() < 3
 
 
-def test_colour_becomes_luminance(encode):
-    """Pure green is brighter than pure blue: 0.587 and 0.114 of white."""
+def test_colour_becomes_luminance_on_black(encode):
+    """Pure green is 0.587 and pure blue 0.114 of white; what is transparent shows black."""
     colours = np.array([[[0, 255, 0], [0, 0, 255], [255, 255, 255]]], np.uint8)
     assert decode_image(encode(colours), "own").tolist() == [[150, 29, 255]]
-
-
-def test_transparent_parts_are_black(encode):
-    """What is transparent shows the black behind it, not the colour that it hides."""
     pixels = np.array([[[255, 255, 255, 255], [255, 255, 255, 0]]], np.uint8)
     assert decode_image(encode(pixels), "own").tolist() == [[255, 0]]
-
-
-def test_bilevel_is_black_and_white(encode):
-    picture = Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1")
-    assert decode_image(encode(picture), "own").tolist() == [[0, 255]]
+    bilevel = Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1")
+    assert decode_image(encode(bilevel), "own").tolist() == [[0, 255]]
 
 
 def test_sixteen_bits_are_scaled_by_their_own_range(encode):
@@ -52,16 +45,13 @@ def test_sixteen_bits_are_scaled_by_their_own_range(encode):
     with_marker[0, :3] = 65_535
     for image in (ramp, with_marker):
         read = decode_image(encode(image), "own").astype(int)
-        assert read.dtype and abs(read[50, 0] - 127) <= 1
+        assert abs(read[50, 0] - 127) <= 1
         assert read[99, 99] == 255 and read[0, 50] == 0
         assert (np.diff(read[1:].ravel()) >= 0).all()
-
-
-def test_sixteen_bits_with_few_bright_pixels_keep_them(encode):
-    """Where the percentiles meet, the extremes count."""
-    image = np.full((100, 100), 7, np.uint16)
-    image[0, 0] = 9
-    assert decode_image(encode(image), "own")[0, :2].tolist() == [255, 0]
+    # Where the percentiles meet, the extremes count.
+    even = np.full((100, 100), 7, np.uint16)
+    even[0, 0] = 9
+    assert decode_image(encode(even), "own")[0, :2].tolist() == [255, 0]
 
 
 def test_a_turned_photograph_is_set_upright(encode):
@@ -107,15 +97,12 @@ def test_damage_never_surfaces_as_another_error(data, chest, encode):
 
 
 def test_squares_are_means_of_areas():
-    """A half is the mean of four, and sides that differ are squashed."""
+    """A half is the mean of four, sides that differ are squashed, and enlarging interpolates."""
     image = np.array([[0, 10, 100, 110], [20, 30, 120, 130]], np.uint8)
     assert to_square(image, 1).tolist() == [[65]]
     assert to_square(image, 2).tolist() == [[5, 105], [25, 125]]
     four = np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)[:4, ::2]
     assert (to_square(four, 2) == to_square(image, 2)).all()
-
-
-def test_enlarging_interpolates():
     row = to_square(np.array([[0, 100], [0, 100]], np.uint8), 4)[0]
     assert row[0] == 0 and row[3] == 100 and (np.diff(row.astype(int)) > 0).all()
 
@@ -126,12 +113,9 @@ def test_an_even_image_stays_even(height, width, size, level):
     assert square.shape == (size, size) and (square == level).all()
 
 
-def test_a_chest_and_its_inversion(chest):
+def test_an_inverted_chest_is_told_and_an_even_image_is_not_accused(chest):
     assert not looks_inverted(chest(0))
     assert looks_inverted(255 - chest(0))
-
-
-def test_an_even_image_is_not_accused():
     assert usual_correlation(np.full((20, 10), 7, np.uint8)) == 0
 
 
@@ -141,17 +125,13 @@ def test_inverting_turns_the_sign(seed):
     assert np.isclose(usual_correlation(image), -usual_correlation(255 - image))
 
 
-def test_the_block_names_five_of_which_one_is_inverted(block):
-    """The others are turned, or lie in the upper half of their square."""
+def test_few_of_the_block_are_named_and_few_of_its_inversion_missed(block):
+    """Of five one is inverted; the others are turned, or lie in the upper half of their square."""
     named = [name for name, image in zip(block.images.index, block.pixels, strict=True)
              if looks_inverted(image)]  # fmt: skip
     assert named == [
         "00002180_000.png", "00002300_026.png", "00002376_002.png", "00003122_004.png",
         "00003465_002.png",
     ]  # fmt: skip
-
-
-def test_of_the_inverted_block_few_are_missed(block):
-    """Every tenth image: at most 3 of a hundred escape; 1.4 were measured over all."""
-    inverted = 255 - block.pixels[::10]
-    assert np.mean([looks_inverted(image) for image in inverted]) > 0.97
+    # Every tenth image: at most 3 of a hundred escape; 1.4 were measured over all.
+    assert np.mean([looks_inverted(255 - image) for image in block.pixels[::10]]) > 0.97

@@ -18,20 +18,14 @@ HELD_OUT = ["no effusion", "HEART IS  NORMAL.", "there is effusion. New words."]
 
 
 def test_sentences():
-    assert split_sentences("1. No edema. Size 1.5 cm; clear\nLungs?\n\n XXXX. .") == [
-        "No edema.",
-        "Size 1.5 cm;",
-        "clear",
-        "Lungs?",
-        "XXXX.",
-    ]
+    sentences = split_sentences("1. No edema. Size 1.5 cm; clear\nLungs?\n\n XXXX. .")
+    assert sentences == ["No edema.", "Size 1.5 cm;", "clear", "Lungs?", "XXXX."]
 
 
 @given(st.text(alphabet="ab .\n;1", max_size=60))
 def test_sentences_lose_no_letter(text):
-    assert "".join(c for s in split_sentences(text) for c in s if c.isalpha()) == "".join(
-        c for c in text if c.isalpha()
-    )
+    found = "".join(split_sentences(text))
+    assert list(filter(str.isalpha, found)) == list(filter(str.isalpha, text))
 
 
 def test_shared_sentences():

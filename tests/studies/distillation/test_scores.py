@@ -45,9 +45,8 @@ def reports() -> DividedReports:
     codes.iloc[::3] = 1
     codes.iloc[1] = np.nan
     number = np.arange(N)
-    return DividedReports(
-        texts, codes, pd.Series(number >= 60, index), pd.Series(number < 150, index)
-    )
+    held_out, read = pd.Series(number >= 60, index), pd.Series(number < 150, index)
+    return DividedReports(texts, codes, held_out, read)
 
 
 def _answers(reports: DividedReports, wrong: float, seed: int) -> np.ndarray:
@@ -58,14 +57,8 @@ def _answers(reports: DividedReports, wrong: float, seed: int) -> np.ndarray:
 
 
 def _arm(reports, name: str, teacher_wrong: float, students_wrong: float, seeds: int) -> TrainedArm:
-    students = [
-        Kept(
-            Path(name),
-            {"probabilities": _answers(reports, students_wrong, 10 + number)},
-            {"n_parameters": 7},
-        )
-        for number in range(seeds)
-    ]
+    answers = [_answers(reports, students_wrong, 10 + number) for number in range(seeds)]
+    students = [Kept(Path(name), {"probabilities": each}, {"n_parameters": 7}) for each in answers]
     arm = Arm(name, lambda texts: None, StudentConfig(), seeds)
     return TrainedArm(arm, _answers(reports, teacher_wrong, 1), students)
 
@@ -73,11 +66,9 @@ def _arm(reports, name: str, teacher_wrong: float, students_wrong: float, seeds:
 @pytest.fixture
 def scores(reports) -> ArmScores:
     """A student that is better than its teacher, and one that is as good."""
-    arms = {
-        "better": _arm(reports, "better", 0.2, 0.05, 5),
-        "equal": _arm(reports, "equal", 0.1, 0.1, 5),
-    }
-    perfect = one_hot(reports.codes[reports.held_out].fillna(0).to_numpy().astype(int))
+    wrong = {"better": (0.2, 0.05), "equal": (0.1, 0.1)}
+    arms = {name: _arm(reports, name, *shares, 5) for name, shares in wrong.items()}
+    perfect = _answers(reports, 0, 0)
     return ArmScores(arms, reports, lambda texts: perfect, resampling=Resampling(400))
 
 
@@ -92,9 +83,8 @@ def test_a_better_student_is_found_and_an_equal_one_is_not(scores):
 def test_a_difference_is_the_mean_over_seeds_of_paired_differences(scores):
     students, teacher = scores.student("better"), scores.teacher("better")
     assert scores.minus_teacher("better").value == pytest.approx(students.value - teacher.value)
-    assert scores.difference("better", "equal").value == pytest.approx(
-        students.value - scores.student("equal").value
-    )
+    gain = students.value - scores.student("equal").value
+    assert scores.difference("better", "equal").value == pytest.approx(gain)
 
 
 def test_the_table_holds_every_arm_and_measure(scores):
@@ -164,7 +154,7 @@ def test_texts_that_the_rules_authors_had_read_are_scored_apart(reports):
 def test_differences_of_the_main_arms_stand_beside_them(reports):
     arms = {name: _arm(reports, name, 0.2, wrong, 2)
             for name, wrong in ((DISTILLED, 0.05), (HARD_LABELS, 0.05), (BERT, 0.2))}  # fmt: skip
-    perfect = one_hot(reports.codes[reports.held_out].fillna(0).to_numpy().astype(int))
+    perfect = _answers(reports, 0, 0)
     scores = ArmScores(arms, reports, lambda texts: perfect, resampling=Resampling(200))
     rows = scores.with_differences().tail(2)
     low = rows.set_index("arm")["low"]

@@ -82,9 +82,8 @@ def test_patients_with_many_images_widen_the_interval():
 
 
 def test_ties_make_fewer_bins():
-    table = curves.reliability(
-        pd.Series([0.0, 1.0] * 10), np.full(20, 0.3), n_bins=4, resampling=Resampling(50)
-    )
+    labels = pd.Series([0.0, 1.0] * 10)
+    table = curves.reliability(labels, np.full(20, 0.3), n_bins=4, resampling=Resampling(50))
     assert table["n"].sum() == 20
 
 
@@ -93,9 +92,8 @@ def test_a_weighted_row_counts_as_several():
     rng = np.random.default_rng(1)
     probabilities, weights = rng.random(60), rng.integers(1, 4, 60)
     labels = pd.Series((rng.random(60) < probabilities).astype(float))
-    once = curves.reliability(
-        labels, probabilities, n_bins=1, resampling=Resampling(50, weights=weights)
-    )
+    weighted = Resampling(50, weights=weights)
+    once = curves.reliability(labels, probabilities, n_bins=1, resampling=weighted)
     repeated = curves.reliability(
         labels.repeat(weights).reset_index(drop=True), probabilities.repeat(weights), n_bins=1,
         resampling=Resampling(50, clusters=np.arange(60).repeat(weights)),

@@ -25,9 +25,8 @@ def tables():
 
 def test_values_are_those_of_the_rows(tables):
     truth, predictions, groups, patients = tables
-    found = agree_by_subgroup(
-        truth, predictions, groups, metrics=METRICS, resampling=Resampling(50, clusters=patients)
-    )
+    options = {"metrics": METRICS, "resampling": Resampling(50, clusters=patients)}
+    found = agree_by_subgroup(truth, predictions, groups, **options)
     scores = (recall_score, precision_score, cohen_kappa_score)
     for level in ("AP", "PA"):
         rows = groups["view"] == level
@@ -50,13 +49,8 @@ def test_all_rows_are_one_of_the_groups(tables):
 
 def test_levels_share_their_resamples(tables):
     truth, predictions, groups, patients = tables
-    found = agree_by_subgroup(
-        truth,
-        predictions,
-        groups,
-        metrics=("recall",),
-        resampling=Resampling(200, clusters=patients),
-    )
+    settings = {"metrics": ("recall",), "resampling": Resampling(200, clusters=patients)}
+    found = agree_by_subgroup(truth, predictions, groups, **settings)
     first, second = (
         found.agreement.estimate("m", f"A | view | {level}", "recall") for level in ("AP", "PA")
     )
@@ -89,9 +83,8 @@ def test_weights_change_what_they_should(tables):
 def test_rare_levels_are_flagged(tables):
     """A level with fewer than ten positives is too few, and so is any difference from it."""
     truth, predictions, groups, _ = tables
-    found = agree_by_subgroup(
-        truth, predictions, groups, metrics=METRICS, resampling=Resampling(50)
-    )
+    resampling = Resampling(50)
+    found = agree_by_subgroup(truth, predictions, groups, metrics=METRICS, resampling=resampling)
     table = found.table()
     assert table.query("observation == 'B' and group == 'view'")["too_few"].all()
     assert not table.query("observation == 'A'")["too_few"].any()

@@ -26,14 +26,12 @@ def test_counts_behind_a_printed_f1_by_hand():
 
 
 def test_an_impossible_f1_has_no_counts():
-    """No test set with 4 positives prints an F1 of 0.900."""
     assert len(compatible_counts(Printed(0.9, 0.0005), positives=4, n=500)) == 0
     with pytest.raises(ValueError, match="cannot be the assumed one"):
         f1_standard_error(np.empty((0, 2)), 4, 500, 10, 0)
 
 
 def test_counts_above_chance_have_a_precision_of_at_least_the_prevalence():
-    """The restriction keeps exactly the tables in which a positive answer tells something."""
     everything = compatible_counts(Printed(0.1, 0.0005), positives=50, n=500)
     kept = compatible_counts(Printed(0.1, 0.0005), positives=50, n=500, above_chance=True)
     precision = everything[:, 0] / everything.sum(axis=1)
@@ -84,7 +82,6 @@ def test_every_printed_f1_of_chexreason_fits_the_public_test_set():
 
 
 def test_labels_with_few_positives_have_no_interval():
-    """They keep their row and their number; the others have an interval around the difference."""
     errors = chexreason_errors(n_draws=500, seed=0)
     table = label_differences(errors, correlation=0.5)
     few = table["positives"] < 10

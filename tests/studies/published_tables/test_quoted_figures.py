@@ -46,7 +46,6 @@ def test_listed_gains_and_scaffolds_by_hand():
     """0.9120 less 0.9047, 0.9014, 0.8864; Reasoning A less labels only."""
     gains = [round(gain.value, 2) for gain in listed_student_gains().values()]
     assert gains == [0.73, 1.06, 2.56]
-    scaffolds = {
-        model: round(gain.value, 3) for model, gain in structured_reasoning_gains().items()
-    }
+    gains = structured_reasoning_gains()
+    scaffolds = {model: round(gain.value, 3) for model, gain in gains.items()}
     assert scaffolds == {"Qwen2.5-VL": 0.128, "MedGemma": -0.102}

@@ -104,13 +104,9 @@ def test_the_ensemble_adds_what_helps_most():
 def test_the_summary_keeps_every_arm(compared):
     *_, scores = compared
     gains = regularization.gain_table(scores)
-    compass = pd.DataFrame(
-        [
-            ("training_loss", 1, "regret", 0.1, 0.0, 0.2, 50),
-            ("training_loss", 1, "optimism", *[0] * 4),
-        ],
-        columns=["chosen_by", "half", "outcome", "estimate", "low", "high", "n"],
-    )
+    names = ["chosen_by", "half", "outcome", "estimate", "low", "high", "n"]
+    first, second = (("training_loss", 1, outcome) for outcome in ("regret", "optimism"))
+    compass = pd.DataFrame([(*first, 0.1, 0.0, 0.2, 50), (*second, 0, 0, 0, 0)], columns=names)
     table = checkpoints.summary_table(scores, gains, compass)
     assert set(regularization.ARMS) < set(table["row"])
     choosers = table[table["kind"] == "chooser"]

@@ -6,13 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from cxrstudy.agreement import Resampling
 from cxrstudy.experiments.cross_fitting import Arm, CrossFitted
-from cxrstudy.studies.regularization.checkpoints import (
-    CHOOSERS,
-    compass_table,
-    gather_checkpoints,
-    spread_table,
-    threshold_table,
-)
+from cxrstudy.studies.regularization import checkpoints as study
 from cxrstudy.vision.training import TrainingConfig
 
 
@@ -31,7 +25,7 @@ def checkpoints(draw_image_set):
         "run": CrossFitted(arm, held_out, held_out[:, -1], losses),
         "noisy": CrossFitted(noisy, held_out[:, 1:], held_out[:, -1], losses[:, :, :1] + 0.2),
     }
-    return gather_checkpoints(trained, image_set)[1]
+    return study.gather_checkpoints(trained, image_set)[1]
 
 
 def test_one_image_stands_for_each_patient(checkpoints, draw_image_set):
@@ -48,15 +42,15 @@ def test_the_spread_is_that_of_plain_aurocs(checkpoints):
         roc_auc_score(checkpoints.expert["opacity"], table["opacity"])
         for table in checkpoints.scores.values()
     )
-    row = spread_table({1: checkpoints}).iloc[0]
+    row = study.spread_table({1: checkpoints}).iloc[0]
     assert [row["worst"], row["best"]] == pytest.approx([expected[0], expected[-1]])
     assert row["checkpoints"] == 3
 
 
 def test_the_training_loss_misleads_and_expert_images_do_not(checkpoints):
-    table = compass_table({1: checkpoints}, 40, resampling=Resampling(60))
+    table = study.compass_table({1: checkpoints}, 40, resampling=Resampling(60))
     regret = table.query("outcome == 'regret'").set_index("chosen_by")["estimate"]
-    assert list(regret.index) == list(CHOOSERS)
+    assert list(regret.index) == list(study.CHOOSERS)
     assert regret["expert_labels"] == pytest.approx(0, abs=0.01)
     assert regret["training_loss"] > 0.2
 
@@ -64,7 +58,7 @@ def test_the_training_loss_misleads_and_expert_images_do_not(checkpoints):
 def test_only_finished_runs_get_thresholds(checkpoints):
     """On unchanged labels; its end is noise, on which no rule beats the prevalence by much."""
     assert checkpoints.finished == ["run, seed 0, after 2"]
-    table = threshold_table({1: checkpoints}, 40, resampling=Resampling(60))
+    table = study.threshold_table({1: checkpoints}, 40, resampling=Resampling(60))
     assert set(table["rule"]) == {"tuned for Youden", "tuned for F1", "at 0.5"}
     assert set(table["metric"]) == {"youden", "f1"}
     assert table["estimate"].abs().max() < 0.5 and len(table) == 6

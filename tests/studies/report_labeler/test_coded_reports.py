@@ -35,7 +35,6 @@ def openi_parts():
 
 
 def test_own_reports_are_matched_by_id(own):
-    """The reports' order, the codes beside them, and every report accounted for."""
     coded = coded_reports.load_coded_reports(*own)
     assert coded.sections.index.tolist() == ["r1", "r2", "r4"]
     assert coded.sections.loc["r1"].tolist() == ["Cough.", "Small effusion.", "Effusion."]
@@ -43,16 +42,9 @@ def test_own_reports_are_matched_by_id(own):
     assert list(coded.codes) == ["own codes"] and coded.findings == ["Pleural Effusion"]
     assert not coded.may_be_quoted and not any(coded.terms)
     assert list(coded.steps.values()) == [5, 1, 1, 3, 1]
-
-
-def test_equal_texts_are_one_cluster(own):
-    """Case and white space do not make another text."""
-    first, second, third = coded_reports.load_coded_reports(*own).clusters
+    # Case and white space do not make another text.
+    first, second, third = coded.clusters
     assert second == third != first
-
-
-def test_sections_and_codes_are_counted(own):
-    coded = coded_reports.load_coded_reports(*own)
     counts = coded.section_counts()
     assert counts.loc["impression"].tolist() == [3, 2, 2]
     assert counts.loc["indication"].tolist() == [1, 1, 0]
@@ -61,13 +53,11 @@ def test_sections_and_codes_are_counted(own):
 
 @pytest.mark.parametrize("given", [("a.csv", ""), ("", "a.csv")])
 def test_one_file_alone_is_refused(given):
-    """Own reports need own codes, before anything is read."""
     with pytest.raises(LabelTableError, match="give both"):
         coded_reports.load_coded_reports(*given)
 
 
 def test_files_without_a_shared_id_are_refused(own, tmp_path):
-    """The message shows an id of each."""
     (tmp_path / "other.csv").write_text("id,Edema\nq1,1\n")
     with pytest.raises(LabelTableError, match="share no id.*'q1'.*'r1'"):
         coded_reports.load_coded_reports(own[0], str(tmp_path / "other.csv"))
@@ -106,7 +96,6 @@ def test_the_halves_make_the_whole_and_share_no_text(openi_parts):
 
 
 def test_openi_has_both_mappings_and_its_terms(openi_parts):
-    """The strict mapping comes first; terms are the indexers' codes."""
     coded = openi_parts["development"]
     assert list(coded.codes) == ["strict", "broad"] and coded.may_be_quoted
     assert coded.terms.map(len).min() >= 1
@@ -135,10 +124,6 @@ def test_each_reading_sees_its_sections_only(few_reports):
     assert math.isnan(labels[coded_reports.FINDINGS].loc["c", "Atelectasis"])
     assert math.isnan(labels[coded_reports.WHOLE_REPORT].loc["a", "Pneumonia"])
     assert not math.isnan(labels[coded_reports.WITH_INDICATION].loc["a", "Pneumonia"])
-
-
-def test_labels_have_the_codes_rows_and_columns(few_reports):
-    """Ready to be compared."""
-    for table in few_reports.label_readings().values():
+    for table in labels.values():
         assert table.index.equals(few_reports.main_codes.index)
         assert table.columns.equals(few_reports.main_codes.columns)

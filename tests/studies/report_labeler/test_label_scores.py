@@ -37,7 +37,6 @@ def _value(table, reading, policy, observation, metric):
 
 @pytest.mark.parametrize(("policy", "value"), [("ones", 1), ("zeros", 0)])
 def test_scores_are_scikit_learns(tables, scores, policy, value):
-    """One observation, both macro averages and the micro average."""
     codes, labels = tables
     guess = labels["whole"].fillna(0).replace(-1, value)
     table = label_scores.scores_table(scores)
@@ -66,7 +65,6 @@ def test_every_reading_policy_and_average_is_in_the_table_once(scores):
 
 
 def test_rare_observations_are_flagged_and_leave_the_macro_average(scores):
-    """Four coded positives are too few for a score."""
     table = label_scores.scores_table(scores)
     flagged = set(table.loc[table["too_few"].astype(bool), "observation"])
     assert flagged == {"Pneumonia"}
@@ -77,11 +75,9 @@ def test_the_macro_difference_is_over_findings(tables, scores):
     codes, labels = tables
     both = ["Edema", "Fracture"]
     recall = {
-        name: np.mean([
-            recall_score(codes[each], table[each].fillna(0).abs()) for each in both
-        ])
+        name: recall_score(codes[both], table[both].fillna(0).abs(), average="macro")
         for name, table in labels.items()
-    }  # fmt: skip
+    }
     name = label_scores.contrast("whole", "part", "ones")
     found = scores.estimate(name, "Macro, 2 findings", "recall")
     assert found.value == pytest.approx(recall["whole"] - recall["part"], abs=1e-12)
@@ -98,15 +94,13 @@ def test_cells_of_a_row_are_neighbours_and_missing_ones_stay():
 
 
 def test_its_score_is_the_micro_average():
-    """Equal to scikit-learn's over all cells, with rows resampled and not cells."""
     random = np.random.default_rng(3)
     truth = pd.DataFrame(random.integers(0, 2, (60, 4)), columns=list("abcd")).astype(float)
     guess = truth.where(random.random(truth.shape) < 0.8, 1 - truth)
     cells, guessed = (label_scores.pool_observations(table, "all") for table in (truth, guess))
     resampling = label_scores.resampling_of_cells(Resampling(20), 60, 4)
-    estimate = agree(cells, {"m": guessed}, metrics=("f1",), resampling=resampling).estimate(
-        "m", "all", "f1"
-    )
+    found = agree(cells, {"m": guessed}, metrics=("f1",), resampling=resampling)
+    estimate = found.estimate("m", "all", "f1")
     expected = f1_score(truth.to_numpy(), guess.to_numpy(), average="micro")
     assert estimate.value == pytest.approx(expected, abs=1e-12)
     assert estimate.jackknife.size == 60

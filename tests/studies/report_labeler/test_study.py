@@ -65,9 +65,8 @@ def test_no_word_of_an_own_report_leaves_the_run(own_run):
     """Neither the page nor a table holds the name that every report and id holds."""
     files = [own_run.executed, *own_run.results.rglob("*")]
     assert len(files) > 15
-    found = [
-        f.name for f in files if f.is_file() and SECRET.lower().encode() in f.read_bytes().lower()
-    ]
+    secret = SECRET.lower().encode()
+    found = [f.name for f in files if f.is_file() and secret in f.read_bytes().lower()]
     assert not found
     assert pd.read_csv(own_run.results / "error_quotes.csv").empty
     phrases = pd.read_csv(own_run.results / "embedded_phrases.csv")

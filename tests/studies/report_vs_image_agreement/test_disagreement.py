@@ -16,7 +16,6 @@ CONDITIONS = ["Atelectasis", "Cardiomegaly", "Edema", "Pleural Effusion", "Suppo
 
 
 def test_an_unknown_truth_is_no_disagreement():
-    """A study whose truth is blank is counted nowhere."""
     truth = pd.DataFrame({"Edema": [np.nan, np.nan]})
     labels = pd.DataFrame({"Edema": [1, -1]})
     assert not disagreement.disagreement_counts(truth, labels).to_numpy().any()
@@ -25,21 +24,16 @@ def test_an_unknown_truth_is_no_disagreement():
 @given(st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([1.0, 0.0, -1.0, np.nan])),
                 min_size=1, max_size=60))  # fmt: skip
 def test_disagreements_and_agreements_are_all_studies(pairs):
-    """Every study agrees, disagrees or is uncertain, and none twice."""
     image, report = zip(*pairs, strict=True)
     truth, labels = (pd.DataFrame({"Edema": column}) for column in (image, report))
     agreeing = sum((y == 1 and r == 1) or (y == 0 and (r == 0 or np.isnan(r))) for y, r in pairs)
     assert disagreement.disagreement_counts(truth, labels).to_numpy().sum() + agreeing == len(pairs)
 
 
-def test_floor_of_enlarged_cardiomediastinum(chexpert):
-    """Always answering positive scores 0.672, as much as the paper's learned mapping."""
+def test_floor_equals_scikit_learns_f1_of_all_positive(chexpert):
+    """Enlarged Cardiomediastinum has 0.672, as much as with the paper's learned mapping."""
     floor = disagreement.always_positive_f1(chexpert.truth)
     assert floor["Enlarged Cardiomediastinum"] == pytest.approx(0.672, abs=5e-4)
-
-
-def test_floor_equals_scikit_learns_f1_of_all_positive(chexpert):
-    floor = disagreement.always_positive_f1(chexpert.truth)
     for name, column in chexpert.truth.items():
         assert floor[name] == pytest.approx(f1_score(column, np.ones(500)))
 
@@ -65,16 +59,6 @@ def test_effect_equals_scikit_learns_f1(chexpert):
     assert table["estimate"].tolist() == pytest.approx([*gains, np.mean(gains)])
 
 
-def test_children_that_are_not_scored_count_for_their_parent():
-    """A lesion makes the lung opaque although only Lung Opacity is scored."""
-    n = 40
-    truth = pd.DataFrame({"Lung Opacity": [1.0, 0.0] * (n // 2)})
-    labels = pd.DataFrame({"Lung Lesion": truth["Lung Opacity"], "Lung Opacity": np.nan})
-    effect = disagreement.hierarchy_effect(truth, labels, resampling=Resampling(20))
-    assert effect.estimate("zeros, closed", "Lung Opacity", "f1").value == 1.0
-    assert effect.estimate("zeros", "Lung Opacity", "f1").value == 0.0
-
-
 def test_observations_without_children_do_not_change(chexpert):
     truth = chexpert.truth[["Edema", "Pleural Effusion", "Lung Opacity"]]
     effect = disagreement.hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
@@ -85,19 +69,20 @@ def test_observations_without_children_do_not_change(chexpert):
 
 
 def test_without_a_scored_parent_all_observations_are_averaged(chexpert):
-    """Scored children alone still give an average instead of an error."""
     truth = chexpert.truth[["Edema", "Pleural Effusion"]]
     effect = disagreement.hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
     parts = [effect.estimate("zeros", name, "f1").value for name in truth]
     assert effect.estimate("zeros", "Average", "f1").value == pytest.approx(np.mean(parts))
 
 
-def test_what_the_parents_gain_is_also_said_over_all_findings():
-    """One of two findings gains 1 in every resample, so the mean over both gains a half."""
+def test_children_that_are_not_scored_count_for_their_parent():
+    """A lesion makes the lung opaque. One of two findings gains 1, so both gain a half."""
     opacity = [1.0, 0.0] * 20
     truth = pd.DataFrame({"Lung Opacity": opacity, "Fracture": opacity})
     labels = pd.DataFrame({"Lung Lesion": opacity, "Lung Opacity": np.nan, "Fracture": opacity})
     effect = disagreement.hierarchy_effect(truth, labels, resampling=Resampling(20))
+    assert effect.estimate("zeros, closed", "Lung Opacity", "f1").value == 1.0
+    assert effect.estimate("zeros", "Lung Opacity", "f1").value == 0.0
     words = disagreement.gain_over_all_in_words(effect, truth)
     assert words.startswith("Over all 2 findings, of which the others gain nothing: +0.500 (95 %")
 
@@ -127,14 +112,12 @@ def test_a_hierarchy_that_explains_everything_gains_the_whole_shortfall(tables):
 def test_noise_is_the_shortfall_of_one_reader(tables):
     """The yardstick is one minus the readers' mean F1 against the others' majority."""
     truth, labels, readers = tables
-    rows = disagreement.published_reasons(
-        truth, labels, readers, resampling=Resampling(50)
-    ).set_index("reason")
+    rows = disagreement.published_reasons(truth, labels, readers, Resampling(50))
     scores = []
     for name, table in readers.items():
         peers = sum(other for peer, other in readers.items() if peer != name) >= 2
         scores += [f1_score(peers[column], table[column]) for column in truth]
-    row = rows.loc["noise of the labeling task"]
+    row = rows.set_index("reason").loc["noise of the labeling task"]
     assert row["estimate"] == pytest.approx(1 - np.mean(scores))
     assert row["low"] < row["estimate"] < row["high"]
 
@@ -152,8 +135,7 @@ def test_what_cannot_be_measured_names_the_data_it_needs(tables):
 def test_a_table_without_parents_says_nothing_about_the_hierarchy(tables):
     """Where no parent is scored, closing cannot matter, and a gain of zero would mislead."""
     truth, labels, _ = tables
-    rows = disagreement.published_reasons(
-        truth[["Edema"]], labels, {}, resampling=Resampling(20)
-    ).set_index("reason")
+    rows = disagreement.published_reasons(truth[["Edema"]], labels, {}, Resampling(20))
+    rows = rows.set_index("reason")
     assert np.isnan(rows.loc["label hierarchy", "estimate"])
     assert "parent" in rows.loc["label hierarchy", "needs"]

@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from cxrstudy.agreement import Resampling
+from cxrstudy.published import published_table
 from cxrstudy.studies.report_vs_image_agreement import mapping, one_hot_logistic
 from cxrstudy.studies.report_vs_image_agreement.mapping import (
     DIFFERENCE,
@@ -15,35 +16,17 @@ from cxrstudy.studies.report_vs_image_agreement.mapping import (
     one_hot_codes,
 )
 
-# Jain et al. 2021, Table 4.
-TABLE4 = pd.DataFrame.from_dict(
-    {
-        "Atelectasis": [0.52, 0.63],
-        "Cardiomegaly": [0.46, 0.56],
-        "Edema": [0.53, 0.47],
-        "Pleural Effusion": [0.65, 0.65],
-        "Enlarged Cardiomediastinum": [0.20, 0.67],
-        "Lung Opacity": [0.69, 0.81],
-        "Support Devices": [0.85, 0.84],
-        "No Finding": [0.39, 0.55],
-        "Average": [0.54, 0.65],
-        "Weighted Average": [0.56, 0.70],
-    },
-    orient="index",
-    columns=list(METHODS),
-)
+TABLE4 = published_table("visualchexbert", "table4").values
 CONDITIONS = list(TABLE4.index[:8])
 
 
 @pytest.fixture(scope="module")
 def truth(chexpert):
-    """Image labels of the eight conditions."""
     return chexpert.truth[CONDITIONS].astype(int)
 
 
 @pytest.fixture(scope="module")
 def comparison(truth, chexpert):
-    """Both mappings on the real labels with a few resamples."""
     return compare_mappings(truth, chexpert.labeler, resampling=Resampling(40, 3))
 
 
@@ -80,7 +63,6 @@ def test_joined_by_printed_ids_table_4_does_not_come_out(truth, chexpert_as_rele
 
 
 def test_averages_are_plain_and_weighted_by_positives(comparison, truth):
-    """The averages follow from the eight cells and the image-positive counts."""
     cells = comparison.table4()
     for method in METHODS:
         column = cells.loc[CONDITIONS, method]
@@ -125,7 +107,6 @@ def test_integer_weights_equal_repeated_rows(truth, chexpert):
 
 
 def test_the_start_does_not_matter(truth, chexpert):
-    """Newton's method ends at one optimum from zero and from another condition's fit."""
     active = one_hot_logistic.active_columns(one_hot_codes(chexpert.labeler).to_numpy())
     y = truth["Edema"].to_numpy(np.int8)
     other = truth["No Finding"].to_numpy(np.int8)
@@ -199,9 +180,8 @@ def test_replicates_are_centred_at_the_point_value(comparison):
 
 def test_differences_are_paired(comparison):
     for name in [*CONDITIONS, "Average", "Weighted Average"]:
-        zero_one, logreg, difference = (
-            comparison.scores[method, name, "f1"] for method in (*METHODS, DIFFERENCE)
-        )
+        methods = (*METHODS, DIFFERENCE)
+        zero_one, logreg, difference = (comparison.scores[each, name, "f1"] for each in methods)
         paired = logreg.replicates - zero_one.replicates
         np.testing.assert_array_equal(difference.replicates, paired)
         assert difference.value == logreg.value - zero_one.value
@@ -222,9 +202,8 @@ def test_one_replicate_by_hand():
     """A replicate's counts follow from refits on the resample, with copies left out together."""
     truth, labels = _small(50)
     codes = one_hot_codes(labels).to_numpy()
-    found = compare_mappings(truth, labels, resampling=Resampling(2, 9)).scores[
-        "logreg", "Edema", "f1"
-    ]
+    comparison = compare_mappings(truth, labels, resampling=Resampling(2, 9))
+    found = comparison.scores["logreg", "Edema", "f1"]
     y = truth["Edema"].to_numpy()
     f1 = []
     for weight in Resampling(2, 9).drawn(50):
@@ -239,7 +218,6 @@ def test_one_replicate_by_hand():
 
 
 def test_intervals_list_every_score(comparison):
-    """Three methods, ten rows and three metrics make ninety intervals that hold their estimate."""
     table = comparison.intervals()
     assert len(table) == 3 * 10 * 3
     assert (table["low"] <= table["high"]).all()

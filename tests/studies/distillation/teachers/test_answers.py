@@ -29,7 +29,6 @@ def test_the_thirteen_findings_and_three_words():
 
 
 def test_the_schema_is_what_strict_servers_accept():
-    """All properties are required, none may be added, in the order of the findings."""
     assert list(ANSWER_SCHEMA["properties"]) == ANSWER_SCHEMA["required"] == list(FINDINGS)
     assert ANSWER_SCHEMA["additionalProperties"] is False
     assert all(value["enum"] == list(WORDS) for value in ANSWER_SCHEMA["properties"].values())

@@ -173,9 +173,8 @@ def test_failures_are_counted_and_asked_again_by_the_next_run(server, make_teach
     }
     labels = make_teacher().label(texts)
     assert labels.log["outcome"].tolist() == ["answered", *["failed"] * 3]
-    assert labels.log["reason"].tolist() == [
-        "", "HTTP 500", *["the reply is no chat completion"] * 2
-    ]  # fmt: skip
+    unlike = "the reply is no chat completion"
+    assert labels.log["reason"].tolist() == ["", "HTTP 500", unlike, unlike]
     assert np.isnan(labels.probabilities[1:]).all() and not np.isnan(labels.probabilities[0]).any()
     assert [len(server.requests[text]) for text in texts] == [1, 2, 1, 1]
 
@@ -292,12 +291,6 @@ def test_other_addresses_are_refused(make_teacher, tmp_path, url, error):
     with pytest.raises(ValueError, match=error) as caught:
         EndpointTeacher(url, "model", tmp_path)
     assert "word@" not in str(caught.value)
-
-
-def test_a_missing_key_is_told_before_any_request(server, tmp_path, monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(ValueError, match="set OPENAI_API_KEY"):
-        EndpointTeacher(server.url, "model", tmp_path)
 
 
 def test_what_is_no_text_is_told_before_any_request(server, make_teacher):

@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from cxrstudy.studies.distillation.teachers import teacher_at
 from cxrstudy.studies.distillation.teachers.answers import WORDS, instruction, messages
@@ -39,27 +31,20 @@ def _tokenizer(chat_template=None):
     )
     corpus = [instruction().replace("Present", "Pres ent"), '{"Edema": "Absent", "Uncertain"}']
     tokenizer.train_from_iterator(corpus * 20, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", chat_template=chat_template
-    )
+    options = {"bos_token": "<s>", "chat_template": chat_template}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **options)
 
 
 def _save(folder, architecture, chat_template=None):
     tokenizer = _tokenizer(chat_template)
+    # GPT-2 has neither of the last two and ignores them.
+    config = AutoConfig.for_model(
+        architecture, vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2,
+        num_attention_heads=4, max_position_embeddings=N_POSITIONS, initializer_range=0.3,
+        intermediate_size=64, num_key_value_heads=2,
+    )  # fmt: skip
     torch.manual_seed(0)
-    if architecture == "llama":
-        config = LlamaConfig(
-            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=N_POSITIONS,
-            initializer_range=0.3,
-        )  # fmt: skip
-        model = LlamaForCausalLM(config)
-    else:
-        config = GPT2Config(
-            vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=N_POSITIONS,
-            initializer_range=0.3,
-        )  # fmt: skip
-        model = GPT2LMHeadModel(config)
+    model = AutoModelForCausalLM.from_config(config)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -88,9 +73,8 @@ def _by_hand(folder, text, findings):
             assert whole[: len(begun)] == begun  # the word begins a token of its own
             with torch.no_grad():
                 logs = model(torch.tensor([whole])).logits[0].log_softmax(dim=-1)
-            scores[row, column] = sum(
-                float(logs[place - 1, whole[place]]) for place in range(len(begun), len(whole))
-            )
+            places = range(len(begun), len(whole))
+            scores[row, column] = sum(float(logs[place - 1, whole[place]]) for place in places)
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)
 
@@ -143,10 +127,8 @@ def test_scores_that_are_no_numbers_are_a_failure(tmp_path):
     with torch.no_grad():
         teacher._model.lm_head.weight.fill_(float("nan"))
     labels = teacher.label(["edema"])
-    assert labels.log.loc[0, ["outcome", "reason"]].tolist() == [
-        "failed",
-        "the model gave no finite probabilities",
-    ]
+    (reason,) = labels.log.query("outcome == 'failed'")["reason"]
+    assert reason == "the model gave no finite probabilities"
 
 
 def test_only_safetensors_are_read(tmp_path):

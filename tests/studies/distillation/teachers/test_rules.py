@@ -5,15 +5,8 @@ import pandas as pd
 import pytest
 
 from cxrstudy.labeler import label_reports
-from cxrstudy.studies.distillation.teachers import teacher_at
+from cxrstudy.studies.distillation.teachers import rules, teacher_at
 from cxrstudy.studies.distillation.teachers.answers import TeacherLabels
-from cxrstudy.studies.distillation.teachers.rules import (
-    ABLATIONS,
-    RuleTeacher,
-    SoftRuleTeacher,
-    rule_variants,
-    variant_table,
-)
 from cxrstudy.text.reports import CLASSES, FINDINGS
 
 TEXTS = [
@@ -30,7 +23,7 @@ def _answer(probabilities, row: int, finding: str) -> dict[str, float]:
 
 
 def test_a_rule_teacher_is_sure():
-    taught = RuleTeacher(label_reports)(TEXTS)
+    taught = rules.RuleTeacher(label_reports)(TEXTS)
     assert taught.shape == (4, 13, 3) and taught.dtype == np.float32
     assert _answer(taught, 0, "Pleural Effusion") == {"present": 1}
     assert _answer(taught, 1, "Pneumothorax") == {"absent": 1}
@@ -39,9 +32,9 @@ def test_a_rule_teacher_is_sure():
 
 
 def test_a_committee_says_how_many_of_its_members_agree():
-    variants = rule_variants()
-    assert len(variants) == len(ABLATIONS) + 1
-    taught = SoftRuleTeacher(variants)(TEXTS)
+    variants = rules.rule_variants()
+    assert len(variants) == len(rules.ABLATIONS) + 1
+    taught = rules.SoftRuleTeacher(variants)(TEXTS)
     np.testing.assert_allclose(taught.sum(axis=-1), 1, rtol=1e-6)
     # Only the variant that does not know "or" takes both for certain.
     doubt = _answer(taught, 3, "Atelectasis")
@@ -51,34 +44,33 @@ def test_a_committee_says_how_many_of_its_members_agree():
 
 def test_a_committee_needs_a_member():
     with pytest.raises(ValueError, match="at least one labeler"):
-        SoftRuleTeacher([])
+        rules.SoftRuleTeacher([])
 
 
 def test_the_table_counts_what_each_variant_changes():
-    table = variant_table(TEXTS).set_index("variant")["labels changed"]
+    table = rules.variant_table(TEXTS).set_index("variant")["labels changed"]
     assert table["without alternatives"] == 2
     assert table["without boundaries"] == 0
     assert table["any of them"] >= table.drop("any of them").max()
 
 
 def test_rules_are_the_committee():
-    assert isinstance(teacher_at("rules"), SoftRuleTeacher)
+    assert isinstance(teacher_at("rules"), rules.SoftRuleTeacher)
 
 
-def test_an_address_needs_a_model():
-    with pytest.raises(ValueError, match="write 'rules', 'local:FOLDER'.*or address and model"):
-        teacher_at("http://localhost:1/v1")
-
-
-def test_an_endpoint_needs_a_key(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [
+        ("http://localhost:1/v1", "write 'rules', 'local:FOLDER'.*or address and model"),
+        ("http://localhost:1/v1 model", "set OPENAI_API_KEY"),
+        ("local:.", "no folder of a model: it holds no config.json"),
+    ],
+)
+def test_an_address_needs_a_model_and_an_endpoint_a_key(monkeypatch, tmp_path, address, error):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(ValueError, match="OPENAI_API_KEY"):
-        teacher_at("http://localhost:1/v1 model", tmp_path)
-
-
-def test_a_folder_must_hold_a_model(tmp_path):
-    with pytest.raises(ValueError, match="no folder of a model: it holds no config.json"):
-        teacher_at(f"local:{tmp_path}")
+    with pytest.raises(ValueError, match=error):
+        teacher_at(address, tmp_path)
 
 
 def test_reports_without_a_label_are_counted_in_a_warning(monkeypatch, tmp_path):
@@ -91,8 +83,7 @@ def test_reports_without_a_label_are_counted_in_a_warning(monkeypatch, tmp_path)
             log = pd.DataFrame({"outcome": outcomes, "reason": ""})
             return TeacherLabels(np.zeros((3, 13, 3), dtype=np.float32), log)
 
-    monkeypatch.setattr(
-        "cxrstudy.studies.distillation.teachers.language_model.LanguageModelTeacher", Silent
-    )
+    module = "cxrstudy.studies.distillation.teachers.language_model"
+    monkeypatch.setattr(f"{module}.LanguageModelTeacher", Silent)
     with pytest.warns(UserWarning, match="of 3 reports, no label: 2 failed"):
         assert teacher_at("local:folder")(["a", "b", "c"]).shape == (3, 13, 3)

@@ -20,9 +20,8 @@ assert WORDS[CLASSES[EDEMA]] == "Present"
 def _token(text, listed):
     top = [{"token": token, "logprob": math.log(share)} for token, share in listed.items()]
     own = math.log(listed.get(text, 1e-9))
-    return ChatCompletionTokenLogprob.model_validate(
-        {"token": text, "logprob": own, "top_logprobs": top}
-    )
+    given = {"token": text, "logprob": own, "top_logprobs": top}
+    return ChatCompletionTokenLogprob.model_validate(given)
 
 
 def _tokens(listed, chosen, after=""):
@@ -75,27 +74,18 @@ def test_shares_of_the_three_words(chosen, listed, expected):
     ],
 )
 def test_ambiguous_places_stay_hard(chosen, listed):
-    probabilities = word_probabilities(CONTENT, CLASSES, _tokens(listed, chosen))
-    assert np.array_equal(probabilities, one_hot(CLASSES))
+    assert _stays_hard(_tokens(listed, chosen))
 
 
-def _is_hard(probabilities):
-    return np.array_equal(probabilities, one_hot(CLASSES))
+def _stays_hard(tokens):
+    return np.array_equal(word_probabilities(CONTENT, CLASSES, tokens), one_hot(CLASSES))
 
 
-SURE = {"Present": 0.9, "Absent": 0.1}
-
-
-def test_tokens_must_spell_the_answer():
-    tokens = _tokens(SURE, "Present")
-    assert not _is_hard(word_probabilities(CONTENT, CLASSES, tokens))
-    for other in [tokens[1:], tokens[:-1], []]:
-        assert _is_hard(word_probabilities(CONTENT, CLASSES, other))
-
-
-def test_a_stop_token_may_follow():
-    tokens = _tokens(SURE, "Present", after="<|end|>")
-    assert not _is_hard(word_probabilities(CONTENT, CLASSES, tokens))
+def test_tokens_must_spell_the_answer_and_a_stop_token_may_follow():
+    sure = {"Present": 0.9, "Absent": 0.1}
+    tokens, stopped = (_tokens(sure, "Present", after) for after in ("", "<|end|>"))
+    assert not _stays_hard(tokens) and not _stays_hard(stopped)
+    assert all(_stays_hard(other) for other in (tokens[1:], tokens[:-1], []))
 
 
 def test_letters_cut_one_by_one_find_every_word():
