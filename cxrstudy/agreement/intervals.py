@@ -73,7 +73,7 @@ def bca_interval(
     level: float = 0.95,
     stratum_sizes: tuple[int, ...] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """BCa interval (Efron 1987) around ``value``; NaN where all replicates lie on one side."""
+    """BCa interval (Efron 1987) around ``value``; NaN if replicates lie on one side."""
     rows, shape = _rows(replicates)
     defined, below, at_or_below = _counts(rows, np.asarray(value, np.float64).reshape(-1))
     bias = ndtri((below + at_or_below) / np.maximum(2 * defined, 1))
