@@ -106,14 +106,25 @@ def test_averages_and_contrasts(labels):
         np.testing.assert_allclose(difference, by_hand, atol=1e-12)
 
 
-def test_jackknife_is_exact(labels):
-    truth, predictions = labels(40, 1, a=0.2)
+@pytest.mark.parametrize(("n", "n_patients"), [(150, 40), (1000, 10)])
+def test_clusters_are_drawn_whole_and_the_jackknife_is_exact(labels, rng, n, n_patients):
+    truth, predictions = labels(n, 1, a=0.2)
+    patients = pd.Series(rng.integers(0, n_patients, n))
     estimate = agree(
-        truth, predictions, metrics=("kappa",), resampling=Resampling(1), min_events=0
-    ).estimate("a", "observation 0", "kappa")
+        truth, predictions, metrics=("f1",), resampling=Resampling(5, SEED, clusters=patients)
+    ).estimate("a", "observation 0", "f1")
+    codes, names = pd.factorize(patients)
     pair = truth.iloc[:, 0], predictions["a"].iloc[:, 0]
-    expected = [cohen_kappa_score(*(column.drop(i) for column in pair)) for i in range(40)]
-    np.testing.assert_allclose(estimate.jackknife, expected, atol=1e-12)
+    weights = Resampling(5, SEED).drawn(len(names))[:, codes]
+    expected = [f1_score(*pair, sample_weight=w) for w in weights]
+    np.testing.assert_allclose(estimate.replicates, expected, atol=1e-12)
+    left_out = [f1_score(*(c[codes != u] for c in pair)) for u in range(len(names))]
+    np.testing.assert_allclose(estimate.jackknife, left_out, atol=1e-12)
+    rows = agree(truth[:40], {"a": predictions["a"][:40]}, metrics=("kappa",), min_events=0)
+    pair = [column[:40] for column in pair]
+    left_out = [cohen_kappa_score(*(column.drop(i) for column in pair)) for i in range(40)]
+    found = rows.estimate("a", "observation 0", "kappa").jackknife
+    np.testing.assert_allclose(found, left_out, atol=1e-12)
 
 
 def test_missing_values_leave_their_cell_only(labels):
@@ -132,22 +143,6 @@ def test_missing_values_leave_their_cell_only(labels):
     assert sizes["a", "observation 0"] == 90
     assert sizes["b", "observation 0"] == 110
     assert sizes["a", "observation 1"] == 120
-
-
-@pytest.mark.parametrize(("n", "n_patients"), [(150, 40), (1000, 10)])
-def test_clusters_are_drawn_whole(labels, rng, n, n_patients):
-    truth, predictions = labels(n, 1, a=0.2)
-    patients = pd.Series(rng.integers(0, n_patients, n))
-    estimate = agree(
-        truth, predictions, metrics=("f1",), resampling=Resampling(5, SEED, clusters=patients)
-    ).estimate("a", "observation 0", "f1")
-    codes, names = pd.factorize(patients)
-    pair = truth.iloc[:, 0], predictions["a"].iloc[:, 0]
-    weights = Resampling(5, SEED).drawn(len(names))[:, codes]
-    expected = [f1_score(*pair, sample_weight=w) for w in weights]
-    np.testing.assert_allclose(estimate.replicates, expected, atol=1e-12)
-    left_out = [f1_score(*(c[codes != u] for c in pair)) for u in range(len(names))]
-    np.testing.assert_allclose(estimate.jackknife, left_out, atol=1e-12)
 
 
 def test_strata_keep_their_size(rng):
@@ -175,21 +170,17 @@ def test_few_events_leave_the_averages(labels):
     assert average.positives == sum(e.positives for e in others)
 
 
-def test_averages_of_nothing_are_undefined(labels):
-    truth, predictions = labels(15, 2, a=0.1)
-    average = agree(truth, predictions, resampling=Resampling(20)).estimate("a", "Average", "f1")
-    assert np.isnan(average.value)
-    assert np.isnan(average.interval()).all()
-    assert (average.undefined, average.n) == (20, 0)
-
-
 def test_averages_over_named_observations(labels):
+    """Over none that can be measured they are undefined."""
     truth, predictions = labels(100, 3, a=0.1)
-    agreement = agree(
-        truth, predictions, averages_over=["observation 2"], resampling=Resampling(20)
-    )
+    settings = {"averages_over": ["observation 2"], "resampling": Resampling(20)}
+    agreement = agree(truth, predictions, **settings)
     single, average = (agreement.estimate("a", o, "f1") for o in ("observation 2", "Average"))
     np.testing.assert_array_equal(average.replicates, single.replicates)
+    few = agree(truth[:15], {"a": predictions["a"][:15]}, resampling=Resampling(20))
+    nothing = few.estimate("a", "Average", "f1")
+    assert np.isnan(nothing.value) and np.isnan(nothing.interval()).all()
+    assert (nothing.undefined, nothing.n) == (20, 0)
 
 
 def test_undefined_policies(rng):
@@ -214,14 +205,11 @@ def test_undefined_policies(rng):
         ({"resampling": Resampling(weights=np.zeros(30))}, "weights"),
     ],
 )
-def test_wrong_arguments_are_refused(labels, change, message):
+def test_wrong_arguments_and_tables_are_refused(labels, change, message):
+    """Misaligned and uncertain tables are no better."""
     truth, predictions = labels(30, 1, a=0.1)
     with pytest.raises(ValueError, match=message):
         agree(truth, predictions, **change)
-
-
-def test_misaligned_and_uncertain_tables_are_refused(labels):
-    truth, predictions = labels(30, 1, a=0.1)
     with pytest.raises(ValueError, match="index or columns"):
         agree(truth, {"a": predictions["a"].iloc[::-1]})
     with pytest.raises(ValueError, match="uncertain"):

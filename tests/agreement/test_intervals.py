@@ -71,12 +71,14 @@ def test_rows_together_equal_rows_apart(rng):
     assert (low[2, 1], high[2, 1]) == one
 
 
-def test_statistic_without_influence_has_no_acceleration():
+def test_edges_of_intervals_and_p_values():
+    # A statistic without influence has no acceleration, one outside its replicates no BCa.
     assert acceleration(np.full(10, 0.5)) == 0.0
-
-
-def test_estimate_outside_its_replicates_has_no_bca():
     assert np.isnan(bca_interval(5.0, np.arange(4.0), np.arange(10.0))).all()
+    # Identical predictors, whose difference is always zero, give no evidence.
+    assert bootstrap_p_value(0.0, np.zeros(100), np.zeros(10)) == 1.0
+    # No finite number of replicates shows less than 2 / (B + 1).
+    assert bootstrap_p_value(1.5, np.linspace(1, 2, 99)) == pytest.approx(2 / 100)
 
 
 @settings(max_examples=40)
@@ -101,13 +103,3 @@ def test_p_value_is_dual_to_the_interval(null, seed, bca):
     if slack < p < 1 - slack:
         assert contains(1 - p + slack)
         assert not contains(1 - p - slack)
-
-
-def test_p_value_of_a_null_tied_with_most_replicates_is_one():
-    """Identical predictors, whose difference is always zero, give no evidence."""
-    assert bootstrap_p_value(0.0, np.zeros(100), np.zeros(10)) == 1.0
-
-
-def test_p_value_is_never_zero():
-    """No finite number of replicates shows less than 2 / (B + 1)."""
-    assert bootstrap_p_value(1.5, np.linspace(1, 2, 99)) == pytest.approx(2 / 100)

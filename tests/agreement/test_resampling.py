@@ -31,26 +31,21 @@ def test_rows_are_their_own_units_by_default():
 
 
 @pytest.mark.parametrize(
-    ("clusters", "strata", "message"),
-    [([1, 1], [0, 1], "spans two strata"), ([1, None], None, "missing"), ([1], None, "entries")],
-)
-def test_wrong_labels_are_refused(clusters, strata, message):
-    with pytest.raises(ValueError, match=message):
-        Resampling(clusters=clusters, strata=strata).units(2)
-
-
-@pytest.mark.parametrize(
     ("fields", "message"),
     [
+        ({"clusters": [1, 1], "strata": [0, 1]}, "spans two strata"),
+        ({"clusters": [1, None]}, "missing"),
+        ({"clusters": [1]}, "entries"),
         ({"replicates": 0}, "at least one replicate"),
         ({"seed": -1}, "seed must lie"),
         ({"weights": [1.0, 0.0]}, "positive"),
         ({"weights": [1.0]}, "2 positive finite numbers"),
     ],
 )
-def test_wrong_numbers_are_refused(fields, message):
+def test_wrong_labels_and_numbers_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
-        Resampling(**fields).row_weights(2)
+        resampling = Resampling(**fields)
+        resampling.units(2), resampling.row_weights(2)
 
 
 def test_groups_are_refused_by_methods_that_draw_rows():

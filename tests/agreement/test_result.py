@@ -50,10 +50,13 @@ def test_the_interval_is_bca_only_with_leave_one_out_values(labels):
 
 def test_a_row_has_the_limits_and_the_sample(labels):
     truth, predictions = labels(80, 1, a=0.2)
-    estimate = _f1(truth, predictions, replicates=50)
+    agreement = agree(truth, predictions, resampling=Resampling(50))
+    estimate = agreement.estimate("a", "observation 0", "f1")
     low, high = estimate.interval(0.9)
     limits = {"estimate": estimate.value, "low": low, "high": high}
     assert estimate.row(0.9) == limits | {"n": 80, "positives": estimate.positives}
+    with pytest.raises(KeyError, match="observation 0"):
+        agreement.estimate("a", "Edema", "f1")
 
 
 def test_difference_needs_the_same_resamples(labels):
@@ -76,12 +79,6 @@ def test_unequal_methods_are_told_apart(labels):
     assert agreement.estimate("a - b", "Average", "f1").p_value() < 0.005
     same = agreement.estimate("a", "Average", "f1")
     assert (same - same).p_value() == 1.0
-
-
-def test_unknown_estimate_is_named(labels):
-    truth, predictions = labels(40, 1, a=0.2)
-    with pytest.raises(KeyError, match="observation 0"):
-        agree(truth, predictions, resampling=Resampling(5)).estimate("a", "Edema", "f1")
 
 
 def test_seeds_widen_the_interval():

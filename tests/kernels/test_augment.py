@@ -15,18 +15,18 @@ def _images() -> torch.Tensor:
 
 
 def test_without_chance_a_view_is_the_middle_of_the_image():
+    """Mirrored where that is certain, and black beyond the image."""
     images = _images()
     augmentation = Augmentation(size=(2, 4), crop=False, **PLAIN)
     views = augment_views(images, torch.tensor([1, 0]), augmentation, seed=0)
     expected = images[[1, 0], 2:4, 2:6][:, None].float() / 255
     torch.testing.assert_close(views, expected)
-
-
-def test_a_mirrored_view():
-    images = _images()
-    augmentation = Augmentation(size=(6, 8), flip=1.0, **PLAIN)
-    views = augment_views(images, torch.tensor([0]), augmentation, seed=0)
+    mirroring = Augmentation(size=(6, 8), flip=1.0, **PLAIN)
+    views = augment_views(images, torch.tensor([0]), mirroring, seed=0)
     torch.testing.assert_close(views[0, 0], images[0].flip(1).float() / 255)
+    white = torch.full((1, 2, 2), 255, dtype=torch.uint8)
+    views = augment_views(white, torch.tensor([0]), Augmentation(size=(4, 4), **PLAIN), seed=0)
+    assert views[0, 0].tolist() == [[0] * 4, [0, 1, 1, 0], [0, 1, 1, 0], [0] * 4]
 
 
 def test_a_rotation_keeps_lengths_and_angles():
@@ -80,19 +80,11 @@ def test_a_view_depends_on_its_number_alone():
     assert (other != whole).any()
 
 
-def test_beyond_the_image_is_black():
-    image = torch.full((1, 2, 2), 255, dtype=torch.uint8)
-    views = augment_views(image, torch.tensor([0]), Augmentation(size=(4, 4), **PLAIN), seed=0)
-    assert views[0, 0].tolist() == [[0] * 4, [0, 1, 1, 0], [0, 1, 1, 0], [0] * 4]
-
-
 def test_without_a_gpu_the_reference_runs():
+    """To it, an index outside the set is an error."""
     with watch_paths() as paths:
         augment_views(_images(), torch.tensor([0]), Augmentation(size=(2, 2)), seed=0)
     assert paths == [("augment", REFERENCE)] * 2
-
-
-def test_an_index_outside_the_set_is_an_error():
     with pytest.raises(IndexError):
         augment_views(_images(), torch.tensor([2]), Augmentation(size=(2, 2)), seed=0)
 

@@ -37,14 +37,10 @@ def test_views_are_those_of_torch(device, poisoned, image_size, view_size):
     _compare(device, _images(5, *image_size), index, augmentation, seed=3)
 
 
-def test_float16(device, poisoned):
-    _compare(device, _images(2, 33, 41), torch.tensor([1, 0]), WILD, 5, dtype=torch.float16)
-
-
-def test_bfloat16(device, poisoned):
-    """The interpreter truncates where a GPU rounds; both lie within the tolerance."""
-    index = torch.tensor([1, 0])
-    _compare(device, _images(2, 33, 41), index, WILD, 5, dtype=torch.bfloat16)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision(device, poisoned, dtype):
+    """The interpreter truncates bfloat16 where a GPU rounds; both lie within the tolerance."""
+    _compare(device, _images(2, 33, 41), torch.tensor([1, 0]), WILD, 5, dtype=dtype)
 
 
 @pytest.mark.gpu
@@ -68,18 +64,14 @@ def test_parameters_come_from_the_cpus_stream(device, poisoned, monkeypatch, see
     torch.testing.assert_close(drawn, expected, rtol=1e-6, atol=1e-6)
 
 
-def test_an_index_outside_the_set_is_nan(device, poisoned):
-    images = _images(3, 8, 8).to(device)
+def test_an_index_outside_the_set_is_nan_and_none_chooses_nothing(device, poisoned):
+    images, none = _images(3, 8, 8).to(device), torch.empty(0, dtype=torch.int64, device=device)
+    views = augment_views(images, none, Augmentation(size=(4, 6)), seed=0)
+    assert views.shape == (0, 1, 4, 6)
     index = torch.tensor([-1, 1, 3], device=device)
     views = augment_views(images, index, Augmentation(size=(8, 8)), seed=0)
     assert views.isnan().flatten(1).all(1).tolist() == [True, False, True]
     assert views[1].isfinite().all()
-
-
-def test_nothing_chosen(device, poisoned):
-    index = torch.empty(0, dtype=torch.int64, device=device)
-    views = augment_views(_images(3, 8, 8).to(device), index, Augmentation(size=(4, 6)), seed=0)
-    assert views.shape == (0, 1, 4, 6)
 
 
 def test_a_strided_set(device, poisoned):

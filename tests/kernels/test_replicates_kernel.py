@@ -84,15 +84,10 @@ def test_undefined_values(compare, zero):
 
 @on_kernels
 @pytest.mark.parametrize("compare", [_compare_counts, _compare_rankings])
-def test_clusters_strata_and_sampling_weights(compare):
+def test_one_study_and_clusters_strata_and_sampling_weights(compare):
+    compare(1, 1, 1, 3)
     compare(24, 2, 2, 40, **CLUSTERED)
     compare(24, 2, 1, 40, weights=np.linspace(0.5, 2, 24), **CLUSTERED)
-
-
-@on_kernels
-@pytest.mark.parametrize("compare", [_compare_counts, _compare_rankings])
-def test_one_study(compare):
-    compare(1, 1, 1, 3)
 
 
 @on_kernels
@@ -106,19 +101,11 @@ def test_chunks_do_not_show(monkeypatch, compare, module, chunk):
 
 
 @on_kernels
-def test_scores_without_ties():
+def test_scores_without_ties_and_with_nothing_else(monkeypatch):
     _compare_rankings(21, 1, 1, 40, decimals=9)
-
-
-@on_kernels
-def test_all_scores_equal():
     expected = _compare_rankings(19, 1, 1, 20, decimals=-2)
     assert np.nanmax(np.abs(expected[0, :, 0] - 0.5)) < 1e-12
-
-
-@on_kernels
-def test_sums_that_need_64_bits(monkeypatch):
-    """What a large sample takes, on a small one."""
+    # Sums that need 64 bits, which a large sample has.
     monkeypatch.setattr(ranking, "_NARROW_LIMIT", 10)
     _compare_rankings(17, 1, 1, 40)
 

@@ -53,13 +53,7 @@ def test_a_report_is_labeled_alike_alone_and_in_a_batch():
     together = label_reports(texts).to_numpy()
     alone = np.vstack([label_reports([text]).to_numpy() for text in texts])
     np.testing.assert_array_equal(together, alone)
-
-
-def test_a_report_without_a_word_is_blank():
     assert label_reports(["", " \n\t ", "...", "\0"]).isna().to_numpy().all()
-
-
-def test_no_report_gives_no_row():
     assert label_reports([]).shape == (0, 14)
 
 

@@ -56,10 +56,37 @@ def _error(path) -> str:
     return message
 
 
-def _csv(tmp_path, content: bytes):
-    path = tmp_path / "reports.csv"
-    path.write_bytes(content)
-    return path
+def test_columns_are_found_by_name_and_empty_lines_passed_over(tmp_path):
+    path = _write_csv(tmp_path / "r.csv", [("x", " a ", 1)], header=(" Report", "ID", "age"))
+    assert _rows(path) == [("a", "x")]
+    path.write_bytes(b"\xef\xbb\xbfid,report\r\n\r\n1,a\r\n\r\n")
+    assert _rows(path) == [("1", "a")]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ["empty"]),
+        (b"\n\n", ["empty"]),
+        (b"id,report\n", ["no report"]),
+        (b"id,text\n1,a\n", ["header", "column 'report' is missing", "'id', 'text'"]),
+        (b"id;report\n1;a\n", ["column 'id' is missing", "commas"]),
+        (b"id,report,Report\n1,a,b\n", ["column 'report' stands there 2 times"]),
+        (b"id,report\n1,a\n,b\n", ["row 3", "column 'id'", "missing"]),
+        (b"id,report\n1,a\n  ,b\n", ["row 3", "column 'id'", "missing"]),
+        (b"id,report\n1,a\n2,b\n3,c\n1 ,d\n", ["row 5, column 'id'", "'1'", "row 2 already"]),
+        (b"id,report\n1,a,b\n", ["row 2", "3 cells", "2", "quotes"]),
+        (b"id,report\n1\n", ["row 2", "1 cells"]),
+        (b'id,report\n1,"a\nb"\n2,"c\n', ["row 3", "quote"]),
+        (b'id,report\n1,"a" b\n', ["row 2", "quote"]),
+        (b'id,report\n1,"a\nb"\n2,\xe9\n', ["line 4", "0xe9", "UTF-8"]),
+        ("id,report\n1,a\n".encode("utf-16"), ["line 1", "0xff", "UTF-8"]),
+    ],
+)
+def test_a_csv_file_that_breaks_a_rule_is_one_clear_error(tmp_path, content, words):
+    (tmp_path / "reports.csv").write_bytes(content)
+    message = _error(tmp_path / "reports.csv")
+    assert all(word in message for word in words), message
 
 
 @pytest.mark.parametrize("name", ["r.csv", "r.csv.gz", "r.parquet", "r.pq", "folder"])
@@ -88,52 +115,12 @@ def test_pieces_have_the_wanted_size(tmp_path):
     assert [piece.index.tolist() for piece in pieces] == [[0, 1, 2], [0, 1, 2], [0]]
 
 
-def test_columns_are_found_by_name(tmp_path):
-    path = _write_csv(tmp_path / "r.csv", [("x", " a ", 1)], header=(" Report", "ID", "age"))
-    assert _rows(path) == [("a", "x")]
-
-
-def test_a_byte_order_mark_and_empty_lines_are_passed_over(tmp_path):
-    assert _rows(_csv(tmp_path, b"\xef\xbb\xbfid,report\r\n\r\n1,a\r\n\r\n")) == [("1", "a")]
-
-
 def test_parquet_ids_may_be_whole_numbers_and_reports_missing(tmp_path):
     path = _write_parquet(tmp_path / "a.parquet", [7, 8], ["a", None])
     assert _rows(path) == [("7", "a"), ("8", "")]
     ids = pa.array(["x", "y"]).dictionary_encode()
     path = _write_parquet(tmp_path / "b.parquet", ids, pa.array(["a", "b"], pa.large_string()))
     assert _rows(path) == [("x", "a"), ("y", "b")]
-
-
-def test_a_folder_is_read_by_name_and_other_files_are_ignored(tmp_path):
-    folder = _write_folder(tmp_path / "f", [("s10", "b"), ("s1", "a")])
-    (folder / "notes.md").write_text("x")
-    assert _rows(folder) == [("s1", "a"), ("s10", "b")]
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", ["empty"]),
-        (b"\n\n", ["empty"]),
-        (b"id,report\n", ["no report"]),
-        (b"id,text\n1,a\n", ["header", "column 'report' is missing", "'id', 'text'"]),
-        (b"id;report\n1;a\n", ["column 'id' is missing", "commas"]),
-        (b"id,report,Report\n1,a,b\n", ["column 'report' stands there 2 times"]),
-        (b"id,report\n1,a\n,b\n", ["row 3", "column 'id'", "missing"]),
-        (b"id,report\n1,a\n  ,b\n", ["row 3", "column 'id'", "missing"]),
-        (b"id,report\n1,a\n2,b\n3,c\n1 ,d\n", ["row 5, column 'id'", "'1'", "row 2 already"]),
-        (b"id,report\n1,a,b\n", ["row 2", "3 cells", "2", "quotes"]),
-        (b"id,report\n1\n", ["row 2", "1 cells"]),
-        (b'id,report\n1,"a\nb"\n2,"c\n', ["row 3", "quote"]),
-        (b'id,report\n1,"a" b\n', ["row 2", "quote"]),
-        (b'id,report\n1,"a\nb"\n2,\xe9\n', ["line 4", "0xe9", "UTF-8"]),
-        ("id,report\n1,a\n".encode("utf-16"), ["line 1", "0xff", "UTF-8"]),
-    ],
-)  # fmt: skip
-def test_a_csv_file_that_breaks_a_rule_is_one_clear_error(tmp_path, content, words):
-    message = _error(_csv(tmp_path, content))
-    assert all(word in message for word in words), message
 
 
 def test_paths_that_are_no_reports_are_refused_at_once(tmp_path):
@@ -145,23 +132,20 @@ def test_paths_that_are_no_reports_are_refused_at_once(tmp_path):
         read_reports(tmp_path / "none.csv")
 
 
-def test_a_folder_without_reports_is_refused(tmp_path):
-    (tmp_path / "f" / "inner").mkdir(parents=True)
-    (tmp_path / "f" / "inner" / "a.txt").write_text("x")
-    assert "no .txt file" in _error(tmp_path / "f")
-
-
-def test_a_text_file_that_is_not_utf8_is_named(tmp_path):
-    folder = _write_folder(tmp_path / "f", [("a", "fine")])
-    (folder / "b.txt").write_bytes(b"one\ntwo \xff\n")
-    assert "b.txt, line 2: byte 0xff" in _error(folder)
-
-
-def test_two_text_files_may_not_share_an_id(tmp_path):
-    folder = _write_folder(tmp_path / "f", [("a", "x")])
-    (folder / "a.TXT").write_text("y")
-    if len(list(folder.iterdir())) == 2:  # some file systems ignore case
-        assert "a.TXT already" in _error(folder)
+def test_a_folder_is_read_by_name_and_other_files_are_ignored(tmp_path):
+    """Of its text files the one that is not UTF-8 is named, and no two may share an id."""
+    folder = _write_folder(tmp_path / "f", [("s10", "b"), ("s1", "a")])
+    (folder / "notes.md").write_text("x")
+    assert _rows(folder) == [("s1", "a"), ("s10", "b")]
+    (folder / "t.txt").write_bytes(b"one\ntwo \xff\n")
+    assert "t.txt, line 2: byte 0xff" in _error(folder)
+    (folder / "t.txt").unlink()
+    (folder / "s1.TXT").write_text("y")
+    if len(list(folder.iterdir())) == 4:  # some file systems ignore case
+        assert "s1.TXT already" in _error(folder)
+    (tmp_path / "g" / "inner").mkdir(parents=True)
+    (tmp_path / "g" / "inner" / "a.txt").write_text("x")
+    assert "no .txt file" in _error(tmp_path / "g")
 
 
 def test_a_damaged_archive_is_named(tmp_path):

@@ -78,21 +78,14 @@ def test_a_hospital_report_is_divided():
     }
 
 
-def test_a_report_on_one_line_is_divided():
-    assert _sections(SINGLE_LINE) == {
-        "indication": "Rule out pneumonia.",
-        "comparison": "XXXX",
-        "findings": "Lungs clear. Heart: normal.",
-        "impression": "No acute disease.",
-    }
-
-
 def test_a_labeler_reads_findings_and_impression_only():
     read = labeled_text(HOSPITAL)
     assert read.startswith("No focal") and read.endswith("a.m.\n\nNo acute process.")
     assert labeled_text(SINGLE_LINE) == "Lungs clear. Heart: normal.\n\nNo acute disease."
     assert labeled_text(SINGLE_LINE, ("impression",)) == "No acute disease."
     assert labeled_text(SINGLE_LINE, {"indication"}) == "Rule out pneumonia."
+    with pytest.raises(ValueError, match="no section 'finding'.*findings, impression"):
+        labeled_text("x", ("finding",))
 
 
 @pytest.mark.parametrize(("section", "name"), NAMES)
@@ -155,24 +148,36 @@ def test_real_reports_are_divided_as_their_authors_did(openi, separator, title):
         assert labeled_text(text) == join_sections(wanted)
 
 
-def test_headings_behind_headings_are_empty_sections():
-    assert _sections("FINDINGS:\n  **IMPRESSION:** ok") == {"impression": "ok"}
-    assert _sections("FINDINGS:**IMPRESSION: ok") == {"impression": "ok"}
-    assert labeled_text("IMPRESSION:") == ""
-
-
-def test_a_missing_space_behind_a_full_stop_hides_no_heading():
-    assert _sections("FINDINGS: Clear.IMPRESSION:ok") == {"findings": "Clear.", "impression": "ok"}
-
-
-def test_text_before_the_first_heading_counts_as_findings():
-    """Only where no findings heading follows, and only if it is not a header."""
-    assert _sections("Lungs clear.\nIMPRESSION: ok")["findings"] == "Lungs clear."
-    title = "CHEST, TWO VIEWS\n\nHEART NORMAL.\n\nIMPRESSION: ok"
-    assert _sections(title) == {
-        "other": "CHEST, TWO VIEWS", "findings": "HEART NORMAL.", "impression": "ok",
-    }  # fmt: skip
-    assert labeled_text("Cough, pneumonia?\nFINDINGS: Clear.") == "Clear."
+@pytest.mark.parametrize(
+    ("text", "sections"),
+    [
+        (
+            SINGLE_LINE,
+            {
+                "indication": "Rule out pneumonia.",
+                "comparison": "XXXX",
+                "findings": "Lungs clear. Heart: normal.",
+                "impression": "No acute disease.",
+            },
+        ),
+        ("FINDINGS: Clear.IMPRESSION:ok", {"findings": "Clear.", "impression": "ok"}),
+        ("FINDINGS:\n  **IMPRESSION:** ok", {"impression": "ok"}),
+        ("FINDINGS:**IMPRESSION: ok", {"impression": "ok"}),
+        ("IMPRESSION:", {}),
+        (
+            "INDICATION: pneumonia?\r\n\r\nLungs clear.\r\nIMPRESSION\r\nok\r\n",
+            {"indication": "pneumonia?", "findings": "Lungs clear.", "impression": "ok"},
+        ),
+        # Text before the first heading counts as findings, unless it is a header.
+        ("Lungs clear.\nIMPRESSION: ok", {"findings": "Lungs clear.", "impression": "ok"}),
+        (
+            "CHEST, TWO VIEWS\n\nHEART NORMAL.\n\nIMPRESSION: ok",
+            {"other": "CHEST, TWO VIEWS", "findings": "HEART NORMAL.", "impression": "ok"},
+        ),
+    ],
+)
+def test_headings_divide_a_text(text, sections):
+    assert _sections(text) == sections
 
 
 def test_a_body_without_a_heading_counts_as_findings():
@@ -183,28 +188,14 @@ def test_a_body_without_a_heading_counts_as_findings():
     assert labeled_text(text + "\n IMPRESSION: ok").endswith("Heart large.\n\nok")
     assert labeled_text(text, ("impression",)) == ""
     assert labeled_text("INDICATION: pneumonia?\n with cough.") == ""
-
-
-def test_before_a_findings_heading_no_body_is_guessed():
-    text = "HISTORY: cough\n\npneumonia last year\n\nFINDINGS: Clear.\n\nNormal heart."
-    assert labeled_text(text) == "Clear.\n\nNormal heart."
-
-
-def test_a_preliminary_reading_does_not_hide_the_body():
+    # A preliminary reading does not hide it.
     text = "WET READ: Clear.\n FINAL REPORT\n HISTORY: pneumonia?\n\n Heart large."
     assert split_sections(text)["findings"] == "Clear.\n FINAL REPORT.\n\nHeart large."
-
-
-def test_carriage_returns_are_line_breaks():
-    text = "INDICATION: pneumonia?\r\n\r\nLungs clear.\r\nIMPRESSION\r\nok\r\n"
-    assert _sections(text) == {
-        "indication": "pneumonia?", "findings": "Lungs clear.", "impression": "ok",
-    }  # fmt: skip
-
-
-def test_an_unknown_section_is_refused():
-    with pytest.raises(ValueError, match="no section 'finding'.*findings, impression"):
-        labeled_text("x", ("finding",))
+    # Before a findings heading none is guessed.
+    text = "HISTORY: cough\n\npneumonia last year\n\nFINDINGS: Clear.\n\nNormal heart."
+    assert labeled_text(text) == "Clear.\n\nNormal heart."
+    assert labeled_text("Cough, pneumonia?\nFINDINGS: Clear.") == "Clear."
+    assert labeled_text("IMPRESSION:") == ""
 
 
 PIECES = st.sampled_from(
@@ -218,8 +209,7 @@ def test_spans_locate_the_text_and_never_overlap(text):
     every = section_spans(text)
     assert all(span.section in SECTIONS and span.start < span.end for span in every)
     assert all(a.end <= b.start for a, b in pairwise(every))
-    joined = {name: part for name, part in split_sections(text).items() if part}
-    assert set(joined) == {span.section for span in every}
+    assert set(_sections(text)) == {span.section for span in every}
 
 
 @pytest.mark.parametrize(

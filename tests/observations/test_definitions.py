@@ -1,7 +1,5 @@
 """The 14 observations, their hierarchy and codes."""
 
-import pytest
-
 from cxrstudy.observations import (
     COMPETITION_OBSERVATIONS,
     DEFINITIONS,
@@ -31,19 +29,10 @@ def test_the_hierarchy_of_figure_1():
         "Pneumonia": "Consolidation",
         "Atelectasis": "Lung Opacity",
     }
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("Pneumonia", ("Consolidation", "Lung Opacity")),
-        ("Edema", ("Lung Opacity",)),
-        ("Lung Opacity", ()),
-        ("No Finding", ()),
-    ],
-)
-def test_ancestors_nearest_first(name, expected):
-    assert ancestors(name) == expected
+    # Ancestors come nearest first.
+    assert ancestors("Pneumonia") == ("Consolidation", "Lung Opacity")
+    assert ancestors("Edema") == ("Lung Opacity",)
+    assert ancestors("Lung Opacity") == ancestors("No Finding") == ()
 
 
 def test_scored_findings_definitions_codes_and_policies():

@@ -1,6 +1,7 @@
 """The printed numbers: complete, consistent where the papers are, and compared by cell."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -81,12 +82,9 @@ def test_table_3_of_visualchexbert():
     }  # fmt: skip
 
 
-def test_chexperts_prevalences_sum_to_all_studies():
+def test_chexperts_prevalences_sum_to_all_studies_and_its_intervals_hold_their_estimates():
     table = _values("chexpert", "prevalence")
     assert len(table) == 14 and (table.sum(axis=1) == 187_641).all()
-
-
-def test_chexperts_policy_intervals_hold_their_estimates():
     low, value, high = (
         _values("chexpert", f"policy_auroc{part}") for part in ("_low", "", "_high")
     )
@@ -99,16 +97,8 @@ def test_inconsistencies_name_paper_and_place():
     assert list(table) == ["paper", "where", "text"]
     assert (table.map(len) > 0).all(axis=None)
     assert table["text"].str.contains("0.49148").any()
-
-
-def test_an_unknown_paper_lists_the_known_ones():
     with pytest.raises(KeyError, match="no paper 'x'.*visualchexbert"):
         paper("x")
-
-
-@pytest.mark.parametrize(("decimals", "half"), [(0, 0.5), (2, 0.005), (3, 0.0005)])
-def test_half_unit(decimals, half):
-    assert PublishedTable(pd.DataFrame(), "x", "x", decimals).half_unit == pytest.approx(half)
 
 
 PRINTED = PublishedTable(
@@ -125,6 +115,8 @@ PRINTED = PublishedTable(
 def test_half_a_unit_is_still_agreement(measured, agrees):
     table = pd.DataFrame({"f1": [measured]}, index=["Edema"])
     assert bool(compare_cells(table, PRINTED)["agrees"].item()) is agrees
+    for decimals, half in ((0, 0.5), (2, 0.005), (3, 0.0005)):
+        assert replace(PRINTED, decimals=decimals).half_unit == pytest.approx(half)
 
 
 def test_cells_are_matched_by_name():

@@ -86,35 +86,27 @@ def edited(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("module", "name"),
+    ("module", "name", "decides"),
     [
-        (IMAGES, "vision/backbones.py"),
-        (IMAGES, "training/loop.py"),
-        (IMAGES, "kernels/bce.py"),
-        (IMAGES, "kernels/augment.py"),
-        (STUDENTS, "students/model.py"),
-        (STUDENTS, "students/train.py"),
-        (STUDENTS, "kernels/distill.py"),
-        (STUDENTS, "trainings/job.py"),
+        (IMAGES, "vision/backbones.py", True),
+        (IMAGES, "training/loop.py", True),
+        (IMAGES, "kernels/bce.py", True),
+        (IMAGES, "kernels/augment.py", True),
+        (IMAGES, "students/train.py", False),
+        (IMAGES, "experiments/cross_fitting.py", False),
+        (STUDENTS, "students/model.py", True),
+        (STUDENTS, "students/train.py", True),
+        (STUDENTS, "kernels/distill.py", True),
+        (STUDENTS, "trainings/job.py", True),
+        (STUDENTS, "vision/backbones.py", False),
+        (STUDENTS, "trainings/many.py", False),
     ],
 )
-def test_new_code_that_decides_is_another_training(module, name, edited):
+def test_new_code_that_decides_is_another_training(module, name, decides, edited):
     """Directly imported or not; a new comment is nothing."""
-    assert edited(module, name, "\nlater = 1\n") != edited(module, name, "")
-    assert edited(module, name, "\n# later\n") == edited(module, name, "")
-
-
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [
-        (IMAGES, "students/train.py"),
-        (IMAGES, "experiments/cross_fitting.py"),
-        (STUDENTS, "vision/backbones.py"),
-        (STUDENTS, "trainings/many.py"),
-    ],
-)
-def test_new_code_elsewhere_retrains_nothing(module, name, edited):
-    assert edited(module, name, "\nlater = 1\n") == edited(module, name, "")
+    before = edited(module, name, "")
+    assert (edited(module, name, "\nlater = 1\n") != before) == decides
+    assert edited(module, name, "\n# later\n") == before
 
 
 @pytest.mark.parametrize(
@@ -134,7 +126,11 @@ def test_another_version_of_a_library_that_decides(module, library, decides, mon
     assert (key._code.__wrapped__(module) != before) == decides
 
 
-def test_code_outside_the_package_has_no_key():
+@pytest.mark.parametrize("module", [IMAGES, "cxrstudy.vision.training.loop", STUDENTS])
+def test_no_training_hangs_on_the_engine_of_agreement(module):
+    """And code outside the package has no key."""
+    upstream = upstream_modules(module)
+    assert upstream and not any(name.startswith("cxrstudy.agreement") for name in upstream)
     with pytest.raises(ValueError, match="__main__ is no module of cxrstudy"):
         result_key("__main__")
 
@@ -163,23 +159,15 @@ def test_any_change_of_data_or_configuration_changes_the_key():
     other_images, other_targets = images.copy(), targets.copy()
     other_images[5, 3, 3] += 1
     other_targets[0, 0] = np.nan
-    keys = [
-        result_key(IMAGES, config, images, targets, images[:2]),
-        result_key(IMAGES, config, other_images, targets, images[:2]),
-        result_key(IMAGES, config, images, other_targets, images[:2]),
-        result_key(IMAGES, config, images, targets, images[:3]),
-        result_key(IMAGES, config, images.reshape(6, 2, 8), targets, images[:2]),
-        result_key(IMAGES, config, images.view(np.int8), targets, images[:2]),
-        result_key(IMAGES, replace(config, seed=1), images, targets, images[:2]),
-        result_key(
-            IMAGES, replace(config, backbone=replace(config.backbone, seed=1)), images, targets,
-            images[:2],
-        ),
-    ]  # fmt: skip
-    assert len(set(keys)) == 8
-
-
-@pytest.mark.parametrize("module", [IMAGES, "cxrstudy.vision.training.loop", STUDENTS])
-def test_no_training_hangs_on_the_engine_of_agreement(module):
-    upstream = upstream_modules(module)
-    assert upstream and not any(name.startswith("cxrstudy.agreement") for name in upstream)
+    other_backbone = replace(config.backbone, seed=1)
+    parts = [
+        (config, images, targets, images[:2]),
+        (config, other_images, targets, images[:2]),
+        (config, images, other_targets, images[:2]),
+        (config, images, targets, images[:3]),
+        (config, images.reshape(6, 2, 8), targets, images[:2]),
+        (config, images.view(np.int8), targets, images[:2]),
+        (replace(config, seed=1), images, targets, images[:2]),
+        (replace(config, backbone=other_backbone), images, targets, images[:2]),
+    ]
+    assert len({result_key(IMAGES, *each) for each in parts}) == 8

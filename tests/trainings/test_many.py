@@ -18,7 +18,6 @@ from cxrstudy.vision.backbones import BackboneName
 from cxrstudy.vision.training import ImageJob, TrainingConfig, job, predict_logits, train
 
 TRAINING, WATCHED = np.arange(0, 30), np.arange(30, 40)
-EPOCHS = (1, 2, 1)
 
 
 def feature_jobs() -> list[ImageJob]:
@@ -28,13 +27,11 @@ def feature_jobs() -> list[ImageJob]:
     targets = (features[TRAINING, :3] > 0).astype(np.float32)
     return [
         ImageJob(features, TrainingConfig(epochs=n, batch_size=8), targets, TRAINING, WATCHED)
-        for n in EPOCHS
+        for n in (1, 2, 1)
     ]
 
 
-@pytest.fixture
-def jobs() -> list[ImageJob]:
-    return feature_jobs()
+jobs = pytest.fixture(feature_jobs)
 
 
 @pytest.fixture
@@ -63,23 +60,20 @@ def assert_kept(kept: Kept, job: ImageJob) -> None:
     assert kept.about["seconds"] > 0 and kept.about["config"]["epochs"] == job.config.epochs
 
 
-def test_what_is_kept_is_the_training(jobs, tmp_path, trained_epochs):
+def test_what_is_kept_is_the_training_and_used_again(jobs, tmp_path, trained_epochs):
     """In the order of the jobs; equal ones are trained once, the longest first."""
-    kept = train_many(jobs, tmp_path / "new", n_jobs=1)
+    folder = tmp_path / "new"
+    kept = train_many(jobs, folder, n_jobs=1)
     assert trained_epochs == [2, 1]
     for each, own in zip(jobs, kept, strict=True):
         assert own.arrays["logits"].shape == (each.config.epochs, 10, 3)
         assert_kept(own, each)
-    suffixes = sorted(file.suffix for file in (tmp_path / "new").iterdir())
+    suffixes = sorted(file.suffix for file in folder.iterdir())
     assert suffixes == [".lock", ".lock", ".safetensors", ".safetensors"]
-
-
-def test_kept_trainings_are_used_again(jobs, tmp_path, trained_epochs):
-    first = train_many(jobs, tmp_path, n_jobs=1)
     trained_epochs.clear()
-    again = train_many(jobs[::-1], tmp_path, n_jobs=1)[::-1]
-    assert trained_epochs == [] and train_many([], tmp_path, n_jobs=1) == []
-    for before, after in zip(first, again, strict=True):
+    again = train_many(jobs[::-1], folder, n_jobs=1)[::-1]
+    assert trained_epochs == [] and train_many([], folder, n_jobs=1) == []
+    for before, after in zip(kept, again, strict=True):
         np.testing.assert_array_equal(before.arrays["logits"], after.arrays["logits"])
         assert before.about == after.about
 

@@ -78,14 +78,11 @@ def test_wrong_data_are_refused_before_any_training(toy, toy_config, teacher):
             train_student(texts, wrong, toy_config, device="cpu")
 
 
-def test_frequencies_count_hard_labels_of_answers():
+def test_weights_go_with_the_inverse_root_of_frequencies_and_average_to_one():
     """Six answers (3, 2, 1) and one more of each class: 4, 3, 2 of 9; NaN is not counted."""
     targets = np.eye(3)[[0, 0, 0, 1, 1, 2, 0]][:, None, :]
     targets[-1] = np.nan
     np.testing.assert_allclose(class_frequencies(targets), [[4 / 9, 3 / 9, 2 / 9]])
-
-
-def test_weights_go_with_the_inverse_root_and_average_to_one():
     frequencies = np.array([[0.81, 0.09, 0.10], [1 / 3, 1 / 3, 1 / 3]])
     weights = square_root_weights(frequencies)
     np.testing.assert_allclose(weights[0, 1] / weights[0, 0], 3, rtol=1e-6)
