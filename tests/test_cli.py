@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -123,16 +124,12 @@ def test_the_ledger_is_written(tmp_path):
     assert all(row["data"].endswith("recorded run") for row in measured)
 
 
-def _without_data():
-    raise DataNotAvailableError("no images")
-
-
 def test_readme_is_written_and_checked(tmp_path, monkeypatch):
     # Of the book's project only its figure style is there, and neither images nor runs.
     (tmp_path / "matplotlibrc").symlink_to(project_root() / "matplotlibrc")
     (tmp_path / "book" / "_static").mkdir(parents=True)
     monkeypatch.setattr("cxrstudy.paths.project_root", lambda: tmp_path)
-    monkeypatch.setattr("cxrstudy.book.landing.hero", _without_data)
+    monkeypatch.setattr("cxrstudy.book.landing.hero", Mock(side_effect=DataNotAvailableError()))
     readme = tmp_path / "README.md"
     readme.write_text(f"# T\n{HEADLINE_BEGIN}\nold\n{HEADLINE_END}\n", "utf-8")
     (tmp_path / "_build").mkdir()

@@ -1,7 +1,6 @@
 """The conversion of MobileNetV2: dequantisation, layouts, padding, and the pinned bytes."""
 
 import hashlib
-import itertools
 import runpy
 import sys
 from types import SimpleNamespace
@@ -25,17 +24,16 @@ PLACES = [
     ("features.0.0", "features.0.1", "convolution"),
     ("features.1.conv.0.0", "features.1.conv.0.1", "depthwise"),
     ("features.1.conv.1", "features.1.conv.2", "convolution"),
-    *itertools.chain.from_iterable(
-        (
-            (f"features.{block}.conv.0.0", f"features.{block}.conv.0.1", "convolution"),
-            (f"features.{block}.conv.1.0", f"features.{block}.conv.1.1", "depthwise"),
-            (f"features.{block}.conv.2", f"features.{block}.conv.3", "convolution"),
-        )
+    *(
+        (f"features.{block}.conv.{place}", f"features.{block}.conv.{norm}", kind)
         for block in range(2, 18)
+        for place, norm, kind in (
+            ("0.0", "0.1", "convolution"), ("1.0", "1.1", "depthwise"), ("2", "3", "convolution")
+        )
     ),
     ("features.18.0", "features.18.1", "convolution"),
     ("classifier.1", "classifier.1", "dense"),
-]
+]  # fmt: skip
 TO_TFLITE = {"convolution": "oihw->ohwi", "depthwise": "oihw->ihwo", "dense": "oi->oi"}
 
 
