@@ -164,7 +164,7 @@ def test_a_file_of_reports_becomes_a_file_of_labels(tmp_path):
     assert found == {"Cardiomegaly": "0", "Edema": "-1", "Pleural Effusion": "0"}
     assert (table.loc["b"] == "").all()
     assert _call(*command, "--sections", "indication").exit_code == 0
-    assert pd.read_csv(labels, index_col="id").loc[7, "Pneumonia"] == -1
+    assert pd.read_csv(labels, index_col="id").loc["007", "Pneumonia"] == 0
     result = _call(*command, "--sections", "findings,history")
     assert result.exit_code == 2 and "indication, comparison" in result.output
 
