@@ -36,11 +36,12 @@ def build_book(
             _snakemake(lock, "--unlock")
         options = [*_place(cores, profile), "--rerun-incomplete", "--keep-going"]
         options += ["--logger", "cxrstudy", "--logger-cxrstudy-set-name", set_name]
+        config = ["--config", f"set={set_name}"]
         stale = _stale_stamps(set_name, missing)
-        options += ["--forcerun", *stale] if stale else []
-        status = _snakemake(lock, "site", *options, "--config", f"set={set_name}")
+        forced = ["--forcerun", *stale] if stale else []
+        status = _snakemake(lock, "site", *options, *forced, *config)
         if status:
-            _snakemake(lock, "site", *options, "--config", f"set={set_name}", "after_failure=true")
+            _snakemake(lock, "site", *options, *config, "after_failure=true")
         print_summary(stamps_before)
         if status:
             print(f"the build failed; see {_LOG}{_error_of_snakemake()}", file=sys.stderr)
