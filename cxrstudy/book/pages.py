@@ -24,7 +24,7 @@ from cxrstudy.table_html import anchor, with_true_minus
 
 _MOST_OPEN_TABLES = 4
 _SHORT_TABLE = 13  # rows, with the header
-_MOST_OPEN_VERDICTS = 6
+_MOST_OPEN_VERDICTS = 3
 
 
 def study_pages(
