@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from cxrstudy.figures.style import MARKERS, legend_above, use_book_style
 
@@ -48,6 +49,7 @@ def intervals_by_group(
     if reference is not None:
         axes.axvline(reference, color="#555555", linewidth=1)
     axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     if len(parts) > 1 or marks is not None:
         legend_above(axes)
     return axes
