@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-# Small tests on several threads would burn most of their time in waiting for one another, and
-# only on one thread do two processes compute the same bits. Kernels and subprocesses inherit this,
-# and studies train in their own process instead of starting one for each core.
+# Small tests on several threads would burn most of their time in waiting for one another. Kernels
+# and subprocesses inherit this; studies train in their own process, not in one for each core.
 os.environ |= {"OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
 
 if TYPE_CHECKING:

@@ -49,8 +49,9 @@ def trained_epochs(monkeypatch) -> list[int]:
 
 def assert_kept(kept: Kept, job: ImageJob) -> None:
     rows, targets, watched = (torch.from_numpy(part) for part in job.data())
-    training = train(rows, targets, job.config, watched)
-    of_training = predict_logits(training.model, rows)
+    with limited_threads(1):
+        training = train(rows, targets, job.config, watched)
+        of_training = predict_logits(training.model, rows)
     np.testing.assert_array_equal(kept.arrays["logits"], training.logits)
     np.testing.assert_array_equal(kept.arrays["losses"], training.losses)
     np.testing.assert_array_equal(kept.arrays["training_logits"], of_training)

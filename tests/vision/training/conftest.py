@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from cxrstudy.trainings.job import limited_threads
 from cxrstudy.vision.training import TrainingConfig
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Numba may have given torch more, and only one computes the same bits in two processes."""
+    with limited_threads(1):
+        yield
 
 
 @pytest.fixture
