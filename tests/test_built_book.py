@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from cxrstudy.paths import in_project
+from cxrstudy.runs import studies
 
 SITE = in_project("_build/html")
 REQUIRED = bool(os.environ.get("CXRSTUDY_REQUIRE_BROWSER"))
@@ -138,6 +139,22 @@ def test_wide_tables_scroll_inside_their_frame(open_page, server):
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         assert overflow <= 1, path.name
+
+
+@pytest.mark.parametrize(("width", "height", "screens"), [(1280, 900, 1), (390, 844, 3)])
+def test_a_study_answers_at_its_top_and_ends_in_reach(open_page, server, width, height, screens):
+    """Answer, figure and verdicts come first; twelve screens and six open tables at the most."""
+    page = open_page(viewport={"width": width, "height": height})
+    below = """all => all.map(e => e.getBoundingClientRect().bottom + scrollY)"""
+    for study in studies():
+        page.goto(f"{server}/studies/{study}.html", wait_until="networkidle")
+        assert page.locator(".cxr-answer").count() == page.locator(".cxr-top img").count() == 1
+        ends = page.locator(".cxr-answer, .cxr-top img, .cxr-chips").evaluate_all(below)
+        assert max(ends) <= screens * height, (study, ends)
+        assert page.locator("details.cxr-block[open]").count() <= 6, study
+        if width == 1280:
+            length = page.evaluate("document.documentElement.scrollHeight")
+            assert length <= 12 * height, (study, length)
 
 
 def test_no_external_script_style_or_image():
