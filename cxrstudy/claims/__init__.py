@@ -7,7 +7,12 @@ from cxrstudy.claims.ledger import (
     read_ledger,
     write_ledger,
 )
-from cxrstudy.claims.measurements import Measurement, read_measurements, record
+from cxrstudy.claims.measurements import (
+    Measurement,
+    read_measurements,
+    record,
+    recorded_measurements,
+)
 from cxrstudy.claims.statements import Claim, claims
 
 __all__ = [
@@ -20,5 +25,6 @@ __all__ = [
     "read_ledger",
     "read_measurements",
     "record",
+    "recorded_measurements",
     "write_ledger",
 ]

@@ -1,6 +1,6 @@
 """Differences of scores that decide claims, recorded and tabulated in one way."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -8,7 +8,7 @@ import pandas as pd
 from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.experiments.label_scores import POOLED, LabelScores, Term
 from cxrstudy.experiments.opacity_scores import WITHIN_VIEW
-from cxrstudy.recorded import PROVENANCE
+from cxrstudy.recorded import PROVENANCE, load_recorded
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,3 +90,13 @@ def recorded_contrasts(recorded: pd.DataFrame, measurements: Sequence) -> pd.Dat
     ]
     table = pd.DataFrame(rows, columns=["claim", "note", *LIMITS, "n"])
     return table.assign(quantity="difference", **recorded.iloc[0][list(PROVENANCE)])
+
+
+def deciding_run(
+    study: str, measured: Iterable, summary: pd.DataFrame, differences: Mapping[str, Estimate]
+) -> tuple[pd.DataFrame, Mapping[str, Estimate], bool]:
+    """Return table, differences by claim, and whether they are of the recorded run, or the own."""
+    recorded = load_recorded(study)
+    if recorded is None:
+        return summary, differences, False
+    return recorded, {each.claim: each.estimates[each.claim] for each in measured}, True
