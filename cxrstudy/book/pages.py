@@ -141,10 +141,10 @@ def _missing_data(missing: Sequence[str], heading: str, text: str) -> str:
     titles = markdown_text(", ".join(f"{entry.title} ({entry.licence})" for entry in entries))
     commands = "\n".join(entry.fetch_command for entry in entries)
     return (
-        f"````{{admonition}} {heading}\n:class: note\nNot on this machine: {titles}. {text}\n\n"
-        "To run the study here, get the data and build the book again. Without a network, name a "
-        f"folder that holds them in the environment variable `{MIRROR_VARIABLE}`.\n\n"
-        f"```bash\n{commands}\nmake book\n```\n````"
+        f"``````{{admonition}} {heading}\n:class: note\nNot on this machine: {titles}. {text}\n\n"
+        "`````{dropdown} To run the study here\nGet the data and build the book again. Without a "
+        "network, name a folder that holds them in the environment variable "
+        f"`{MIRROR_VARIABLE}`.\n\n```bash\n{commands}\nmake book\n```\n`````\n``````"
     )
 
 
