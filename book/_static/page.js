@@ -91,6 +91,10 @@ function filterable(table) {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
+  // The theme's arrows in the list of contents have no words of their own.
+  document.querySelectorAll(".bd-sidenav summary").forEach((arrow) => {
+    arrow.setAttribute("aria-label", "Pages below this one");
+  });
   codeSwitch();
   document.querySelectorAll("table.cxr-sortable").forEach((table) => {
     sortable(table);
