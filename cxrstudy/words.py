@@ -19,6 +19,15 @@ WORDS: Mapping[str, str] = {
 }
 
 
+def by_side(low: float, high: float, *, above: str, below: str, open: str) -> str:
+    """Choose words by where an interval lies: above zero, below it, or around it.
+
+    >>> by_side(-0.1, 0.2, above="more", below="less", open="not told")
+    'not told'
+    """
+    return above if low > 0 else below if high < 0 else open
+
+
 def in_sentence(row, decimals: int = 3, sign: str = "") -> str:
     """Print an estimate, such as ``0.226 (95 % interval 0.197 to 0.252)``; sign "+" shows it."""
     value, low, high = (f"{x:{sign}.{decimals}f}" for x in (row.estimate, row.low, row.high))

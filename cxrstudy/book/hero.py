@@ -59,7 +59,7 @@ def hero() -> Hero:
     image = images[three == 1][0]
     answers = {
         "Report software": _said(report.loc[image]),
-        "RSNA's readers": "not normal, no lung opacity",
+        "RSNA's readers": _said(rsna.loc[image]),
         "Google's panel": _said(google.loc[image]),
     }
     with zipfile.ZipFile(dataset(BLOCK).path(BLOCK_FILE)) as archive:

@@ -62,16 +62,17 @@ def study_pages(
         cells.append(new_markdown_cell(text))
     cells += _exhibited(study, rest, {row.table for row in rows})
     cells.append(new_markdown_cell(_verdicts(rows)))
-    cells.append(new_markdown_cell(_provenance_line(study, stamp)))
-    page = new_notebook(cells=cells, metadata=executed.metadata)
+    provenance = new_markdown_cell(_provenance_line(study, stamp))
     if not own_cells:
-        return page, None
+        return new_notebook(cells=[*cells, provenance], metadata=executed.metadata), None
+    cells.append(new_markdown_cell(f"---\n\n{_notebook_link(study)}"))
+    page = new_notebook(cells=cells, metadata=executed.metadata)
     head = (
         f"# {study.title}: this machine's run\n\nSet `{stamp['set']}`, in "
         f"{stamp['seconds']:.0f} s. It shows the machinery at a small size and decides nothing; "
         f"[the study's page]({study.name}.ipynb) shows the run that decides."
     )
-    own_cells = [new_markdown_cell(head), *_exhibited(study, own_cells, set())]
+    own_cells = [new_markdown_cell(head), *_exhibited(study, own_cells, set()), provenance]
     return page, new_notebook(cells=own_cells, metadata=executed.metadata)
 
 
@@ -226,5 +227,9 @@ def _provenance_line(study: Study, stamp: Mapping[str, object]) -> str:
         "---\n\n"
         f"**Provenance.** Set `{stamp['set']}` with {parameters}. Data: {data}. Source "
         f"`{stamp['source']}`{commit}. {versions}. Ran {stamp['seconds']:.0f} s. "
-        f"Source notebook: {{download}}`{study.notebook} <{study.name}/{study.notebook}>`."
+        f"{_notebook_link(study)}"
     )
+
+
+def _notebook_link(study: Study) -> str:
+    return f"Source notebook: {{download}}`{study.notebook} <{study.name}/{study.notebook}>`."

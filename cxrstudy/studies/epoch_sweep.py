@@ -20,6 +20,7 @@ from cxrstudy.experiments.cross_fitting import (
 from cxrstudy.experiments.image_labels import EXPERT_TERMS, lung_opacity_labels
 from cxrstudy.experiments.label_scores import POOLED, LabelScores
 from cxrstudy.experiments.opacity_scores import OPACITY_WORDS, WITHIN_VIEW, opacity_scores
+from cxrstudy.words import by_side
 
 # The longest run that the paper calls short, and the shortest that it calls extended.
 SHORT_EPOCHS, LONG_EPOCHS = 5, 60
@@ -260,12 +261,12 @@ def answer(arms: pd.DataFrame, difference: Estimate, lengths: tuple[int, int]) -
         )
     )  # fmt: skip
     learned = clean.loc[(long, "wrong_difference"), "low"] > 0
-    low, high = difference.interval()
-    cost = "What that costs against experts cannot be told from zero"
-    if low > 0:
-        cost = "Against experts the long run scores lower"
-    elif high < 0:
-        cost = "Against experts the long run scores higher"
+    cost = by_side(
+        *difference.interval(),
+        above="Against experts the long run scores lower",
+        below="Against experts the long run scores higher",
+        open="What that costs against experts cannot be told from zero",
+    )
     return (
         f"{'Yes' if learned else 'No'}: after {long} epochs models repeat {inside} of the wrong "
         f"labels that they trained on, and {outside} of those that they did not ({before} after "

@@ -17,7 +17,7 @@ from cxrstudy.data import chexpert_test
 from cxrstudy.experiments.label_scores import MEAN_OF_METHODS, LabelScores
 from cxrstudy.observations import apply_uncertainty_policy
 from cxrstudy.published import published_value
-from cxrstudy.words import in_sentence
+from cxrstudy.words import by_side, in_sentence
 
 POLICIES: tuple[str, ...] = ("zeros", "ones", "ignore")
 BLANKS: tuple[str, ...] = ("negative", "dropped")
@@ -138,7 +138,7 @@ def answer_in_words(gaps: pd.DataFrame, n_models: int) -> str:
     keys = ["uncertain", "blank", "observation", "metric", "quantity"]
     row = gaps.set_index(keys).loc[(*PAPERS_READING, MACRO_AVERAGE, "auroc")]
     gap = row.loc["gap"]
-    answer = "Yes" if gap["low"] > 0 else "No, worse" if gap["high"] < 0 else "Not shown"
+    answer = by_side(gap["low"], gap["high"], above="Yes", below="No, worse", open="Not shown")
     return (
         f"{answer}: {n_models} models score an AUROC of {row.loc['report', 'estimate']:.3f} "
         f"against report labels and {row.loc['expert', 'estimate']:.3f} against experts on the "

@@ -128,7 +128,7 @@ def test_the_x_ray_has_three_answers():
     found = hero()
     assert found.image == "00001900_019.png" and found.jpeg.startswith(b"\xff\xd8")
     assert list(found.answers.values()) == [
-        "no finding", "not normal, no lung opacity", "airspace opacity, nodule or mass",
+        "no finding", "no lung opacity / not normal", "airspace opacity, nodule or mass",
     ]  # fmt: skip
     assert (found.n_read, found.n_agree) == (62, 32)
 

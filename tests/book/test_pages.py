@@ -104,6 +104,9 @@ def test_a_smaller_own_run_has_a_page_of_its_own(monkeypatch):
     assert "show_table()" not in sources and {"recorded()", "## Limits"} <= set(sources)
     assert "recorded run (set `cpu`, 2026-01-02, 2 cores)" in _text(page)
     assert "tiny_run.ipynb" in _text(page) and "set `quick`" in own_sources[0].lower()
+    # Each page has the provenance of the run that it shows.
+    assert "**Provenance.**" in own_sources[-1] and "**Provenance.**" not in _text(page)
+    assert "01_tiny.ipynb" in sources[-1]
     page, own = pages(ROW)
     assert own is None and "show_table()" in [cell.source for cell in page.cells]
 

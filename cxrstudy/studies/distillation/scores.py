@@ -19,6 +19,7 @@ from cxrstudy.studies.distillation.arms import (
 from cxrstudy.studies.distillation.augment import shares_sentence
 from cxrstudy.studies.distillation.teachers import TeachTexts
 from cxrstudy.text.reports import ABSENT, FINDINGS, text_hash_fraction
+from cxrstudy.words import by_side
 
 _ARMS = {
     DISTILLED: "DeBERTa, distilled",
@@ -223,12 +224,8 @@ def answer(table: pd.DataFrame, difference: Estimate) -> str:
     """
     main = table[table["arm"] == DISTILLED].set_index("measure")
     student, teacher = (f"{main.loc[who, 'estimate']:.2f}" for who in ("student", "teacher"))
-    low, high = difference.interval()
-    verdict = "Not settled here"
-    if low > 0:
-        verdict = "Here it can"
-    elif high < 0:
-        verdict = "Not supported here"
+    sides = {"above": "Here it can", "below": "Not supported here", "open": "Not settled here"}
+    verdict = by_side(*difference.interval(), **sides)
     seeds = main.loc["student", "seeds"]
     erring = recorded_gains(table).query("kind != 'teacher: rules'")
     beaten = erring[erring["low"] > 0]["arm"].map(lambda arm: WORDS.get(arm, arm))
