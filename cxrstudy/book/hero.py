@@ -72,15 +72,12 @@ def draw_preview(path: Path, shown: Hero | None, title: str, text: str) -> None:
     """Draw the picture of the README and of shared links; its file carries the text."""
     use_book_style()
     figure = plt.figure(figsize=_INCHES, dpi=_DOTS, layout="none")
-    lines = text.splitlines()
     if shown:
         panel = figure.add_axes((0.03, 0.11, 0.42, 0.8), frame_on=False, xticks=[], yticks=[])
         with Image.open(io.BytesIO(shown.jpeg)) as image:
             panel.imshow(image, cmap="gray", interpolation="bicubic")
         panel.set_xlabel(f"{shown.image}, {CREDIT}", loc="left")
-        answers = [f"{source}: {said}" for source, said in shown.answers.items()]
-        lines = ["This X-ray, by three sources of labels:", *answers, "", *lines]
-    body = "\n".join(textwrap.fill(line, _COLUMNS) for line in lines)
+    body = "\n".join(textwrap.fill(line, _COLUMNS) for line in text.splitlines())
     figure.text(0.48, 0.91, textwrap.fill(title, _COLUMNS // 2), size=24, weight="bold", va="top")
     figure.text(0.48, 0.72, body, size=15, va="top", linespacing=1.35)
     drawn = io.BytesIO()

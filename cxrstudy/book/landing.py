@@ -129,15 +129,22 @@ class Findings:
     @property
     def on_preview(self) -> str:
         """What the picture of the README says below its title."""
-        return f"{self.scores.sentence}\n\n{self.counts}" if self.scores else self.counts
+        text = f"{self.scores.sentence}\n\n{self.counts}" if self.scores else self.counts
+        if self.hero is None:
+            return text
+        answers = "".join(f"{who}: {said}\n" for who, said in self.hero.answers.items())
+        return f"This X-ray, by three sources of labels:\n{answers}\n{text}"
 
     def draw(self, path: Path) -> None:
         """Draw the picture of the README and of shared links."""
         draw_preview(path, self.hero, TITLE, self.on_preview)
 
     def in_readme(self) -> list[str]:
-        """List the answers, the book's first."""
-        return [self.sentence, *(f"{c.study.question} {c.sentence}" for c in self.cards)]
+        """List the answers, the book's first, with the limits that the page draws as bars."""
+        bars = self.scores.bars if self.scores else []
+        limits = "; ".join(f"{name.lower()} {number}" for name, _, number in bars)
+        first = f"{self.sentence} 95 % intervals: {limits}." if limits else self.sentence
+        return [first, *(f"{card.study.question} {card.sentence}" for card in self.cards)]
 
     def landing_markdown(self) -> str:
         """Fill the template of the landing page, ``book/_templates/landing.md``."""

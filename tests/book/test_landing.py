@@ -133,6 +133,15 @@ def test_the_x_ray_has_three_answers():
     assert (found.n_read, found.n_agree) == (62, 32)
 
 
+def test_picture_and_readme_say_what_the_page_says(tmp_path, ledger):
+    """The three answers are in the picture's text, and the limits in the README's sentence."""
+    found = Findings(ledger, _scores(tmp_path), [], HERO)
+    assert "report: no <finding>\nreader: opacity\n" in found.on_preview
+    assert found.on_preview.endswith(f"{found.scores.sentence}\n\n{found.counts}")
+    (first,) = found.in_readme()
+    assert all(number in first for _, _, number in found.scores.bars)
+
+
 def test_a_preview_carries_its_text(tmp_path):
     draw_preview(tmp_path / "a.png", None, "Title", "What was found.\n\nSo much.")
     assert text_of_preview(tmp_path / "a.png") == "What was found.\n\nSo much."
