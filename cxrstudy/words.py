@@ -28,7 +28,10 @@ def by_side(low: float, high: float, *, above: str, below: str, open: str) -> st
     return above if low > 0 else below if high < 0 else open
 
 
-def in_sentence(row, decimals: int = 3, sign: str = "") -> str:
-    """Print an estimate, such as ``0.226 (95 % interval 0.197 to 0.252)``; sign "+" shows it."""
+def in_sentence(row, decimals: int = 3, sign: str = "", level: str = "95 % interval ") -> str:
+    """Print an estimate, such as ``0.226 (95 % interval 0.197 to 0.252)``; sign "+" shows it.
+
+    A sentence of several estimates names the level once: empty for the others.
+    """
     value, low, high = (f"{x:{sign}.{decimals}f}" for x in (row.estimate, row.low, row.high))
-    return f"{value} (95 % interval {low} to {high})"
+    return f"{value} ({level}{low} to {high})"

@@ -66,9 +66,9 @@ def answer_in_words(selection: pd.DataFrame, gains: pd.DataFrame, size: int, n_m
     return (
         f"{worth} for choosing among {n_models} near-equal models: the best on {size} studies "
         f"changes AUROC by {in_sentence(gain, 3, '+')} against a random one, and promises "
-        f"{optimism['estimate']:.3f} too much. Tuning a threshold gains "
-        f"{tuned.loc[('youden', 'tuned for Youden'), 'estimate']:+.3f} on the Youden index and "
-        f"{tuned.loc[('f1', 'tuned for F1'), 'estimate']:+.3f} on F1."
+        f"{in_sentence(optimism, level='')} too much. Tuning a threshold gains "
+        f"{in_sentence(tuned.loc['youden', 'tuned for Youden'], 3, '+', '')} on the Youden index "
+        f"and {in_sentence(tuned.loc['f1', 'tuned for F1'], 3, '+', '')} on F1."
     )
 
 

@@ -73,7 +73,15 @@ def _compass(gain: float) -> str:
         (_gap(-0.2), ["No, worse", "0.700", "-0.200"]),
         (_gap(0.2), ["Yes", "+0.200"]),
         (_gap(0.05), ["Not shown"]),
-        (_compass(0.2), ["Something", "+0.200", "0.040 too much", "-0.300 on F1"]),
+        (
+            _compass(0.2),
+            [
+                "Something",
+                "+0.200",
+                "0.040 (-0.060 to 0.140) too",
+                "-0.300 (-0.400 to -0.200) on F1",
+            ],
+        ),
         (_compass(0.05), ["Nothing that shows"]),
     ],
 )
@@ -86,7 +94,7 @@ def test_weighted_and_drawn_sensitivity_are_told_apart():
     scores["weighted", "precision"] = 0.3
     answer = terms.answer_in_words(_table(["images", "metric"], scores))
     assert "have 0.40 (95 % interval 0.30 to 0.50)" in answer
-    assert "not the 0.70" in answer and "confirm 0.30" in answer
+    assert "not the 0.70 (0.60 to 0.80)" in answer and "confirm 0.30 (0.20 to 0.40)" in answer
 
 
 def test_a_figure_shows_two_readings_and_says_where_all_averages_lie():

@@ -217,9 +217,9 @@ def answer_in_words(scores: pd.DataFrame) -> str:
     row = scores.set_index(["images", "metric"])
     return (
         f"They have {in_sentence(row.loc['weighted', 'recall'], 2)} of the lung opacities that "
-        f"RSNA's experts see, not the {row.loc['as drawn', 'recall'].estimate:.2f} that images "
-        "drawn by these very labels suggest. Experts confirm "
-        f"{row.loc['weighted', 'precision'].estimate:.2f} of what they mark."
+        f"RSNA's experts see, not the {in_sentence(row.loc['as drawn', 'recall'], 2, level='')} "
+        "that images drawn by these very labels suggest. Experts confirm "
+        f"{in_sentence(row.loc['weighted', 'precision'], 2, level='')} of what they mark."
     )
 
 
