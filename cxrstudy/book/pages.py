@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from cxrstudy.book.printed_claims import markdown_text, verdict_table
+from cxrstudy.book.release import notebook_links
 from cxrstudy.book.top import answer_of, exhibits, figure_of, top_markdown
 from cxrstudy.claims import RECORDED_TABLE, LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
@@ -232,4 +233,5 @@ def _provenance_line(study: Study, stamp: Mapping[str, object]) -> str:
 
 
 def _notebook_link(study: Study) -> str:
-    return f"Source notebook: {{download}}`{study.notebook} <{study.name}/{study.notebook}>`."
+    links = notebook_links(study.notebook)
+    return f"Source notebook: {{download}}`{study.notebook} <{study.name}/{study.notebook}>`.{links}"
