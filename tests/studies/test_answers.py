@@ -1,11 +1,17 @@
 """The sentence at the top of a page follows the numbers of its tables, direction included."""
 
+import ast
+import re
+from collections.abc import Iterator
 from types import SimpleNamespace
 
+import nbformat
 import pandas as pd
 import pytest
 
 from cxrstudy.data.integrity import Block
+from cxrstudy.paths import in_project
+from cxrstudy.runs import studies
 from cxrstudy.studies import data_integrity, nlp_to_expert_gap, reader_panel, validation_compass
 from cxrstudy.studies.nih_labels_vs_experts import terms
 from cxrstudy.studies.report_vs_image_agreement import disagreement
@@ -107,3 +113,44 @@ def test_a_figure_shows_two_readings_and_says_where_all_averages_lie():
     assert nlp_to_expert_gap.averages_in_words(judged).endswith(where)
     assert nlp_to_expert_gap.drawn(judged)["estimate"].tolist() == [-0.2, 0.0]
     assert "not told from zero" in nlp_to_expert_gap.change_in_words(gaps)
+
+
+NOTEBOOKS = [study.notebook_path for study in studies().values()]
+ANSWERS = in_project("cxrstudy/studies")
+NUMBER = re.compile(r"\d[.,]\d")
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    """String constants below a node, docstrings left out."""
+    docs = {id(each.body[0].value) for each in ast.walk(node)
+            if isinstance(each, ast.FunctionDef) and isinstance(each.body[0], ast.Expr)}  # fmt: skip
+    for each in ast.walk(node):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str) and id(each) not in docs:
+            yield each.value
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_number_is_typed_into_an_answer(path):
+    """Neither in the cell that answers nor in the functions of the studies that it calls."""
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells]
+    (cell,) = (ast.parse(source) for source in cells if "page.answer(" in source)
+    called = {call.func.attr for call in ast.walk(cell)
+              if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)}  # fmt: skip
+    functions = [
+        function
+        for module in ANSWERS.rglob("*.py")
+        for function in ast.parse(module.read_text("utf-8")).body
+        if isinstance(function, ast.FunctionDef) and function.name in called
+    ]
+    assert any("answer" in function.name for function in functions)
+    found = [text for node in (cell, *functions) for text in _texts(node) if NUMBER.search(text)]
+    assert not found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_heading_holds_a_measured_number(path):
+    """Headings are typed: they say what was found, and numbers stand below them."""
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type != "code"]
+    headings = [line for cell in cells for line in cell.source.splitlines() if line[:2] == "##"]
+    measured = re.compile(r"\d[.,]\d|\d ?%|\d of \d")
+    assert headings and not list(filter(measured.search, headings))
