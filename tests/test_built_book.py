@@ -160,6 +160,25 @@ def test_a_study_answers_at_its_top_and_ends_in_reach(open_page, server, width, 
             assert length <= 12 * height, (study, length)
 
 
+def test_paper_loses_no_column(open_page, server):
+    """A4 between the margins that browsers set: every cell lies within the sheet and its frames."""
+    page = open_page(viewport={"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+    cut_cells = """() => [...document.querySelectorAll(".bd-article :is(th, td)")].filter(cell => {
+        const {width, right} = cell.getBoundingClientRect();
+        const cuts = (frame) => getComputedStyle(frame).overflowX !== "visible"
+            && frame.getBoundingClientRect().right + 1 < right;
+        let cut = !width || right > innerWidth + 1 || cell.scrollWidth > cell.clientWidth + 1;
+        for (let frame = cell.closest("table"); frame.matches(".bd-article *");
+             frame = frame.parentElement) cut ||= cuts(frame);
+        return cut;
+    }).map(cell => cell.textContent.trim())"""
+    for name in ("claims", *(f"studies/{study}" for study in studies())):
+        page.goto(f"{server}/{name}.html", wait_until="networkidle")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert not page.evaluate(cut_cells), name
+
+
 def test_no_external_script_style_or_image():
     external = [
         (page.name, source)
