@@ -12,6 +12,7 @@ import pytest
 from cxrstudy.data.integrity import Block
 from cxrstudy.paths import in_project
 from cxrstudy.runs import studies
+from cxrstudy.runs.catalogue import RunFolders
 from cxrstudy.studies import data_integrity, nlp_to_expert_gap, reader_panel, validation_compass
 from cxrstudy.studies.nih_labels_vs_experts import terms
 from cxrstudy.studies.report_vs_image_agreement import disagreement
@@ -122,8 +123,8 @@ NUMBER = re.compile(r"\d[.,]\d")
 
 def _texts(node: ast.AST) -> Iterator[str]:
     """String constants below a node, docstrings left out."""
-    docs = {id(each.body[0].value) for each in ast.walk(node)
-            if isinstance(each, ast.FunctionDef) and isinstance(each.body[0], ast.Expr)}  # fmt: skip
+    functions = (each for each in ast.walk(node) if isinstance(each, ast.FunctionDef))
+    docs = {id(each.body[0].value) for each in functions if isinstance(each.body[0], ast.Expr)}
     for each in ast.walk(node):
         if isinstance(each, ast.Constant) and isinstance(each.value, str) and id(each) not in docs:
             yield each.value
@@ -154,3 +155,20 @@ def test_no_heading_holds_a_measured_number(path):
     headings = [line for cell in cells for line in cell.source.splitlines() if line[:2] == "##"]
     measured = re.compile(r"\d[.,]\d|\d ?%|\d of \d")
     assert headings and not list(filter(measured.search, headings))
+
+
+def test_the_note_to_the_maintainers_quotes_what_was_measured():
+    """`book/upstream_note.md` is typed, for a person to send; its numbers are study 01's."""
+    note = in_project("book/upstream_note.md").read_text("utf-8")
+    tables = RunFolders.recorded("data_integrity").results
+    found = pd.read_csv(tables / "alignment_evidence.csv").query("arrangement != 'reversal'")
+    said = [f"{kappa:.2f}" for kappa in found["kappa"]]
+    cost = pd.read_csv(tables / "cost_of_defect.csv").query("observation == 'Average'")
+    cost = cost.set_index("method")[["estimate", "low", "high"]]
+    said += [f"{cost.loc[name, 'estimate']:.2f}" for name in ("repaired", "by printed id")]
+    said.append(
+        "{:.3f} (95 % interval {:.3f} to {:.3f})".format(*cost.loc["by printed id - repaired"])
+    )
+    (block,) = pd.read_csv(tables / "misaligned_blocks.csv").itertuples()
+    said.append(f"rows {block.first_row} to {block.last_row}")
+    assert len(said) == 8 and not [words for words in said if words not in note]
