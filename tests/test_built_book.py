@@ -193,6 +193,23 @@ def test_a_study_answers_at_its_top_and_ends_in_reach(open_page, server, width, 
             assert length <= 12 * height, (study, length)
 
 
+def test_the_first_number_of_a_table_is_on_the_screen(open_page, server):
+    """At 1280 pixels no reader has to scroll a table sideways to see its first number."""
+    page = open_page(viewport={"width": 1280, "height": 900})
+    hidden_numbers = """() => [...document.querySelectorAll(".cxr-scroll table")].flatMap(table => {
+        const {right} = table.closest(".cxr-scroll").getBoundingClientRect();
+        const numeric = (cell) => /^[+\u2212]?[0-9]/.test(cell.textContent.trim());
+        const first = [...table.tBodies[0].rows].map(row => [...row.cells].find(numeric));
+        const hidden = first.filter(cell => cell?.getBoundingClientRect().right > right + 1);
+        return hidden.length ? [table.closest("[id]").id] : [];
+    })"""
+    for study in studies():
+        page.goto(f"{server}/studies/{study}.html", wait_until="networkidle")
+        page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
+        assert page.locator(".cxr-scroll table:visible").count()
+        assert not page.evaluate(hidden_numbers), study
+
+
 def test_paper_loses_no_column(open_page, server):
     """A4 between the margins that browsers set: every cell lies within the sheet and its frames."""
     page = open_page(viewport={"width": 718, "height": 1000})
