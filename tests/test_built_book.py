@@ -197,6 +197,7 @@ def test_the_first_number_of_a_table_is_on_the_screen(open_page, server):
     """At 1280 pixels no reader has to scroll a table sideways to see its first number."""
     page = open_page(viewport={"width": 1280, "height": 900})
     hidden_numbers = """() => [...document.querySelectorAll(".cxr-scroll table")].flatMap(table => {
+        for (let fold = table; fold; fold = fold.parentElement.closest("details")) fold.open = true;
         const {right} = table.closest(".cxr-scroll").getBoundingClientRect();
         const numeric = (cell) => /^[+\u2212]?[0-9]/.test(cell.textContent.trim());
         const first = [...table.tBodies[0].rows].map(row => [...row.cells].find(numeric));
@@ -204,10 +205,9 @@ def test_the_first_number_of_a_table_is_on_the_screen(open_page, server):
         return hidden.length ? [table.closest("[id]").id] : [];
     })"""
     for study in studies():
-        page.goto(f"{server}/studies/{study}.html", wait_until="networkidle")
-        page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
-        assert page.locator(".cxr-scroll table:visible").count()
+        page.goto(f"{server}/studies/{study}.html", wait_until="load")
         assert not page.evaluate(hidden_numbers), study
+        assert page.locator(".cxr-scroll table:visible").count()
 
 
 def test_paper_loses_no_column(open_page, server):
@@ -224,7 +224,7 @@ def test_paper_loses_no_column(open_page, server):
         return cut;
     }).map(cell => cell.textContent.trim())"""
     for name in ("claims", *(f"studies/{study}" for study in studies())):
-        page.goto(f"{server}/{name}.html", wait_until="networkidle")
+        page.goto(f"{server}/{name}.html", wait_until="load")
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         assert not page.evaluate(cut_cells), name
 
