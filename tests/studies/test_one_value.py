@@ -64,7 +64,7 @@ def test_no_table_gives_the_number_of_a_claim_the_other_sign(folder):
 
 
 def test_a_figure_draws_the_numbers_of_its_table(folder):
-    """`x_figure` beside `x`: the same row has the same estimate and limits."""
+    """`x_figure` beside `x`: a row has the estimate and limits of one with its words."""
     compared = 0
     for path, drawn in _tables(folder).items():
         source = path.with_stem(path.stem.removesuffix("_figure"))
@@ -72,8 +72,10 @@ def test_a_figure_draws_the_numbers_of_its_table(folder):
             continue
         table = pd.read_csv(source)
         keys = [key for key in _keys(drawn) if key in table]
-        both = drawn.merge(table, on=keys, suffixes=("", "_b"))
-        twice = [f"{name}_b" for name in NUMBERS]
-        np.testing.assert_allclose(both[NUMBERS], both[twice], atol=1e-6, err_msg=str(path))
-        compared += len(both)
+        both = drawn.reset_index().merge(table, on=keys, suffixes=("", "_b"))
+        twice = both[[f"{name}_b" for name in NUMBERS]].to_numpy()
+        same = np.isclose(both[NUMBERS], twice, atol=1e-6, equal_nan=True).all(axis=1)
+        # Where a figure leaves a column out, a row of it has several in the table.
+        assert pd.Series(same).groupby(both["index"]).any().all(), path
+        compared += both["index"].nunique()
     assert compared >= 50
