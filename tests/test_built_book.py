@@ -2,7 +2,9 @@
 
 import functools
 import http.server
+import json
 import os
+import re
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -47,6 +49,13 @@ class _Page(HTMLParser):
 @functools.cache
 def _parsed(path: Path) -> _Page:
     return _Page(path.read_text("utf-8"))
+
+
+@functools.cache
+def _soup(path: Path):
+    from bs4 import BeautifulSoup
+
+    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
 
 
 def _pages() -> list[Path]:
@@ -127,10 +136,34 @@ def test_the_ledger_sorts_by_a_click(open_page, server):
     assert chips.evaluate_all(read) == sorted(ascending, reverse=True)
 
 
-def test_search_finds_a_study(open_page, server):
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("longer training agreement experts", "claims.html#nlp-expert-gap-memorises-labeler"),
+        ("thresholds see", "studies/reader_panel.html#readers-differ-in-their-thresholds"),
+    ],
+)
+def test_search_leads_to_a_ledger_row_or_a_section(open_page, server, words, first):
     page = open_page()
-    page.goto(f"{server}/search.html?q=kappa")
-    assert page.wait_for_selector("#search-results li")
+    page.goto(f"{server}/search.html?q={words.replace(' ', '+')}")
+    link = page.wait_for_selector("#search-results li a")
+    assert first in link.get_attribute("href")
+
+
+def test_search_knows_every_claim_and_section_and_no_code():
+    text = (SITE / "searchindex.js").read_text("utf-8")
+    index = json.loads(text.removeprefix("Search.setIndex(").rstrip(" ;\n").removesuffix(")"))
+    places = {(index["docnames"][page], place) for found in index["objects"].values()
+              for page, _, _, place, _ in found}  # fmt: skip
+    claims = re.findall(r'<tr id="([^"]+)"', (SITE / "claims.html").read_text("utf-8"))
+    assert claims and {("claims", claim) for claim in claims} <= places
+    sections = set()
+    for study in studies():
+        below = _soup(SITE / f"studies/{study}.html").select("article section section")
+        sections |= {(f"studies/{study}", section["id"]) for section in below}
+    assert len(sections) > 50 and sections <= places
+    # Words of code cells that stand in no text of the book.
+    assert not {"set_index", "iloc", "dropna", "groupbi"} & {*index["terms"]}
 
 
 def test_wide_tables_scroll_inside_their_frame(open_page, server):
@@ -158,6 +191,42 @@ def test_a_study_answers_at_its_top_and_ends_in_reach(open_page, server, width, 
         if width == 1280:
             length = page.evaluate("document.documentElement.scrollHeight")
             assert length <= 12 * height, (study, length)
+
+
+def test_the_first_number_of_a_table_is_on_the_screen(open_page, server):
+    """At 1280 pixels no reader has to scroll a table sideways to see its first number."""
+    page = open_page(viewport={"width": 1280, "height": 900})
+    hidden_numbers = """() => [...document.querySelectorAll(".cxr-scroll table")].flatMap(table => {
+        for (let fold = table; fold; fold = fold.parentElement.closest("details")) fold.open = true;
+        const {right} = table.closest(".cxr-scroll").getBoundingClientRect();
+        const numeric = (cell) => /^[+\u2212]?[0-9]/.test(cell.textContent.trim());
+        const first = [...table.tBodies[0].rows].map(row => [...row.cells].find(numeric));
+        const hidden = first.filter(cell => cell?.getBoundingClientRect().right > right + 1);
+        return hidden.length ? [table.closest("[id]").id] : [];
+    })"""
+    for study in studies():
+        page.goto(f"{server}/studies/{study}.html", wait_until="load")
+        assert not page.evaluate(hidden_numbers), study
+        assert page.locator(".cxr-scroll table:visible").count()
+
+
+def test_paper_loses_no_column(open_page, server):
+    """A4 between the margins that browsers set: every cell lies within the sheet and its frames."""
+    page = open_page(viewport={"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+    cut_cells = """() => [...document.querySelectorAll(".bd-article :is(th, td)")].filter(cell => {
+        const {width, right} = cell.getBoundingClientRect();
+        const cuts = (frame) => getComputedStyle(frame).overflowX !== "visible"
+            && frame.getBoundingClientRect().right + 1 < right;
+        let cut = !width || right > innerWidth + 1 || cell.scrollWidth > cell.clientWidth + 1;
+        for (let frame = cell.closest("table"); frame.matches(".bd-article *");
+             frame = frame.parentElement) cut ||= cuts(frame);
+        return cut;
+    }).map(cell => cell.textContent.trim())"""
+    for name in ("claims", *(f"studies/{study}" for study in studies())):
+        page.goto(f"{server}/{name}.html", wait_until="load")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert not page.evaluate(cut_cells), name
 
 
 def test_no_external_script_style_or_image():
@@ -219,8 +288,6 @@ def test_no_path_of_the_building_machine_reaches_a_page():
 
 
 def test_the_ledger_page_lists_every_claim():
-    import json
-
     from cxrstudy.claims import claims
 
     rows = json.loads(in_project("_build/ledger.json").read_text("utf-8"))
@@ -230,26 +297,54 @@ def test_the_ledger_page_lists_every_claim():
     assert text.count("<tr id=") == len(rows)
 
 
-def test_every_verdict_leads_to_a_table_that_holds_its_number():
-    """The measured value of a ledger row stands in the table that its verdict links to."""
-    from bs4 import BeautifulSoup
+def _numbers(text: str) -> list[str]:
+    return re.findall(r"(?<![\w.])[+-]?\d[\d,]*(?:\.\d+)?", text.replace("\N{MINUS SIGN}", "-"))
 
-    from cxrstudy.book.printed_claims import PrintedClaim
+
+def _lost(printed: str, element) -> list[str]:
+    """Numbers of a text that an element does not hold, with their sign, as exactly or more so."""
+    there = [float(each.replace(",", "")) for each in _numbers(element.get_text(" "))]
+    lost = []
+    for each in _numbers(printed):
+        half = 0.5 * 10 ** -len(each.partition(".")[2]) + 1e-9
+        number = float(each.replace(",", ""))
+        if not any(abs(one - number) <= half and one * number >= 0 for one in there):
+            lost.append(each)
+    return lost
+
+
+def test_every_chip_leads_to_what_holds_its_number():
+    """Of studies, landing page and ledger: to the claim's row, and to the table that decided it."""
+    from cxrstudy.book.printed_claims import PrintedClaim, row_id
     from cxrstudy.claims import read_ledger
     from cxrstudy.table_html import with_true_minus
 
-    decided = [row for row in read_ledger(in_project("_build/ledger.json")) if row.low is not None]
-    pages = {
-        study: BeautifulSoup((SITE / f"studies/{study}.html").read_text("utf-8"), "html.parser")
-        for study in {row.study for row in decided}
-    }
-    lost = {}
-    for row in decided:
-        table = pages[row.study].find(id=PrintedClaim(row).evidence)
-        number = with_true_minus(row.measured).lstrip("+")
-        if table is None or number not in table.get_text():
-            lost[row.id] = number
-    assert decided and not lost
+    rows = {row_id(row): row for row in read_ledger(in_project("_build/ledger.json"))}
+    lost, in_strip, n_tables = [], set(), 0
+    for path in [SITE / "index.html", *(SITE / f"studies/{study}.html" for study in studies())]:
+        for link in _soup(path).select(".bd-article a[data-verdict]"):
+            page, _, place = link["href"].partition("#")
+            target = _soup((path.parent / page).resolve()).find(id=place).get_text()
+            said = [rows[place].statement, link["data-verdict"]]
+            said.append(with_true_minus(PrintedClaim(rows[place]).measured))
+            lost += [(path.name, place, each) for each in said if each not in target]
+            if path.name == "index.html":
+                in_strip.add(place)
+        for link in _soup(path).select(".bd-article .cxr-chips a.cxr-measured"):
+            target = _soup(path).find(id=link["href"].removeprefix("#"))
+            if link.get_text() not in target.get_text():
+                lost.append((path.name, link["href"], link.get_text()))
+    for link in _soup(SITE / "claims.html").select("tr[id] a[data-verdict]"):
+        page, _, place = link["href"].partition("#")
+        target, row = _soup(SITE / page).find(id=place), rows[link.find_parent("tr")["id"]]
+        n_tables += 1
+        if with_true_minus(row.measured) not in target.get_text():
+            lost.append((row.id, place))
+        # Its rows too, and not only the line below them; a count is that of rows.
+        if row.low is not None or (row.rule == "internal" and "." in row.measured):
+            lost += [(row.id, place, each) for each in _lost(row.measured, target.find("table"))]
+    assert in_strip == set(rows) and n_tables >= 50
+    assert not lost
 
 
 def test_the_ledger_filters_by_verdict_and_words(open_page, server):

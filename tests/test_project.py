@@ -44,6 +44,8 @@ def test_one_version_everywhere():
     citation = ROOT / "CITATION.cff"
     if citation.exists():
         assert yaml.safe_load(citation.read_text("utf-8"))["version"] == cxrstudy.__version__
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert changes.startswith(f"# Changelog\n\n## {cxrstudy.__version__} ")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import nbformat
 import pandas as pd
-import yaml
 from jinja2 import Environment
 from markupsafe import Markup
 
 from cxrstudy.book.hero import CREDIT, Hero, draw_preview, hero
 from cxrstudy.book.printed_claims import LETTERS, markdown_text, verdict_chip, verdict_word
+from cxrstudy.book.release import release
 from cxrstudy.book.top import answer_of, description_markdown, figure_of, one_line
 from cxrstudy.claims import LedgerRow
 from cxrstudy.data.registry import DataNotAvailableError
@@ -156,11 +156,10 @@ class Findings:
         }
         template = in_project("book/_templates/landing.md").read_text("utf-8")
         papers = {key: [row for row in self.ledger if row.paper == key] for key in PAPERS}
-        release = yaml.safe_load(in_project("CITATION.cff").read_text("utf-8"))
         return environment.from_string(template).render(
             found=self, papers=papers, about=lambda key: paper(key)["paper"], title=TITLE,
             described=description_markdown, chip=verdict_chip, legend=_legend, credit=CREDIT,
-            release=release,
+            release=release(),
         )  # fmt: skip
 
 

@@ -6,14 +6,15 @@ download links. Verdicts and provenance come from the ledger and the stamp, neve
 
 import html
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from cxrstudy.book.printed_claims import markdown_text, verdict_table
+from cxrstudy.book.printed_claims import decided_by_table, markdown_text, verdict_table
+from cxrstudy.book.release import notebook_links
 from cxrstudy.book.top import answer_of, exhibits, figure_of, top_markdown
 from cxrstudy.claims import RECORDED_TABLE, LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
@@ -60,7 +61,7 @@ def study_pages(
         link = f"[This machine's run]({study.name}_run.ipynb), set `{stamp['set']}`, is smaller"
         text = f"This page is of the {_recorded_source(study)}. {link} and decides nothing."
         cells.append(new_markdown_cell(text))
-    cells += _exhibited(study, rest, {row.table for row in rows})
+    cells += _exhibited(study, rest, rows)
     cells.append(new_markdown_cell(_verdicts(rows)))
     provenance = new_markdown_cell(_provenance_line(study, stamp))
     if not own_cells:
@@ -72,7 +73,7 @@ def study_pages(
         f"{stamp['seconds']:.0f} s. It shows the machinery at a small size and decides nothing; "
         f"[the study's page]({study.name}.ipynb) shows the run that decides."
     )
-    own_cells = [new_markdown_cell(head), *_exhibited(study, own_cells, set()), provenance]
+    own_cells = [new_markdown_cell(head), *_exhibited(study, own_cells, []), provenance]
     return page, new_notebook(cells=own_cells, metadata=executed.metadata)
 
 
@@ -87,10 +88,10 @@ def _without_own_run(cells: list[NotebookNode]) -> tuple[list[NotebookNode], lis
 
 
 def _exhibited(
-    study: Study, cells: list[NotebookNode], decided: Container[str]
+    study: Study, cells: list[NotebookNode], rows: Sequence[LedgerRow]
 ) -> list[NotebookNode]:
     """Prepare cells for a page: figures numbered, tables folded, each with its download."""
-    _fold_tables(cells, decided)
+    _fold_tables(cells, rows)
     prepared, n_figures = [], 0
     for cell in cells:
         if any(shown["kind"] == "answer" for shown, _ in exhibits([cell])):
@@ -155,8 +156,10 @@ def _shown(cell: NotebookNode) -> dict | None:
     return next(found, None)
 
 
-def _fold_tables(cells: Iterable[NotebookNode], decided: Container[str]) -> None:
-    """Leave a few tables open, first those that decide a claim, then the short ones."""
+def _fold_tables(cells: Iterable[NotebookNode], rows: Sequence[LedgerRow]) -> None:
+    """Leave a few tables open, first those that decide claims, and link these back to them."""
+    rows = [row for row in rows if row.measured]
+    decided = {row.table: [each for each in rows if each.table == row.table] for row in rows}
     tables = [(shown, output) for shown, output in exhibits(cells) if shown["kind"] == "table"]
     short = [
         shown["name"]
@@ -165,7 +168,9 @@ def _fold_tables(cells: Iterable[NotebookNode], decided: Container[str]) -> None
     ]
     opened = sorted(short, key=lambda name: name not in decided)[:_MOST_OPEN_TABLES]
     for shown, output in tables:
-        table = with_true_minus(output["data"]["text/html"])
+        claims = "".join(map(decided_by_table, decided.get(shown["name"], [])))
+        before, end, after = output["data"]["text/html"].rpartition("</details>")
+        table = with_true_minus(f"{before}{claims}{end}{after}")
         output["data"]["text/html"] = (
             table if shown["name"] in opened else table.replace('" open>', '">', 1)
         )
@@ -232,4 +237,7 @@ def _provenance_line(study: Study, stamp: Mapping[str, object]) -> str:
 
 
 def _notebook_link(study: Study) -> str:
-    return f"Source notebook: {{download}}`{study.notebook} <{study.name}/{study.notebook}>`."
+    links = notebook_links(study.notebook)
+    return (
+        f"Source notebook: {{download}}`{study.notebook} <{study.name}/{study.notebook}>`.{links}"
+    )

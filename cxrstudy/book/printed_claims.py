@@ -103,6 +103,13 @@ def verdict_chip(
     return _chip(row, f"{ledger}#{row_id(row)}", letter_only)
 
 
+def decided_by_table(row: LedgerRow) -> Markup:
+    """Say below a table which claim it decided, linked back to the claim's row."""
+    said = Markup('<p class="cxr-decides">This table decides: {} {} <b>{}</b> {}</p>')
+    claim = PrintedClaim(row)
+    return said.format(Markup(verdict_chip(row)), row.statement, claim.measured, claim.level)
+
+
 def evidence_chip(row: LedgerRow) -> Markup:
     """Draw a verdict for the ledger's page, linked to the table that decided it if there is one."""
     decided = row.measured and row.study in studies()

@@ -17,6 +17,7 @@ from cxrstudy.book import pages
 from cxrstudy.book.api import api_markdown
 from cxrstudy.book.landing import Findings
 from cxrstudy.book.ledger_page import ledger_html
+from cxrstudy.book.release import bibtex
 from cxrstudy.book.top import answer_of, figure_of
 from cxrstudy.claims import LedgerRow, read_ledger
 from cxrstudy.data.registry import datasets
@@ -42,6 +43,7 @@ def _assemble(book: Path, build: Path) -> None:
     (generated / "datasets.html").write_text(datasets_html(), "utf-8")
     notebooks = [study.notebook_path for study in studies().values()]
     (generated / "api.md").write_text(api_markdown(notebooks), "utf-8")
+    (generated / "cxrstudy.bib").write_text(bibtex(), "utf-8")
     shutil.copy(build / "ledger.json", generated / "ledger.json")
     shutil.rmtree(book / "studies", ignore_errors=True)
     for study in studies().values():

@@ -139,6 +139,17 @@ def test_a_table_is_folded_if_the_notebook_says_so_and_verdicts_if_they_are_many
     assert "{dropdown} All 7 claims" in page.cells[-2].source
 
 
+def test_a_table_leads_back_to_the_claims_that_it_decided():
+    """In its frame, below its rows; a claim that was not measured is not said to be decided."""
+    waiting = replace(ROW, id="paper.other", measured="", low=None, verdict="not measurable: x")
+    page = _page(_executed(), [replace(ROW, statement=EVIL), waiting], STAMP)
+    table = next(cell for cell in page.cells if cell.get("source") == "show_table()")
+    shown = table.outputs[0]["data"]["text/html"]
+    assert 'href="../claims.html#paper-claim"' in shown and "paper-other" not in shown
+    assert "<b>+0.100 (+0.050 to +0.150)</b> 98.75 % interval</p></details>" in shown
+    assert "<script" not in shown and "<details" not in page.cells[3].source
+
+
 def test_every_table_and_figure_has_its_download(page):
     following = {
         cell.source: after.source for cell, after in zip(page.cells, page.cells[1:], strict=False)

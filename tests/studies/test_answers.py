@@ -1,11 +1,18 @@
 """The sentence at the top of a page follows the numbers of its tables, direction included."""
 
+import ast
+import re
+from collections.abc import Iterator
 from types import SimpleNamespace
 
+import nbformat
 import pandas as pd
 import pytest
 
 from cxrstudy.data.integrity import Block
+from cxrstudy.paths import in_project
+from cxrstudy.runs import studies
+from cxrstudy.runs.catalogue import RunFolders
 from cxrstudy.studies import data_integrity, nlp_to_expert_gap, reader_panel, validation_compass
 from cxrstudy.studies.nih_labels_vs_experts import terms
 from cxrstudy.studies.report_vs_image_agreement import disagreement
@@ -107,3 +114,61 @@ def test_a_figure_shows_two_readings_and_says_where_all_averages_lie():
     assert nlp_to_expert_gap.averages_in_words(judged).endswith(where)
     assert nlp_to_expert_gap.drawn(judged)["estimate"].tolist() == [-0.2, 0.0]
     assert "not told from zero" in nlp_to_expert_gap.change_in_words(gaps)
+
+
+NOTEBOOKS = [study.notebook_path for study in studies().values()]
+ANSWERS = in_project("cxrstudy/studies")
+NUMBER = re.compile(r"\d[.,]\d")
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    """String constants below a node, docstrings left out."""
+    functions = (each for each in ast.walk(node) if isinstance(each, ast.FunctionDef))
+    docs = {id(each.body[0].value) for each in functions if isinstance(each.body[0], ast.Expr)}
+    for each in ast.walk(node):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str) and id(each) not in docs:
+            yield each.value
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_number_is_typed_into_an_answer(path):
+    """Neither in the cell that answers nor in the functions of the studies that it calls."""
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells]
+    (cell,) = (ast.parse(source) for source in cells if "page.answer(" in source)
+    called = {call.func.attr for call in ast.walk(cell)
+              if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)}  # fmt: skip
+    functions = [
+        function
+        for module in ANSWERS.rglob("*.py")
+        for function in ast.parse(module.read_text("utf-8")).body
+        if isinstance(function, ast.FunctionDef) and function.name in called
+    ]
+    assert any("answer" in function.name for function in functions)
+    found = [text for node in (cell, *functions) for text in _texts(node) if NUMBER.search(text)]
+    assert not found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_heading_holds_a_measured_number(path):
+    """Headings are typed: they say what was found, and numbers stand below them."""
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type != "code"]
+    headings = [line for cell in cells for line in cell.source.splitlines() if line[:2] == "##"]
+    measured = re.compile(r"\d[.,]\d|\d ?%|\d of \d")
+    assert headings and not list(filter(measured.search, headings))
+
+
+def test_the_note_to_the_maintainers_quotes_what_was_measured():
+    """`book/upstream_note.md` is typed, for a person to send; its numbers are study 01's."""
+    note = in_project("book/upstream_note.md").read_text("utf-8")
+    tables = RunFolders.recorded("data_integrity").results
+    found = pd.read_csv(tables / "alignment_evidence.csv").query("arrangement != 'reversal'")
+    said = [f"{kappa:.2f}" for kappa in found["kappa"]]
+    cost = pd.read_csv(tables / "cost_of_defect.csv").query("observation == 'Average'")
+    cost = cost.set_index("method")[["estimate", "low", "high"]]
+    said += [f"{cost.loc[name, 'estimate']:.2f}" for name in ("repaired", "by printed id")]
+    said.append(
+        "{:.3f} (95 % interval {:.3f} to {:.3f})".format(*cost.loc["by printed id - repaired"])
+    )
+    (block,) = pd.read_csv(tables / "misaligned_blocks.csv").itertuples()
+    said.append(f"rows {block.first_row} to {block.last_row}")
+    assert len(said) == 8 and not [words for words in said if words not in note]
