@@ -232,7 +232,7 @@ def mapping_estimates(
                 scores[method, name, metric] = Estimate(
                     value=float(values[m, k]),
                     replicates=drawn[:, m, k] - np.nanmean(drawn[:, m, k]) + values[m, k],
-                    n=len(truth),
+                    n=int(truth[name].count()) if name in truth else len(truth),
                     positives=int(positives[k]),
                     resample_key=("mapping", resampling.seed, len(truth), len(drawn)),
                 )
