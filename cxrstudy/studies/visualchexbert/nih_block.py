@@ -44,7 +44,7 @@ CLAIMS: Mapping[str, str] = {
 }
 """Claim to the difference that decides it, averaged over the views."""
 
-TEACHER_FOLDS, STUDENT_FOLDS = 5, 10
+TEACHER_FOLDS, STUDENT_FOLDS = 5, 5
 _CHUNK = 100
 
 

@@ -13,18 +13,22 @@ from cxrstudy.words import by_side, in_sentence
 
 _NAMES = {
     "zero_one": "Zero-One",
-    "logreg": "experts supervise",
-    "image_threshold": "image model supervises, thresholds",
-    "image_regression": "image model supervises, regression",
+    "logreg": "expert-supervised",
+    "image_threshold": "image-supervised, thresholds",
+    "image_regression": "image-supervised, regression",
     "image_model": "image model itself",
 }
 WORDS: Mapping[str, str] = {
     **_NAMES,
     **{f"{a} - {b}": f"{_NAMES[a]}, minus {_NAMES[b]}" for a, b in GAINS},
-    "image_regression - report_label": "image model supervises, regression, minus report label",
-    "image_threshold - report_label": "image model supervises, thresholds, minus report label",
+    "image_regression - report_label": "image-supervised, regression, minus report label",
+    "image_threshold - report_label": "image-supervised, thresholds, minus report label",
     "report_label": "report label",
     "always_positive": "always positive",
+    "size": "expert labels",
+    "fitting_labels": "fitting labels",
+    "teacher": "image model",
+    "teacher_auroc": "AUROC of the image model",
 }
 """Keys of the study's tables to what the page says for them."""
 
@@ -46,7 +50,7 @@ def scores_table(
         for (method, name, metric), estimate in scores.items()
         if method == wanted and name != "Weighted Average"
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).sort_values("metric", kind="stable")
 
 
 def gains_table(scores: Mapping[tuple[str, str, str], Estimate]) -> pd.DataFrame:
@@ -111,7 +115,10 @@ def _cell(method: str, observation: str, source: str) -> dict[str, str]:
 
 
 def answer_in_words(
-    scores: Mapping[tuple[str, str, str], Estimate], worth: pd.Series, most: int
+    scores: Mapping[tuple[str, str, str], Estimate],
+    ahead: pd.DataFrame,
+    worth: pd.Series,
+    most: int,
 ) -> str:
     """Say what an image model's supervision gains, and how many expert labels it stands for."""
 
@@ -127,15 +134,23 @@ def answer_in_words(
         below="No, worse",
         open="Not shown",
     )
+    few = ahead.set_index(["method", "size"]).loc[(worth["method"], worth["size"])]
+    pays = by_side(
+        few.low,
+        few.high,
+        above="With few labels it pays",
+        below="With few labels it costs",
+        open="With few labels it is not shown to pay",
+    )
     needed, low, high = (labels_in_words(worth[name], most) for name in LIMITS)
     return (
-        f"{answer}: mean F1 {row('image_regression').estimate:.3f} against "
-        f"{row('zero_one').estimate:.3f} of Zero-One, a gain of "
-        f"{in_sentence(over_zero_one, sign='+')} in F1 and of "
-        f"{in_sentence(in_kappa, sign='+', level='')} in kappa. Over a mapping that experts "
-        f"supervise it gains {in_sentence(over_experts, sign='+', level='')}. But with "
-        f"{worth['size']} expert labels it does as well as that one with {needed} "
-        f"({low} to {high})."
+        f"{answer}: regression on its outputs has a mean F1 of "
+        f"{row('image_regression').estimate:.3f} against experts and Zero-One "
+        f"{row('zero_one').estimate:.3f}, a gain of {in_sentence(over_zero_one, sign='+')} in F1 "
+        f"and of {in_sentence(in_kappa, sign='+', level='')} in kappa. Over a regression that "
+        f"experts supervise it gains {in_sentence(over_experts, sign='+', level='')}. {pays}: "
+        f"thresholds set with {worth['size']} expert labels do as well as experts' "
+        f"supervision with {needed} ({low} to {high})."
     )
 
 
