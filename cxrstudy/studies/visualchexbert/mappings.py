@@ -197,7 +197,7 @@ def youden_thresholds(outputs: NDArray, truth: NDArray, weights: NDArray) -> NDA
     hits, alarms = _called(drawn, truth[order])
     events, others = hits[:, -1:], alarms[:, -1:]
     # Multiplied out, so that ties are exact: hits / events - alarms / others.
-    index = np.where(closes & (drawn > 0), hits * others - alarms * events, -np.inf)
+    index = np.where(closes, hits * others - alarms * events, -np.inf)
     best = index.argmax(axis=1)[:, None]
     chosen = np.take_along_axis(falling, best, axis=1)[:, 0]
     return np.where((events * others)[:, 0] > 0, chosen, np.inf)
