@@ -137,8 +137,11 @@ class _Problem:
         found = np.empty((len(weights), len(METHODS), self.truth.shape[1], 4))
         for v, truth in enumerate(self.truth.T):
             known = ~np.isnan(truth)
-            part = outputs[:, known], read[:, known], truth[known], self.rows[known]
-            found[:, :, v] = self._view_counts(*part, self.report[known])
+            weight, own = read[:, known], truth[known]
+            part = outputs[:, known], weight, own, self.rows[known], self.report[known]
+            predicted = self.calls(*part) * weight
+            totals = weight.sum(axis=1), weight @ own, predicted.sum(axis=2), predicted @ own
+            found[:, :, v] = np.stack(np.broadcast_arrays(*totals), axis=-1).swapaxes(0, 1)
         return found
 
     def _outputs(self, weights: NDArray) -> NDArray[np.float64]:
@@ -156,7 +159,8 @@ class _Problem:
             outputs[:, judged] = np.matmul(self.codes[self.rows[judged]], student)
         return outputs
 
-    def _view_counts(self, outputs, weights, truth, rows, report) -> NDArray[np.float64]:
+    def calls(self, outputs, weights, truth, rows, report) -> NDArray[np.bool_]:
+        """Call the images of one view by each method; (methods, n_resamples, n_images)."""
         codes, folds = self.codes[rows], self.folds[rows]
         inputs = mappings.with_intercept(outputs)
         own = outputs[:, :, self.opacity]
@@ -173,9 +177,7 @@ class _Problem:
             called[3][:, out] = mappings.regression_classes(inputs[:, out], beta)
             threshold = mappings.youden_thresholds(image, truth, training)
             called[4][:, out] = image[:, out] >= threshold[:, None]
-        predicted = called * weights
-        totals = np.broadcast_arrays(weights.sum(axis=1), weights @ truth, predicted.sum(axis=2))
-        return np.stack([*totals, predicted @ truth], axis=-1).swapaxes(0, 1)
+        return called
 
 
 def differences_by_judge(variants: Mapping[str, Mapping]) -> pd.DataFrame:
