@@ -130,7 +130,7 @@ def answer_in_words(
     answer = by_side(
         over_zero_one.low,
         over_zero_one.high,
-        above="Yes" if in_kappa.low > 0 else "On F1, not shown on kappa",
+        above="Yes" if in_kappa.low > 0 else "Not settled",
         below="No, worse",
         open="Not shown",
     )
