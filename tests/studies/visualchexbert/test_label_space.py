@@ -144,7 +144,7 @@ def _scores(gain: float, kappa: float) -> dict:
     ("gain", "kappa", "said"),
     [
         (0.1, 0.1, "Yes: "),
-        (0.1, 0.0, "On F1, not shown on kappa: "),
+        (0.1, 0.0, "Not settled: "),
         (0.0, 0.1, "Not shown: "),
         (-0.1, 0.1, "No, worse: "),
     ],
