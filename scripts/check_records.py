@@ -60,7 +60,9 @@ def main() -> None:
 
 
 def _run(name: str) -> None:
-    command = [sys.executable, "-m", "cxrstudy.cli", "run", name, "--build", BUILD]
+    recorded = RunFolders.recorded(name).read_stamp()["set"]
+    command = [sys.executable, "-m", "cxrstudy.cli", "run", name, "--set", recorded]
+    command += ["--build", BUILD]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}  # as in a build: two run side by side
     subprocess.run(command, cwd=project_root(), check=True, env=environment)
 

@@ -111,12 +111,12 @@ def selection_outcomes(validation: np.ndarray, test: np.ndarray) -> dict[str, np
         best - average,
         (share * (test == best[..., None])).sum(axis=-1),  # whether the chosen is the best
         validation.max(axis=-1) - chosen,
-        _rank_correlation(validation, test),  # over the models; NaN where a score does not vary
+        rank_correlation(validation, test),  # over the models; NaN where a score does not vary
     )
     return dict(zip(OUTCOMES, values, strict=True))
 
 
-def _rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Spearman's correlation along the last axis; NaN where one of the two does not vary."""
     ranks = (rankdata(values, axis=-1) for values in (first, second))
     one, other = (rank - rank.mean(axis=-1, keepdims=True) for rank in ranks)

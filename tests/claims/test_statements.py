@@ -14,6 +14,7 @@ PRIMARY = {
     "visualchexbert.learned_mapping": ("direction", "same"),
     "visualchexbert.label_hierarchy": ("direction", "proxy"),
     "visualchexbert.odds_ratios": ("direction", "proxy"),
+    "visualchexbert.image_supervision": ("direction", "proxy"),
     "nlp_expert_gap.report_labels_flatter": ("direction", "other"),
     "nlp_expert_gap.short_training": ("direction", "other"),
     "nlp_expert_gap.frozen_backbone": ("equivalence", "other"),

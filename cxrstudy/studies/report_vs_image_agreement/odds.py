@@ -20,9 +20,9 @@ from threadpoolctl import threadpool_limits
 
 from cxrstudy.agreement import DEFAULT_RESAMPLING, Estimate, Resampling
 from cxrstudy.agreement.result import derive
+from cxrstudy.experiments.label_mapping import one_hot_codes
+from cxrstudy.experiments.one_hot_logistic import active_columns
 from cxrstudy.studies.report_vs_image_agreement import firth
-from cxrstudy.studies.report_vs_image_agreement.mapping import one_hot_codes
-from cxrstudy.studies.report_vs_image_agreement.one_hot_logistic import active_columns
 
 Pair = tuple[str, str]
 """Report label such as ``"Edema uncertain"``, and image observation."""

@@ -7,10 +7,10 @@ from scipy.optimize import minimize
 from statsmodels.stats.multitest import multipletests
 
 from cxrstudy.agreement import Resampling, percentile_interval
+from cxrstudy.experiments.label_mapping import one_hot_codes
+from cxrstudy.experiments.one_hot_logistic import active_columns
 from cxrstudy.published import published_table
 from cxrstudy.studies.report_vs_image_agreement import firth, odds
-from cxrstudy.studies.report_vs_image_agreement.mapping import one_hot_codes
-from cxrstudy.studies.report_vs_image_agreement.one_hot_logistic import active_columns
 
 
 def _fit(codes, y, weight=None, tolerance=1e-9):

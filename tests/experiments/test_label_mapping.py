@@ -7,14 +7,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from cxrstudy.agreement import Resampling
-from cxrstudy.published import published_table
-from cxrstudy.studies.report_vs_image_agreement import mapping, one_hot_logistic
-from cxrstudy.studies.report_vs_image_agreement.mapping import (
+from cxrstudy.experiments import label_mapping, one_hot_logistic
+from cxrstudy.experiments.label_mapping import (
     DIFFERENCE,
     METHODS,
     compare_mappings,
     one_hot_codes,
 )
+from cxrstudy.published import published_table
 
 TABLE4 = published_table("visualchexbert", "table4").values
 CONDITIONS = list(TABLE4.index[:8])
@@ -162,7 +162,7 @@ def test_left_out_policy_equals_brute_force(seed):
     zeros = rng.integers(0, 2, n).astype(np.int8)
     ones = zeros | rng.integers(0, 2, n).astype(np.int8)
     weight = rng.integers(0, 4, n).astype(float)
-    found = mapping._left_out_policy_classes(zeros, ones, y, weight)
+    found = label_mapping._left_out_policy_classes(zeros, ones, y, weight)
     for i in range(n):
         others = np.repeat(np.delete(np.arange(n), i), np.delete(weight, i).astype(int))
         f1 = [f1_score(y[others], labels[others], zero_division=0) for labels in (zeros, ones)]

@@ -1,0 +1,1 @@
+"""Study 10: what an image model's supervision of report labels is worth, in label space."""
