@@ -1,5 +1,6 @@
 """Copies of the notebooks for JupyterLab: when they are written, and that one runs whole."""
 
+import base64
 import os
 import runpy
 import socket
@@ -50,6 +51,16 @@ def test_a_copy_that_has_only_been_run_is_replaced_and_an_edited_one_is_kept(tmp
     assert write_copy(_copy("test"), path)
     assert not write_copy(_copy("quick"), path)
     assert path.read_bytes() == mine
+
+
+def test_a_copy_shows_first_what_a_larger_recorded_run_found():
+    study = studies()["nlp_to_expert_gap"]
+    small, same = (SCRIPT["lab_copy"](study, name).cells[1] for name in ("test", "quick"))
+    assert small.cell_type == "markdown" and "**The recorded run** (set `full`" in small.source
+    assert "AUROC" in small.source and "](attachment:answer.svg)" in small.source
+    (figure,) = small.attachments["answer.svg"].values()
+    assert b"<svg" in base64.b64decode(figure)
+    assert same.cell_type == "code"
 
 
 @pytest.fixture
