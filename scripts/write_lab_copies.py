@@ -7,7 +7,6 @@ to get the new copy.
 """
 
 import argparse
-import base64
 import hashlib
 import json
 from pathlib import Path
@@ -16,12 +15,9 @@ import nbformat
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from cxrstudy.book.printed_claims import markdown_text
-from cxrstudy.book.top import answer_of, figure_of, one_line
 from cxrstudy.paths import in_project
 from cxrstudy.runs import RunFolders, Study, studies
 from cxrstudy.runs.shown import set_size
-from cxrstudy.table_html import with_true_minus
 from cxrstudy.whole_files import written_whole
 
 FOLDER = "_build/lab"
@@ -38,24 +34,9 @@ def lab_copy(study: Study, set_name: str) -> nbformat.NotebookNode:
         part.metadata.pop("papermill", None)
     recorded = RunFolders.recorded(study.name)
     if set_size(study, recorded.read_stamp()) > set_size(study, {"set": set_name}):
-        notebook.cells.insert(1, recorded_answer(recorded))
+        source = f'from cxrstudy.book.top import show_recorded\n\nshow_recorded("{study.name}")'
+        notebook.cells.insert(1, nbformat.v4.new_code_cell(source))
     return notebook
-
-
-def recorded_answer(run: RunFolders) -> nbformat.NotebookNode:
-    """Show what a recorded run answers, with its figure, before anything has run."""
-    executed, stamp = nbformat.read(run.executed, as_version=4), run.read_stamp()
-    answer = answer_of(executed)
-    figure, alt = figure_of(executed, answer["figure"])
-    sentence, alt = (markdown_text(with_true_minus(each)) for each in (answer["sentence"], alt))
-    cell = nbformat.v4.new_markdown_cell(
-        f"**The recorded run** (set `{stamp['set']}`, {stamp['date']}, {stamp['hardware']}). "
-        f"{sentence}\n\n![{one_line(alt)}](attachment:answer.svg)\n\n"
-        "Below, a smaller run shows the machinery on this machine. It can come out otherwise."
-    )
-    content = base64.b64encode(figure.encode()).decode()
-    cell["attachments"] = {"answer.svg": {"image/svg+xml": content}}
-    return cell
 
 
 def digest(notebook: nbformat.NotebookNode) -> str:

@@ -1,6 +1,5 @@
 """Copies of the notebooks for JupyterLab: when they are written, and that one runs whole."""
 
-import base64
 import os
 import runpy
 import socket
@@ -53,14 +52,16 @@ def test_a_copy_that_has_only_been_run_is_replaced_and_an_edited_one_is_kept(tmp
     assert path.read_bytes() == mine
 
 
-def test_a_copy_shows_first_what_a_larger_recorded_run_found():
-    study = studies()["nlp_to_expert_gap"]
+def test_a_copy_shows_first_what_a_larger_recorded_run_found(capsys, monkeypatch):
+    study, shown = studies()["nlp_to_expert_gap"], []
     small, same = (SCRIPT["lab_copy"](study, name).cells[1] for name in ("test", "quick"))
-    assert small.cell_type == "markdown" and "**The recorded run** (set `full`" in small.source
-    assert "AUROC" in small.source and "](attachment:answer.svg)" in small.source
-    (figure,) = small.attachments["answer.svg"].values()
-    assert b"<svg" in base64.b64decode(figure)
-    assert same.cell_type == "code"
+    assert "parameters" in same.metadata["tags"]
+    publish = lambda data, metadata: shown.append((data, metadata["cxrstudy"]))  # noqa: E731
+    monkeypatch.setattr("cxrstudy.book.top.publish_display_data", publish)
+    exec(small.source)
+    assert capsys.readouterr().out.startswith("The recorded run: set full, 20")
+    (figure, _), (_, answer) = shown
+    assert "<svg" in figure["image/svg+xml"] and "AUROC" in answer["sentence"]
 
 
 @pytest.fixture

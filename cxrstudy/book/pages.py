@@ -57,9 +57,9 @@ def own_run_page(study: Study, executed: NotebookNode, stamp: Mapping[str, objec
     """
     name = own_page_name(study)
     head = (
-        f"# {study.title}: this machine's run\n\nSet `{stamp['set']}`, in "
-        f"{stamp['seconds']:.0f} s. This run shows the machinery and decides nothing; "
-        f"[the study's page]({study.name}.ipynb) shows the run that decides, and what it found."
+        f"# {study.title}: this machine's run\n\nSet `{stamp['set']}`. This run shows the "
+        f"machinery and decides nothing; [the study's page]({study.name}.ipynb) shows the run that "
+        "decides, and what it found."
     )
     shown = _exhibited(name, executed.cells[1:], set(), "own-")
     cells = [new_markdown_cell(head), *shown]
@@ -235,10 +235,12 @@ def _provenance_line(study: Study, page: str, stamp: Mapping[str, object]) -> st
     values = {k: json.dumps(v).replace("`", "'") for k, v in stamp["parameters"].items()}
     parameters = ", ".join(f"`{k} = {v}`" for k, v in values.items())
     versions = ", ".join(f"{name} {number}" for name, number in stamp["versions"].items())
+    keeps = any(name.startswith("kept") for name in stamp["parameters"])
+    uncounted = ", without trainings that were kept of earlier runs" if keeps else ""
     commit = f", commit `{stamp['commit']}`" if stamp["commit"] else ""
     return (
         "---\n\n"
         f"**Provenance.** Set `{stamp['set']}` with {parameters}. Data: {data}. Source "
-        f"`{stamp['source']}`{commit}. {versions}. Ran {stamp['seconds']:.0f} s. "
+        f"`{stamp['source']}`{commit}. {versions}. Ran {stamp['seconds']:.0f} s{uncounted}. "
         f"Source notebook: {{download}}`{study.notebook} <{page}/{study.notebook}>`."
     )

@@ -255,7 +255,7 @@ def answer(arms: pd.DataFrame, difference: Estimate, lengths: tuple[int, int]) -
     learned = clean.loc[(long, "wrong_difference"), "low"] > 0
     return (
         f"{'Yes' if learned else 'No'}: {memory_finding(arms, long)} "
-        f"({_percent(clean, short, 'wrong_held_out')} after {short} epochs). "
+        f"({_percent(clean, short, 'wrong_held_out')} after {epochs_in_words(short)}). "
         f"{cost_finding(difference)}: {difference.in_words()} AUROC, {short} minus {long} epochs."
     )
 

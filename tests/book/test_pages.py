@@ -172,6 +172,11 @@ def test_the_provenance_line_says_all(page):
     hashes = ("0123456789ab", "ba9876543210", "c0ffee")
     assert all(part in line for part in ("quick", "n = 3", *hashes, "python 3.11.7", "12 s"))
     assert "{download}`01_tiny.ipynb <tiny/01_tiny.ipynb>`" in line
+    kept = STAMP | {"parameters": {"kept": "_build"}}
+    assert (
+        "Ran 12 s, without trainings that were kept"
+        in _page(_executed(), [], kept).cells[-1].source
+    )
     assert "commit" not in _page(_executed(), [], STAMP | {"commit": ""}).cells[-1].source
 
 
