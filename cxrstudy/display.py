@@ -20,8 +20,6 @@ from cxrstudy.words import WORDS
 METADATA_KEY = "cxrstudy"
 """Key of the output metadata that tells the book what a cell shows."""
 
-_NOTHING = "No run beyond this page's own has been recorded."
-
 
 @dataclass(frozen=True)
 class Page:
@@ -167,6 +165,18 @@ class Page:
             metadata={METADATA_KEY: {"kind": "answer", "name": "answer", **shown}},
         )
 
+    def finding(self, sentence: str) -> None:
+        """Say what a section found; the book puts it in place of the section's heading.
+
+        It stands in the cell of the exhibit that shows it, and is made from the same table.
+        """
+        sentence = sentence[:1].upper() + sentence[1:]
+        body = Markup("<p><strong>{}</strong></p>").format(sentence)
+        publish_display_data(
+            {"text/html": body, "text/plain": sentence},
+            metadata={METADATA_KEY: {"kind": "finding", "sentence": sentence}},
+        )
+
     def note(self, name: str, text: str) -> None:
         """Show a sentence where a table or figure would stand if there were one."""
         body = f'<p class="cxr-caption" id="{anchor(name)}">{escape(text)}</p>'
@@ -174,27 +184,29 @@ class Page:
 
     def recorded(
         self,
-        study: str,
+        file: str,
         name: str,
         caption: str,
         *,
-        nothing: str = _NOTHING,
+        nothing: str = "Nothing has been recorded.",
         select: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
         words: Mapping[str, str] | None = None,
         **layout,
     ) -> None:
-        """Show what the recorded run of a study found, with its provenance.
+        """Show a recorded table, such as that of a benchmark, with its provenance.
 
         Parameters
         ----------
+        file : str
+            Name of the table in ``book/recorded/``.
         nothing : str
-            What to say in place of the table if no run was recorded.
+            What to say in place of the table if it was not recorded.
         select : callable, optional
             From the recorded table to the part that is shown; all of it unless given.
         **layout
             As for `estimates`; without it the rows are shown as recorded.
         """
-        recorded = load_recorded(study)
+        recorded = load_recorded(file)
         if recorded is None:
             self.note(name, nothing)
             return
@@ -204,38 +216,6 @@ class Page:
         layout = layout or {"decimals": 2}
         table = recorded.drop(columns=list(PROVENANCE))
         show(table, name, caption, words=words, details=provenance_in_full(recorded), **layout)
-
-    def recorded_figure(
-        self,
-        study: str,
-        select: Callable[[pd.DataFrame], pd.DataFrame],
-        draw: Callable[[pd.DataFrame], Axes],
-        *,
-        name: str,
-        caption: str,
-        alt: Callable[[pd.DataFrame], str],
-        nothing: str = _NOTHING,
-        words: Mapping[str, str] | None = None,
-    ) -> None:
-        """Draw what the recorded run of a study found.
-
-        Parameters
-        ----------
-        select, draw, alt : callable
-            From the recorded table to the rows that are drawn; from these, in words, to the
-            figure and to what it says.
-        nothing : str
-            What to say in place of the figure if no run was recorded.
-        """
-        recorded = load_recorded(study)
-        if recorded is None:
-            self.note(name, nothing)
-            return
-        recorded = select(recorded)
-        caption = f"{caption} {provenance_in_words(recorded)}"
-        rows = recorded.drop(columns=list(PROVENANCE))
-        shown = in_words(rows, words)
-        self.figure(draw(shown), rows, name, caption, alt(shown))
 
 
 def save_table(table: pd.DataFrame, name: str, results: str | Path) -> Path:

@@ -1,9 +1,10 @@
-"""Recorded runs: aggregate results of the best run at hand, kept in the repository.
+"""What is recorded in the repository: tables of benchmarks with their provenance, and runs.
 
-A heavy study is built in minutes with a small parameter set. What a longer run found lies beside
-the book, keys and numbers with their provenance, and is shown apart from the reader's own run.
+A heavy study is built in minutes with a small parameter set; the page of a longer run lies beside
+the book and is shown in place of the smaller one.
 """
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -17,14 +18,14 @@ PROVENANCE: tuple[str, ...] = ("set", "hardware", "versions", "date", "data", "c
 """Columns that say where a recorded row comes from; the same in every row of a file."""
 
 
-def recorded_path(study: str) -> Path:
-    """Return where a study's recorded table lies, whether or not there is one."""
-    return recorded_folder() / f"{study}.csv"
+def recorded_path(name: str) -> Path:
+    """Return where a recorded table lies, whether or not there is one."""
+    return recorded_folder() / f"{name}.csv"
 
 
-def load_recorded(study: str) -> pd.DataFrame | None:
-    """Read a study's recorded table with the columns of `PROVENANCE`; None if there is none."""
-    path = recorded_path(study)
+def load_recorded(name: str) -> pd.DataFrame | None:
+    """Read a recorded table with the columns of `PROVENANCE`; None if there is none."""
+    path = recorded_path(name)
     return pd.read_csv(path) if path.exists() else None
 
 
@@ -47,8 +48,8 @@ def provenance_in_full(recorded: pd.DataFrame) -> str:
 
 
 def recorded_hardware() -> dict[str, list[str]]:
-    """Name by study the hardware that its recorded rows name, sorted."""
-    return {
-        path.stem: sorted(pd.read_csv(path)["hardware"].unique())
-        for path in sorted(recorded_folder().glob("*.csv"))
+    """Name the hardware of each recorded table and run, sorted."""
+    tables, stamps = (sorted(recorded_folder().glob(name)) for name in ("*.csv", "*/stamp.json"))
+    return {path.stem: sorted(pd.read_csv(path)["hardware"].unique()) for path in tables} | {
+        path.parent.name: [json.loads(path.read_text("utf-8"))["hardware"]] for path in stamps
     }

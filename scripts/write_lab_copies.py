@@ -1,8 +1,9 @@
 """Write copies of the notebooks with a parameter set injected, for JupyterLab: `make lab`.
 
 The sources keep the values for publication, which can take hours; a copy with the set `quick` ends
-in minutes. A copy is written anew when its source or set has changed, unless its cells have been
-edited: that work is worth more, and a line says how to get the new copy.
+in minutes, and shows first what a larger recorded run found. A copy is written anew when its source
+or set has changed, unless its cells have been edited: that work is worth more, and a line says how
+to get the new copy.
 """
 
 import argparse
@@ -15,14 +16,15 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from cxrstudy.paths import in_project
-from cxrstudy.runs import Study, studies
+from cxrstudy.runs import RunFolders, Study, studies
+from cxrstudy.runs.shown import set_size
 from cxrstudy.whole_files import written_whole
 
 FOLDER = "_build/lab"
 
 
 def lab_copy(study: Study, set_name: str) -> nbformat.NotebookNode:
-    """Inject a set into a study's notebook, and a results folder that no other run has."""
+    """Inject a set into a study's notebook, a results folder of its own, and a recorded answer."""
     notebook = parameterize_notebook(
         load_notebook_node(str(study.notebook_path)),
         study.parameters(set_name) | {"results": f"_build/scratch/lab/{study.name}"},
@@ -30,6 +32,10 @@ def lab_copy(study: Study, set_name: str) -> nbformat.NotebookNode:
     )
     for part in (notebook, *notebook.cells):
         part.metadata.pop("papermill", None)
+    recorded = RunFolders.recorded(study.name)
+    if set_size(study, recorded.read_stamp()) > set_size(study, {"set": set_name}):
+        source = f'from cxrstudy.book.top import show_recorded\n\nshow_recorded("{study.name}")'
+        notebook.cells.insert(1, nbformat.v4.new_code_cell(source))
     return notebook
 
 

@@ -229,6 +229,18 @@ def test_paper_loses_no_column(open_page, server):
         assert not page.evaluate(cut_cells), name
 
 
+def test_the_page_of_a_smaller_run_concludes_nothing():
+    """It has figures and tables, neither verdicts nor an answer, and leads to the study's page."""
+    own = sorted((SITE / "studies").glob("*_run.html"))
+    for page in own:
+        text = page.read_text("utf-8")
+        article = text[text.index("<article") : text.index("</article>")]
+        assert "cxr-block" in article and "decides nothing" in article, page.name
+        assert not [name for name in ("cxr-verdict", "cxr-answer") if name in article], page.name
+        assert f'href="{page.name.replace("_run", "")}"' in article, page.name
+    assert own
+
+
 def test_no_external_script_style_or_image():
     external = [
         (page.name, source)

@@ -187,27 +187,11 @@ def test_a_part_of_a_recorded_table_can_be_shown(tmp_path, shown, monkeypatch):
     assert pd.read_csv(tmp_path / "part.csv")["arm"].tolist() == ["b"]
 
 
-@pytest.mark.parametrize("recorded", [RECORDED, None])
-def test_a_recorded_figure_draws_what_was_selected(tmp_path, shown, monkeypatch, recorded):
-    monkeypatch.setattr(display, "load_recorded", lambda study: recorded)
-    Page(tmp_path).recorded_figure(
-        "x",
-        lambda table: table.query("measure == 'F1'"),
-        lambda rows: plt.figure().add_subplot(title=rows["arm"].iloc[0]),
-        name="figure",
-        caption="Arms.",
-        alt=lambda rows: f"{len(rows)} arm",
-        nothing="none yet",
-    )
-    _, metadata = shown[0]
-    if recorded is None:
-        assert shown[0][0]["text/plain"] == "none yet" and not list(tmp_path.iterdir())
-        return
-    assert metadata[METADATA_KEY]["alt"] == "1 arm"
-    assert "Arms. Recorded run: set cpu" in metadata[METADATA_KEY]["caption"]
-    assert list(pd.read_csv(tmp_path / "figure.csv")) == [
-        "arm", "estimate", "low", "high", "measure", "n",
-    ]  # fmt: skip
+def test_a_finding_is_data_for_the_book_and_inert_text_in_the_notebook(shown):
+    Page("").finding(f"after 60 epochs {EVIL}")
+    ((data, metadata),) = shown
+    assert metadata[METADATA_KEY] == {"kind": "finding", "sentence": f"After 60 epochs {EVIL}"}
+    assert "After 60" in data["text/html"] and "<script" not in data["text/html"]
 
 
 def test_words_are_made_on_the_page_and_keys_stay_in_the_file(tmp_path, shown, monkeypatch):

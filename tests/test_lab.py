@@ -52,6 +52,18 @@ def test_a_copy_that_has_only_been_run_is_replaced_and_an_edited_one_is_kept(tmp
     assert path.read_bytes() == mine
 
 
+def test_a_copy_shows_first_what_a_larger_recorded_run_found(capsys, monkeypatch):
+    study, shown = studies()["nlp_to_expert_gap"], []
+    small, same = (SCRIPT["lab_copy"](study, name).cells[1] for name in ("test", "quick"))
+    assert "parameters" in same.metadata["tags"]
+    publish = lambda data, metadata: shown.append((data, metadata["cxrstudy"]))  # noqa: E731
+    monkeypatch.setattr("cxrstudy.book.top.publish_display_data", publish)
+    exec(small.source)
+    assert capsys.readouterr().out.startswith("The recorded run: set full, 20")
+    (figure, _), (_, answer) = shown
+    assert "<svg" in figure["image/svg+xml"] and "AUROC" in answer["sentence"]
+
+
 @pytest.fixture
 def lab(tmp_path):
     """JupyterLab on an empty folder, without a user's settings, which asks no network."""

@@ -109,7 +109,7 @@ class Findings:
     @classmethod
     def of_runs(cls, build: Path, ledger: list[LedgerRow]) -> "Findings":
         """Gather them from the runs that the pages show."""
-        results = shown_run("report_vs_image_agreement", build).results
+        results = shown_run(studies()["report_vs_image_agreement"], build).results
         cards = [_card(study, build, ledger) for study in studies().values() if study.card]
         return cls(ledger, Scores.read(results), list(filter(None, cards)), _hero_if_here())
 
@@ -164,7 +164,7 @@ class Findings:
 
 
 def _card(study: Study, build: Path, ledger: list[LedgerRow]) -> Card | None:
-    executed = shown_run(study.name, build).executed
+    executed = shown_run(study, build).executed
     notebook = nbformat.read(executed, as_version=4) if executed.exists() else None
     answer = answer_of(notebook) if notebook else None
     if answer is None:

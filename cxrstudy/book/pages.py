@@ -16,29 +16,26 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from cxrstudy.book.printed_claims import decided_by_table, markdown_text, verdict_table
 from cxrstudy.book.release import notebook_links
 from cxrstudy.book.top import answer_of, exhibits, figure_of, top_markdown
-from cxrstudy.claims import RECORDED_TABLE, LedgerRow
+from cxrstudy.claims import LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.display import METADATA_KEY
-from cxrstudy.recorded import load_recorded
 from cxrstudy.runs.catalogue import Study
 from cxrstudy.table_html import anchor, with_true_minus
 
 _MOST_OPEN_TABLES = 4
 _SHORT_TABLE = 13  # rows, with the header
 _MOST_OPEN_VERDICTS = 3
+_ELSEWHERE = {"caption", "finding"}  # what a page shows in another place than its cell
 
 
-def study_pages(
+def study_page(
     study: Study,
     executed: NotebookNode,
     ledger: list[LedgerRow],
     stamp: Mapping[str, object],
-    missing: Sequence[str] = (),
-) -> tuple[NotebookNode, NotebookNode | None]:
-    """Make the page of a run, and one of this machine's smaller run where a recorded one decides.
-
-    With data sets `missing` here, the run is the recorded one, and a banner says so.
-    """
+    note: str = "",
+) -> NotebookNode:
+    """Make the page of the run that decides; a note below its top can say whose run it is."""
     rows = [row for row in ledger if row.study == study.name]
     title, *rest = executed.cells
     _, _, introduction = title.source.partition("\n")
@@ -47,74 +44,98 @@ def study_pages(
         title.source = top_markdown(study, answer, alt, rows, introduction)
     else:
         title.source = f"# {study.title}\n{introduction}".rstrip("\n")
-    cells, own_cells = [title], []
+    notes = [new_markdown_cell(note)] if note else []
+    _put_findings_first(rest)
+    shown = _exhibited(study.name, rest, rows)
+    ends = map(new_markdown_cell, (_verdicts(rows), _provenance_line(study, study.name, stamp)))
+    return new_notebook(cells=[title, *notes, *shown, *ends], metadata=executed.metadata)
+
+
+def own_run_page(study: Study, executed: NotebookNode, stamp: Mapping[str, object]) -> NotebookNode:
+    """Make the page of this machine's run where a larger, recorded one decides.
+
+    It shows tables and figures, and says of them neither findings nor an answer.
+    """
+    name = own_page_name(study)
+    head = (
+        f"# {study.title}: this machine's run\n\nSet `{stamp['set']}`. This run shows the "
+        f"machinery and decides nothing; [the study's page]({study.name}.ipynb) shows the run that "
+        "decides, and what it found."
+    )
+    shown = _exhibited(name, executed.cells[1:], [], "own-")
+    cells = [new_markdown_cell(head), *shown]
+    cells.append(new_markdown_cell(_provenance_line(study, name, stamp)))
+    return new_notebook(cells=cells, metadata=executed.metadata)
+
+
+def own_page_name(study: Study) -> str:
+    """Name the page of this machine's run where it is not the study's page."""
+    return f"{study.name}_run"
+
+
+def recorded_note(
+    study: Study, stamp: Mapping[str, object], missing: Sequence[str], has_own_page: bool
+) -> str:
+    """Say that a page is of a recorded run, and where this machine's is or which data it lacks."""
+    date, hardware = markdown_text(stamp["date"]), markdown_text(stamp["hardware"])
     if missing:
         text = (
-            f"Figures, tables and downloads were made on {markdown_text(stamp['date'])}, on "
-            f"{markdown_text(stamp['hardware'])}, with set `{stamp['set']}` and the data named at "
-            "the end of the page, and recorded. Verdicts are decided in each build."
+            f"Figures, tables and downloads were made on {date}, on {hardware}, with set "
+            f"`{stamp['set']}` and the data named at the end of the page, and recorded. Verdicts "
+            "are decided in each build."
         )
-        cells.append(new_markdown_cell(_missing_data(missing, "A recorded run", text)))
-    if any(row.is_recorded for row in rows):
-        rest, own_cells = _without_own_run(rest)
-    if own_cells:
-        link = f"[This machine's run]({study.name}_run.ipynb), set `{stamp['set']}`, is smaller"
-        text = f"This page is of the {_recorded_source(study)}. {link} and decides nothing."
-        cells.append(new_markdown_cell(text))
-    cells += _exhibited(study, rest, rows)
-    cells.append(new_markdown_cell(_verdicts(rows)))
-    provenance = new_markdown_cell(_provenance_line(study, stamp))
-    if not own_cells:
-        return new_notebook(cells=[*cells, provenance], metadata=executed.metadata), None
-    cells.append(new_markdown_cell(f"---\n\n{_notebook_link(study)}"))
-    page = new_notebook(cells=cells, metadata=executed.metadata)
-    head = (
-        f"# {study.title}: this machine's run\n\nSet `{stamp['set']}`, in "
-        f"{stamp['seconds']:.0f} s. It shows the machinery at a small size and decides nothing; "
-        f"[the study's page]({study.name}.ipynb) shows the run that decides."
-    )
-    own_cells = [new_markdown_cell(head), *_exhibited(study, own_cells, []), provenance]
-    return page, new_notebook(cells=own_cells, metadata=executed.metadata)
+        return _missing_data(missing, "A recorded run", text)
+    text = f"This page is of the recorded run (set `{stamp['set']}`, {date}, {hardware})."
+    own = f" [This machine's run]({own_page_name(study)}.ipynb) has a page of its own."
+    return text + own * has_own_page
 
 
-def _without_own_run(cells: list[NotebookNode]) -> tuple[list[NotebookNode], list[NotebookNode]]:
-    """Take out what a notebook marks as of its own run: from one tagged cell to the next."""
-    tags = [cell.metadata.get("tags", []) for cell in cells]
-    first, last = (
-        next((i for i, found in enumerate(tags) if tag in found), len(cells))
-        for tag in ("own-run", "end-of-own-run")
-    )
-    return cells[:first] + cells[last:], cells[first:last]
+def _put_findings_first(cells: Iterable[NotebookNode]) -> None:
+    """Head each section by what it found, in place of what it asks."""
+    section = None
+    for cell in cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("#"):
+            section = cell
+        for shown, _ in exhibits([cell]):
+            if shown["kind"] == "finding" and section is not None:
+                level, _, _ = section.source.partition(" ")
+                _, _, text = section.source.partition("\n")
+                finding = with_true_minus(markdown_text(shown["sentence"]))
+                section.source = f"{level} {finding}\n{text}"
 
 
 def _exhibited(
-    study: Study, cells: list[NotebookNode], rows: Sequence[LedgerRow]
+    page: str, cells: list[NotebookNode], rows: Sequence[LedgerRow], prefix: str = ""
 ) -> list[NotebookNode]:
-    """Prepare cells for a page: figures numbered, tables folded, each with its download."""
+    """Prepare cells for a page: figures numbered, tables folded, each with its download.
+
+    The prefix keeps apart what two pages of one notebook show: a book has each anchor once.
+    """
     _fold_tables(cells, rows)
     prepared, n_figures = [], 0
     for cell in cells:
         if any(shown["kind"] == "answer" for shown, _ in exhibits([cell])):
             continue  # It stands at the top.
         shown = _shown(cell)
+        if cell.cell_type == "code":
+            # Captions go to MyST, findings to headings.
+            cell.outputs = [each for each in cell.outputs if _kind(each) not in _ELSEWHERE]
         n_figures += bool(shown) and shown["kind"] == "figure"
-        prepared.append(_with_figure_metadata(cell, shown, n_figures))
+        prepared.append(_with_figure_metadata(cell, shown, n_figures, prefix))
         if shown is not None:
-            prepared.append(new_markdown_cell(_download_line(study, shown)))
+            prepared.append(new_markdown_cell(_download_line(page, shown)))
     return prepared
 
 
 def page_without_run(
     study: Study, ledger: list[LedgerRow], missing: Sequence[str] = ()
 ) -> NotebookNode:
-    """Make the page of a study that has not run here, of which no run was recorded whole either."""
+    """Make the page of a study that has not run here and of which no run was recorded."""
     why = f"This study has not run on this machine. To run it: `cxrstudy run {study.name}`."
     if missing:
         why = _missing_data(missing, "This study has no data on this machine", "Nothing was run.")
-    # The ledger links to the table that decided a claim; here to the verdicts.
     rows = [row for row in ledger if row.study == study.name]
-    verdicts = f'<div id="{anchor(RECORDED_TABLE)}"></div>\n\n{_verdicts(rows)}'
-    cells = [f"# {study.title}", why, verdicts]
+    cells = [f"# {study.title}", why, _verdicts(rows)]
     return new_notebook(cells=list(map(new_markdown_cell, cells)))
 
 
@@ -176,26 +197,27 @@ def _fold_tables(cells: Iterable[NotebookNode], rows: Sequence[LedgerRow]) -> No
         )
 
 
-def _with_figure_metadata(cell: NotebookNode, shown: dict | None, number: int) -> NotebookNode:
+def _with_figure_metadata(
+    cell: NotebookNode, shown: dict | None, number: int, prefix: str
+) -> NotebookNode:
     """Hand caption, alt text and anchor to MyST, which then needs no caption among the outputs."""
     if shown is None or shown["kind"] != "figure":
         return cell
     caption = f"**Figure {number}.** {with_true_minus(markdown_text(shown['caption']))}"
     cell.metadata["mystnb"] = {
         "image": {"alt": shown["alt"]},
-        "figure": {"caption": caption, "name": anchor(shown["name"])},
+        "figure": {"caption": caption, "name": f"{prefix}{anchor(shown['name'])}"},
     }
-    cell.outputs = [
-        output
-        for output in cell.outputs
-        if output.get("metadata", {}).get(METADATA_KEY, {}).get("kind") != "caption"
-    ]
     return cell
 
 
-def _download_line(study: Study, shown: dict) -> str:
-    file = f"{study.name}_{shown['name']}.csv"
-    return f"```{{div}} cxr-download\n{{download}}`{file} <{study.name}/{file}>`\n```"
+def _kind(output: NotebookNode) -> str:
+    return output.get("metadata", {}).get(METADATA_KEY, {}).get("kind", "")
+
+
+def _download_line(page: str, shown: dict) -> str:
+    file = f"{page}_{shown['name']}.csv"
+    return f"```{{div}} cxr-download\n{{download}}`{file} <{page}/{file}>`\n```"
 
 
 def _verdicts(rows: list[LedgerRow]) -> str:
@@ -211,33 +233,20 @@ def _verdicts(rows: list[LedgerRow]) -> str:
     )
 
 
-def _recorded_source(study: Study) -> str:
-    recorded = load_recorded(study.name)
-    if recorded is None:
-        return "recorded run"
-    row = recorded.iloc[0]
-    facts = f"{markdown_text(row['date'])}, {markdown_text(row['hardware'])}"
-    return f"recorded run (set `{row['set']}`, {facts})"
-
-
-def _provenance_line(study: Study, stamp: Mapping[str, object]) -> str:
+def _provenance_line(study: Study, page: str, stamp: Mapping[str, object]) -> str:
     data = ", ".join(f"{name} (`{digest}`)" for name, digest in stamp["data"].items())
     data = data or "none fetched; the top of the page says what was used"
     # A backtick in a path would end the code span and let the rest be read as HTML.
     values = {k: json.dumps(v).replace("`", "'") for k, v in stamp["parameters"].items()}
     parameters = ", ".join(f"`{k} = {v}`" for k, v in values.items())
     versions = ", ".join(f"{name} {number}" for name, number in stamp["versions"].items())
+    keeps = any(name.startswith("kept") for name in stamp["parameters"])
+    uncounted = ", without trainings that were kept of earlier runs" if keeps else ""
     commit = f", commit `{stamp['commit']}`" if stamp["commit"] else ""
     return (
         "---\n\n"
         f"**Provenance.** Set `{stamp['set']}` with {parameters}. Data: {data}. Source "
-        f"`{stamp['source']}`{commit}. {versions}. Ran {stamp['seconds']:.0f} s. "
-        f"{_notebook_link(study)}"
-    )
-
-
-def _notebook_link(study: Study) -> str:
-    links = notebook_links(study.notebook)
-    return (
-        f"Source notebook: {{download}}`{study.notebook} <{study.name}/{study.notebook}>`.{links}"
+        f"`{stamp['source']}`{commit}. {versions}. Ran {stamp['seconds']:.0f} s{uncounted}. "
+        f"Source notebook: {{download}}`{study.notebook} <{page}/{study.notebook}>`."
+        f"{notebook_links(study.notebook)}"
     )

@@ -1,6 +1,5 @@
 """Assemble the pages and build the site, whole or not at all."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -112,26 +111,35 @@ def datasets_html() -> str:
 
 
 def _assemble_study(study: Study, folder: Path, build: Path, ledger: list[LedgerRow]) -> None:
-    own, shown = RunFolders.of(study.name, build), shown_run(study.name, build)
-    path = folder / f"{study.name}.ipynb"
-    stamp, missing = shown.read_stamp(), own.read_stamp().get("missing", [])
-    if not stamp and own.failure.exists():
-        error = json.loads(own.failure.read_text("utf-8"))["error"]
-        return pages.write_page(pages.failed_page(study, error), path)
-    if not stamp or stamp["missing"]:
-        return pages.write_page(pages.page_without_run(study, ledger, missing), path)
+    """Write the page of the run that decides, and one of this machine's run if that is another."""
+    own, shown = RunFolders.of(study.name, build), shown_run(study, build)
+    path, missing, note = folder / f"{study.name}.ipynb", own.read_stamp().get("missing", []), ""
+    has_run, has_failed = own.stamp.exists() and not missing, own.failure.exists()
+    failed = pages.failed_page(study, own.read_failure()) if has_failed else None
+    if own == shown and not has_run:
+        return pages.write_page(failed or pages.page_without_run(study, ledger, missing), path)
+    if own != shown:
+        own_path = path.with_stem(pages.own_page_name(study))
+        if has_run:
+            executed = nbformat.read(own.executed, as_version=4)
+            pages.write_page(pages.own_run_page(study, executed, own.read_stamp()), own_path)
+            _copy_downloads(study, own, own_path.with_suffix(""))
+        elif failed:
+            pages.write_page(failed, own_path)
+        note = pages.recorded_note(study, shown.read_stamp(), missing, own_path.exists())
     executed = nbformat.read(shown.executed, as_version=4)
-    page, own_run = pages.study_pages(study, executed, ledger, stamp, missing)
-    pages.write_page(page, path)
-    if own_run:
-        pages.write_page(own_run, path.with_stem(f"{study.name}_run"))
-    files = folder / study.name
-    files.mkdir()
-    shutil.copy(study.notebook_path, files)
-    for table in sorted(shown.results.glob("*.csv")):
-        shutil.copy(table, files / f"{study.name}_{table.name}")
+    pages.write_page(pages.study_page(study, executed, ledger, shown.read_stamp(), note), path)
+    _copy_downloads(study, shown, path.with_suffix(""))
     if answer := answer_of(executed):
-        (files / "answer.svg").write_text(figure_of(executed, answer["figure"])[0], "utf-8")
+        figure, _ = figure_of(executed, answer["figure"])
+        (path.with_suffix("") / "answer.svg").write_text(figure, "utf-8")
+
+
+def _copy_downloads(study: Study, run: RunFolders, files: Path) -> None:
+    files.mkdir(parents=True)
+    shutil.copy(study.notebook_path, files)
+    for table in sorted(run.results.glob("*.csv")):
+        shutil.copy(table, files / f"{files.name}_{table.name}")
 
 
 def _mend_reference_list(page: Path) -> None:

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Iterator
 from html import escape
 
+import nbformat
+from IPython.display import publish_display_data
 from nbformat import NotebookNode
 
 from cxrstudy.book.printed_claims import PrintedClaim, markdown_text, row_id, verdict_chip
 from cxrstudy.claims import LedgerRow
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.published import paper
-from cxrstudy.runs.catalogue import Study
+from cxrstudy.runs.catalogue import RunFolders, Study
 from cxrstudy.table_html import anchor, with_true_minus
 
 _MOST_CHIPS = 4
@@ -91,6 +93,17 @@ def _kicker(study: Study, rows: list[LedgerRow]) -> str:
         about = paper(key)["paper"]
         parts.append(f"{n} claim{'s' * (n > 1)} of {about['short']} (read: {about['read']})")
     return " · ".join(map(escape, parts if rows else [*parts, "decides no paper's claim"]))
+
+
+def show_recorded(study: str) -> None:
+    """Show in a notebook what the recorded run of a study answers, with its figure."""
+    run = RunFolders.recorded(study)
+    executed, stamp = nbformat.read(run.executed, as_version=4), run.read_stamp()
+    print(f"The recorded run: set {stamp['set']}, {stamp['date']}, {stamp['hardware']}.")
+    figure = answer_of(executed)["figure"]
+    for shown, output in exhibits(executed.cells):
+        if shown["kind"] == "answer" or (shown["kind"], shown.get("name")) == ("figure", figure):
+            publish_display_data(output.data, output.metadata)
 
 
 def exhibits(cells: Iterable[NotebookNode]) -> Iterator[tuple[dict, NotebookNode]]:

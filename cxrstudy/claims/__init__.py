@@ -1,7 +1,6 @@
 """The ledger of claims: stated before the run, measured by a study, decided by a rule."""
 
 from cxrstudy.claims.ledger import (
-    RECORDED_TABLE,
     LedgerRow,
     build_ledger,
     read_ledger,
@@ -11,12 +10,10 @@ from cxrstudy.claims.measurements import (
     Measurement,
     read_measurements,
     record,
-    recorded_measurements,
 )
 from cxrstudy.claims.statements import Claim, claims
 
 __all__ = [
-    "RECORDED_TABLE",
     "Claim",
     "LedgerRow",
     "Measurement",
@@ -25,6 +22,5 @@ __all__ = [
     "read_ledger",
     "read_measurements",
     "record",
-    "recorded_measurements",
     "write_ledger",
 ]

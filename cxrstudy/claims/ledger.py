@@ -14,9 +14,6 @@ from cxrstudy.claims.measurements import Measurement, read_measurements
 from cxrstudy.claims.statements import TESTED_RULES, Claim, claims
 from cxrstudy.whole_files import written_whole
 
-RECORDED_TABLE = "recorded_differences"
-"""Table of a study's page that shows what its recorded run measured for claims."""
-
 
 @dataclass(frozen=True)
 class LedgerRow:
@@ -36,7 +33,7 @@ class LedgerRow:
     scope: str
     family: str
     study: str
-    table: str  # `RECORDED_TABLE` if a recorded run decided the claim
+    table: str
     amended: tuple[str, ...]
     verdict: str
     measured: str = ""  # empty until it is measured
@@ -60,29 +57,19 @@ class LedgerRow:
         stated = {name: getattr(claim, name) for name in names} | {"amended": tuple(claim.amended)}
         return cls(**stated, data=claim.population, verdict=verdict)
 
-    @property
-    def is_recorded(self) -> bool:
-        """Whether a recorded run decided the claim, not the run of the page."""
-        return self.table == RECORDED_TABLE
-
 
 def build_ledger(
-    results: Iterable[str | Path],
-    missing_data: Mapping[str, str] | None = None,
-    recorded: Iterable[str | Path] = (),
+    results: Iterable[str | Path], missing_data: Mapping[str, str] | None = None
 ) -> list[LedgerRow]:
-    """Decide every claim by its rule; `recorded`, of larger runs, go before `results`."""
+    """Decide every claim by its rule, from what the studies measured."""
     measured = _by_claim(results)
-    from_record = {id_: found for id_, found in _by_claim(recorded).items() if found.estimates}
-    for id_, found in from_record.items():
-        measured[id_] = replace(found, data=f"{found.data}, recorded run")
     levels = _adjusted_levels(claims().values(), measured)
     rows = []
     for claim in claims().values():
         row = LedgerRow.unmeasured(claim, (missing_data or {}).get(claim.study, ""))
         if claim.id in measured:
             row = _decided(row, claim, measured[claim.id], levels[claim.id])
-        rows.append(replace(row, table=RECORDED_TABLE) if claim.id in from_record else row)
+        rows.append(row)
     return rows
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from cxrstudy.agreement import Estimate
 from cxrstudy.claims.statements import TESTED_RULES, claims
-from cxrstudy.paths import CLAIMS_FOLDER, recorded_folder
+from cxrstudy.paths import CLAIMS_FOLDER
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,6 @@ def record(
 def read_measurements(results: str | Path) -> list[Measurement]:
     """Read all measurements of one study, or of all studies below a folder, sorted by path."""
     return [_read(path) for path in sorted(Path(results).glob(f"**/{CLAIMS_FOLDER}/*.json"))]
-
-
-def recorded_measurements(study: str) -> list[Measurement]:
-    """Read what the recorded run of a study measured; empty if there is none."""
-    return read_measurements(recorded_folder() / study)
 
 
 def _read(path: Path) -> Measurement:

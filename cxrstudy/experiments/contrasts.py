@@ -1,6 +1,6 @@
 """Differences of scores that decide claims, recorded and tabulated in one way."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -8,7 +8,6 @@ import pandas as pd
 from cxrstudy.agreement.result import LIMITS, Estimate
 from cxrstudy.experiments.label_scores import POOLED, LabelScores, Term
 from cxrstudy.experiments.opacity_scores import WITHIN_VIEW
-from cxrstudy.recorded import PROVENANCE, load_recorded
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,28 +74,3 @@ def record_contrasts(record: Callable, results: str, contrasts: Sequence[Contras
         for place in (WITHIN_VIEW, POOLED)
     ]
     return pd.DataFrame(rows, columns=["difference", "place", *LIMITS, "n"])
-
-
-def recorded_contrasts(recorded: pd.DataFrame, measurements: Sequence) -> pd.DataFrame:
-    """Tabulate what a recorded run measured for its claims, as `Page.recorded` selects it.
-
-    Measurements are `cxrstudy.claims.Measurement`. Columns are claim (its id), note (what was
-    recorded beside the difference, such as the pooled one), the estimate's and provenance.
-    """
-    rows = [
-        {"claim": found.claim, "note": found.detail} | estimate.row()
-        for found in measurements
-        for estimate in found.estimates.values()
-    ]
-    table = pd.DataFrame(rows, columns=["claim", "note", *LIMITS, "n"])
-    return table.assign(quantity="difference", **recorded.iloc[0][list(PROVENANCE)])
-
-
-def deciding_run(
-    study: str, measured: Iterable, summary: pd.DataFrame, differences: Mapping[str, Estimate]
-) -> tuple[pd.DataFrame, Mapping[str, Estimate], bool]:
-    """Return table, differences by claim, and whether they are of the recorded run, or the own."""
-    recorded = load_recorded(study)
-    if recorded is None:
-        return summary, differences, False
-    return recorded, {each.claim: each.estimates[each.claim] for each in measured}, True

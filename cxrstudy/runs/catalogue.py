@@ -26,7 +26,6 @@ class Study:
     part: str = ""  # of the table of contents
     question: str = ""  # title of its page
     card: bool = False  # whether the landing page and the README tell its answer
-    recorded: str = ""  # table that is kept of the best run; empty if every build runs in full
     seconds: float = 0.0  # of a recorded run of the set "quick" on two cores; 0 if unknown
     # Parameter set to what its run asks a cluster for: {"quick": {"cores": 1, "mem_mb": 2000, ...}}
     resources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -96,3 +95,7 @@ class RunFolders:
     def read_stamp(self) -> dict:
         """Read what the run says of itself; empty if none has finished."""
         return json.loads(self.stamp.read_text("utf-8")) if self.stamp.exists() else {}
+
+    def read_failure(self) -> str:
+        """Read the error that stopped the run."""
+        return json.loads(self.failure.read_text("utf-8"))["error"]

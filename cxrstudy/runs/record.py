@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrstudy.recorded import PROVENANCE, SETS_BY_SIZE, recorded_path
+from cxrstudy.recorded import PROVENANCE, recorded_path
 from cxrstudy.runs.catalogue import RunFolders, Study
 from cxrstudy.runs.execute import publish, scratch_folder
-from cxrstudy.runs.shown import recorded_set
+from cxrstudy.runs.shown import set_size
 from cxrstudy.runs.stamp import provenance
 from cxrstudy.whole_files import written_whole
 
@@ -26,7 +26,7 @@ class RecordError(ValueError):
 
 
 def record_run(study: Study, build: str | Path = "_build") -> Path:
-    """Record a finished run, and once more, for smaller runs' pages, the table of its study."""
+    """Record a finished run: its page, tables, measurements and provenance."""
     run, recorded = RunFolders.of(study.name, build), RunFolders.recorded(study.name)
     stamp = run.read_stamp()
     if not stamp:
@@ -34,12 +34,12 @@ def record_run(study: Study, build: str | Path = "_build") -> Path:
             f"{study.name}: no finished run in {build}; run it first: "
             f"cxrstudy run {study.name} --set full --build {build}"
         )
-    if stamp["missing"] or stamp["set"] not in SETS_BY_SIZE:
+    if set_size(study, stamp) < 0:
         raise RecordError(
             f"{study.name}: the run in {build} is of set {stamp['set']!r} and lacks "
             f"{stamp['missing'] or 'nothing'}; record a complete run of a named set"
         )
-    _refuse_smaller(study, stamp["set"])
+    _refuse_smaller(study, stamp)
     stamp = _dated(stamp)
     recorded.stamp.parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder(recorded) as scratch:
@@ -50,9 +50,6 @@ def record_run(study: Study, build: str | Path = "_build") -> Path:
         (scratch / "executed.ipynb").write_text(page, "utf-8")
         (scratch / "stamp.json").write_text(json.dumps(stamp, indent=1) + "\n", "utf-8")
         publish(scratch, recorded)
-    if study.recorded:
-        table = pd.read_csv(run.results / f"{study.recorded}.csv")
-        _write(table.assign(**_columns(stamp)), study.name)
     return recorded.executed
 
 
@@ -70,12 +67,13 @@ def _write(table: pd.DataFrame, name: str) -> Path:
     return path
 
 
-def _refuse_smaller(study: Study, set_name: str) -> None:
-    larger = recorded_set(study)
-    if larger and SETS_BY_SIZE.index(larger) > SETS_BY_SIZE.index(set_name):
+def _refuse_smaller(study: Study, stamp: dict) -> None:
+    recorded = RunFolders.recorded(study.name)
+    larger = recorded.read_stamp()
+    if set_size(study, larger) > set_size(study, stamp):
         raise RecordError(
-            f"{study.name}: a run of the larger set {larger!r} is recorded in "
-            f"{recorded_path(study.name).with_suffix('')}*; delete that to replace it"
+            f"{study.name}: a run of the larger set {larger['set']!r} is recorded in "
+            f"{recorded.stamp.parent}; delete that to replace it"
         )
 
 

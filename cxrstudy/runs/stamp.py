@@ -33,7 +33,7 @@ def notebook_dependencies(notebook: str | Path) -> list[Path]:
 
 
 def study_sources(study: Study) -> list[Path]:
-    """List what can change a study's page: notebook, package files and its recorded run."""
+    """List what can change a study's page: notebook, package files and recorded tables."""
     recorded = recorded_path(study.name)
     tables = [recorded] * recorded.exists() + sorted(recorded.with_suffix("").glob("*.csv"))
     return [study.notebook_path, *notebook_dependencies(study.notebook_path), *tables]

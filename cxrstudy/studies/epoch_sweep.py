@@ -24,8 +24,6 @@ from cxrstudy.words import by_side
 
 # The longest run that the paper calls short, and the shortest that it calls extended.
 SHORT_EPOCHS, LONG_EPOCHS = 5, 60
-# The two run lengths that were compared, fixed before the first run.
-STATED_EPOCHS = (3, 60)
 
 WORDS: Mapping[str, str] = {
     **OPACITY_WORDS,
@@ -209,7 +207,7 @@ def dose_table(scores: LabelScores, arms: Sequence[Arm]) -> pd.DataFrame:
 def summary_table(
     scores: LabelScores, memorisation: pd.DataFrame, arms: Sequence[Arm]
 ) -> pd.DataFrame:
-    """Put final scores and `memorisation_table` of every arm into one table, to be recorded.
+    """Put final scores and `memorisation_table` of every arm into one table.
 
     Columns are epochs, labels_flipped (a share), seeds, measure, estimate, low, high, n.
     """
@@ -220,7 +218,7 @@ def summary_table(
     return joined[columns].reset_index(drop=True)
 
 
-def recorded_curves(table: pd.DataFrame) -> pd.DataFrame:
+def run_length_curves(table: pd.DataFrame) -> pd.DataFrame:
     """Select what answers the question from `summary_table`: the arms on unchanged labels.
 
     Their AUROC against both sources, and the wrong labels that they repeat; a panel for each.
@@ -253,25 +251,41 @@ def answer(arms: pd.DataFrame, difference: Estimate, lengths: tuple[int, int]) -
     minus long.
     """
     short, long = lengths
-    clean = arms[arms["labels_flipped"] == 0].set_index(["epochs", "measure"])
-    inside, outside, before = (
-        f"{clean.loc[key, 'estimate']:.0%}".replace("%", " %")
-        for key in (
-            (long, "wrong_in_training"), (long, "wrong_held_out"), (short, "wrong_held_out"),
-        )
-    )  # fmt: skip
+    clean = _by_epochs(arms)
     learned = clean.loc[(long, "wrong_difference"), "low"] > 0
-    cost = by_side(
+    return (
+        f"{'Yes' if learned else 'No'}: {memory_finding(arms, long)} "
+        f"({_percent(clean, short, 'wrong_held_out')} after {epochs_in_words(short)}). "
+        f"{cost_finding(difference)}: {difference.in_words()} AUROC, {short} minus {long} epochs."
+    )
+
+
+def memory_finding(arms: pd.DataFrame, epochs: int) -> str:
+    """Say how many wrong labels the models of a run length repeat, from `summary_table`."""
+    clean = _by_epochs(arms)
+    inside, outside = (_percent(clean, epochs, f"wrong_{part}") for part in _PARTS)
+    return (
+        f"after {epochs_in_words(epochs)} models repeat {inside} of the wrong labels that they "
+        f"trained on, and {outside} of those that they did not"
+    )
+
+
+def cost_finding(difference: Estimate) -> str:
+    """Say whether a long run scores lower against experts, from short minus long."""
+    return by_side(
         *difference.interval(),
         above="Against experts the long run scores lower",
         below="Against experts the long run scores higher",
-        open="What that costs against experts cannot be told from zero",
+        open="What a long run costs against experts cannot be told from zero",
     )
-    return (
-        f"{'Yes' if learned else 'No'}: after {long} epochs models repeat {inside} of the wrong "
-        f"labels that they trained on, and {outside} of those that they did not ({before} after "
-        f"{short} epochs). {cost}: {difference.in_words()} AUROC, {short} minus {long} epochs."
-    )
+
+
+def _by_epochs(arms: pd.DataFrame) -> pd.DataFrame:
+    return arms[arms["labels_flipped"] == 0].set_index(["epochs", "measure"])
+
+
+def _percent(clean: pd.DataFrame, epochs: int, measure: str) -> str:
+    return f"{100 * clean.loc[(epochs, measure), 'estimate']:.0f} %"
 
 
 def contrasts(

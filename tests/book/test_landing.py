@@ -101,7 +101,8 @@ def _output(kind, data, **shown):
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    """Two runs, of which only one gave an answer."""
+    """Two runs, of which only one gave an answer, and none that is recorded."""
+    monkeypatch.setattr("cxrstudy.runs.catalogue.recorded_folder", lambda: tmp_path / "recorded")
     answer = _output("answer", {}, sentence="Yes, by -0.5 <b>.", figure="figure")
     figure = _output("figure", {"image/svg+xml": "<svg/>"}, alt="It\nrises.")
     for study, outputs in {"nlp_to_expert_gap": [figure, answer], "report_labeler": []}.items():

@@ -8,8 +8,15 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cxrstudy.book.pages import failed_page, page_without_run, study_pages, write_page
-from cxrstudy.claims import RECORDED_TABLE, LedgerRow
+from cxrstudy.book.pages import (
+    failed_page,
+    own_run_page,
+    page_without_run,
+    recorded_note,
+    study_page,
+    write_page,
+)
+from cxrstudy.claims import LedgerRow
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.runs import Study
 from cxrstudy.table_html import captioned_table
@@ -31,7 +38,7 @@ ROW = LedgerRow(
 
 
 def _page(*arguments):
-    return study_pages(STUDY, *arguments)[0]
+    return study_page(STUDY, *arguments)
 
 
 def _output(kind: str, name: str, html="", **shown):
@@ -84,31 +91,35 @@ def test_without_an_answer_the_title_comes_first_and_the_verdicts_last(page):
     assert "No claim" in _page(_executed(), [replace(ROW, study="other")], STAMP).cells[-2].source
 
 
-def test_a_smaller_own_run_has_a_page_of_its_own(monkeypatch):
-    """Where a recorded run decides, nothing of the small one stands beside its verdict."""
-    recorded = pd.DataFrame({"set": ["cpu"], "date": ["2026-01-02"], "hardware": ["2 cores"]})
-    monkeypatch.setattr("cxrstudy.book.pages.load_recorded", lambda study: recorded)
-    tags = [("own-run", "## Own"), ("end-of-own-run", "## Limits")]
-    first, last = (new_markdown_cell(text, metadata={"tags": [tag]}) for tag, text in tags)
+def _with_finding(sentence: str):
+    executed = _executed()
+    executed.cells[2:2] = [new_markdown_cell("## Which is better?\n\nTwo are compared.")]
+    executed.cells[3].outputs.insert(0, _output("finding", "", html="<p/>", sentence=sentence))
+    return executed
 
-    def pages(row):
-        executed = _executed()
-        recorded_cell = new_code_cell("recorded()", outputs=[_output("table", "recorded")])
-        executed.cells[2:2] = [recorded_cell, first]
-        executed.cells.append(last)
-        return study_pages(STUDY, executed, [row], STAMP)
 
-    page, own = pages(replace(ROW, table=RECORDED_TABLE))
-    sources, own_sources = ([cell.source for cell in part.cells] for part in (page, own))
-    assert "show_table()" in own_sources and "recorded()" not in own_sources
-    assert "show_table()" not in sources and {"recorded()", "## Limits"} <= set(sources)
-    assert "recorded run (set `cpu`, 2026-01-02, 2 cores)" in _text(page)
-    assert "tiny_run.ipynb" in _text(page) and "set `quick`" in own_sources[0].lower()
-    # Each page has the provenance of the run that it shows.
-    assert "**Provenance.**" in own_sources[-1] and "**Provenance.**" not in _text(page)
-    assert "01_tiny.ipynb" in sources[-1]
-    page, own = pages(ROW)
-    assert own is None and "show_table()" in [cell.source for cell in page.cells]
+def test_a_finding_heads_its_section():
+    """It stands in place of what the section asks, and not a second time in its cell."""
+    page = _page(_with_finding(f"A gains -0.5 {EVIL}"), [ROW], STAMP)
+    (section,) = (cell.source for cell in page.cells if cell.source.startswith("## A"))
+    heading, _, text = section.partition("\n")
+    assert heading == "## A gains \N{MINUS SIGN}0.5 &lt;script&gt;alert(1)&lt;/script&gt;"
+    assert text == "\nTwo are compared." and "Which is better" not in _text(page)
+    (cell,) = (cell for cell in page.cells if cell.source == "show_table()")
+    assert [o.metadata[METADATA_KEY]["kind"] for o in cell.outputs] == ["table"]
+
+
+def test_a_smaller_run_is_shown_without_what_it_seems_to_find():
+    page = own_run_page(STUDY, _with_finding("A is better"), STAMP)
+    text = _text(page)
+    assert "decides nothing" in page.cells[0].source and "tiny.ipynb" in page.cells[0].source
+    assert "## Which is better?" in text and "A is better" not in text
+    assert "What this study decided" not in text
+    (figure,) = (cell for cell in page.cells if cell.source == "show_figure()")
+    # The book knows each anchor once.
+    assert figure.metadata["mystnb"]["figure"]["name"] == "own-my-curve"
+    assert "`tiny_run_my_curve.csv <tiny_run/tiny_run_my_curve.csv>`" in text
+    assert "<tiny_run/01_tiny.ipynb>" in page.cells[-1].source
 
 
 def test_few_tables_are_open_first_those_that_decide():
@@ -172,6 +183,11 @@ def test_the_provenance_line_says_all(page):
     hashes = ("0123456789ab", "ba9876543210", "c0ffee")
     assert all(part in line for part in ("quick", "n = 3", *hashes, "python 3.11.7", "12 s"))
     assert "{download}`01_tiny.ipynb <tiny/01_tiny.ipynb>`" in line
+    kept = STAMP | {"parameters": {"kept": "_build"}}
+    assert (
+        "Ran 12 s, without trainings that were kept"
+        in _page(_executed(), [], kept).cells[-1].source
+    )
     assert "commit" not in _page(_executed(), [], STAMP | {"commit": ""}).cells[-1].source
 
 
@@ -196,19 +212,18 @@ def test_markup_in_parameters_is_inert():
 
 
 def test_missing_data_name_what_and_the_one_command():
-    """Also where only the measurements of a run were recorded: the verdicts have the anchor."""
-    missing, row = ["chexpert_test_set_labels"], replace(ROW, table=RECORDED_TABLE)
-    text = _text(page_without_run(STUDY, [row], missing))
+    text = _text(page_without_run(STUDY, [ROW], ["chexpert_test_set_labels"]))
     assert text.startswith("# Tiny study")
     assert "CheXpert test-set labels" in text
     assert text.count("cxrstudy data fetch chexpert_test_set_labels") == 1
     assert "CXRSTUDY_MIRROR" in text
-    assert 'id="recorded-differences"' in text and "| A beats B |" in text
+    assert "| A beats B |" in text
 
 
 def test_without_data_the_page_is_that_of_the_recorded_run():
     stamp = STAMP | {"set": "full", "date": "2026-01-02", "hardware": f"2 {EVIL}"}
-    page = _page(_executed(), [ROW], stamp, ["chexpert_test_set_labels"])
+    note = recorded_note(STUDY, stamp, ["chexpert_test_set_labels"], has_own_page=False)
+    page = _page(_executed(), [ROW], stamp, note)
     banner = page.cells[1].source
     assert "made on 2026-01-02, on 2 &lt;script&gt;" in banner and "<script" not in _text(page)
     assert "Not on this machine: CheXpert test-set labels" in banner

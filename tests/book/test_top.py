@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cxrstudy.book.pages import study_pages
+from cxrstudy.book.pages import study_page
 from cxrstudy.book.printed_claims import verdict_chip
 from cxrstudy.book.top import answer_of, chips_html, figure_of
 from cxrstudy.display import METADATA_KEY
@@ -31,7 +31,7 @@ def _executed(**changes):
 
 
 def _top(*rows, **changes):
-    return study_pages(STUDY, _executed(**changes), list(rows), STAMP)[0].cells
+    return study_page(STUDY, _executed(**changes), list(rows), STAMP).cells
 
 
 def test_the_top_has_question_answer_figure_chips_and_a_fold():

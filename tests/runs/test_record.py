@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,13 +14,12 @@ from cxrstudy.book import site
 from cxrstudy.claims import record
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.paths import recorded_folder as folder_of_the_project
-from cxrstudy.recorded import PROVENANCE, load_recorded, provenance_in_words
+from cxrstudy.recorded import load_recorded
 from cxrstudy.runs import RecordError, RunFolders, catalogue, record_benchmark, record_run, study
-from cxrstudy.runs.shown import ledger_of_runs, shown_run
+from cxrstudy.runs.shown import ledger_of_runs, set_size, shown_run
 
 TESTED, COUNTED = "deberta_rad.student_beats_teacher", "visualchexbert.table4"
-TRAINED = study("distillation")  # names a table to record
-LABELS = replace(study("reader_panel"), recorded="")
+TRAINED, LABELS = study("distillation"), study("reader_panel")
 ID = "CheXpert-v1.0/test/patient00001/study1"
 
 
@@ -33,14 +31,21 @@ def recorded_folder(tmp_path, monkeypatch):
     return folder
 
 
-def _page() -> str:
-    shown = {METADATA_KEY: {"kind": "figure", "name": "arms", "caption": "Arms", "alt": "Two"}}
-    figure_data = {"image/svg+xml": "<svg/>", "text/plain": ID}
-    figure = new_output("display_data", figure_data, metadata=shown)
+def _page(set_name: str) -> str:
+    figure = {"kind": "figure", "name": "arms", "caption": "Arms", "alt": "Two"}
+    finding = {"kind": "finding", "sentence": f"Arms differ in {set_name}"}
+    texts = {"sentence": f"It is {set_name}.", "means": "Mind.", "changes": "More."}
+    answer = {"kind": "answer", "name": "answer", "figure": "arms", **texts}
+    picture, plain = {"image/svg+xml": "<svg/>", "text/plain": ID}, {"text/plain": ""}
+    drawn, found, answered = (
+        new_output("display_data", data, metadata={METADATA_KEY: shown})
+        for data, shown in ((picture, figure), (plain, finding), (plain, answer))
+    )
     warning = new_output("stream", name="stderr", text="a folder of this machine")
-    code = new_code_cell("draw()", outputs=[warning, figure])
-    cells = [new_markdown_cell("# Title\nText"), code]
-    return writes(new_notebook(cells=cells))
+    code = new_code_cell("draw()", outputs=[warning, found, drawn])
+    last = new_code_cell("answer()", outputs=[answered])
+    cells = [new_markdown_cell(text) for text in ("# Title\nText", "## Arms\n\nCompared.")]
+    return writes(new_notebook(cells=[*cells, code, last]))
 
 
 def _finished_run(a_study, build, set_name: str, value: float = 0.25):
@@ -50,7 +55,7 @@ def _finished_run(a_study, build, set_name: str, value: float = 0.25):
     folders.stamp.parent.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame({"arm": ["a", ID], "estimate": [value, 0.5]})
     table.to_csv(folders.results / "arms.csv", index=False)
-    folders.executed.write_text(_page(), "utf-8")
+    folders.executed.write_text(_page(set_name), "utf-8")
     rng = np.random.default_rng(0)
     spread, left_out = rng.normal(value, 0.01, 400), rng.normal(value, 1e-4, 100)
     estimate = Estimate(value, spread, n=100, positives=40, jackknife=left_out)
@@ -79,10 +84,7 @@ def test_a_record_alone_gives_the_ledger_of_the_run(tmp_path, recorded_folder):
     assert ledger_of_runs(tmp_path / "closed") == rows
     found = {row.id: row for row in rows if row.measured}
     assert found[COUNTED].measured == "19 of 20 cells" and found[TESTED].low is not None
-    # A study that has no run, or one of its own however small, is never decided by its record.
-    assert not [row for row in ledger_of_runs(tmp_path / "none") if row.measured]
-    _finished_run(LABELS, tmp_path / "small", "test", -0.5)
-    assert {row.id: row for row in ledger_of_runs(tmp_path / "small")}[TESTED].measured == "-0.500"
+    assert ledger_of_runs(tmp_path / "none") == rows
 
 
 def test_a_page_without_data_is_the_recorded_one(tmp_path, recorded_folder):
@@ -100,8 +102,8 @@ def test_a_recorded_run_names_no_study_of_chexpert(tmp_path, recorded_folder):
     for path in (kept.executed, kept.results / "arms.csv"):
         assert "withheld" in path.read_text("utf-8") and ID not in path.read_text("utf-8")
     page = json.loads(kept.executed.read_text("utf-8"))
-    (output,) = page["cells"][1]["outputs"]
-    assert output["output_type"] == "display_data"
+    kinds = [output["output_type"] for output in page["cells"][2]["outputs"]]
+    assert kinds == ["display_data", "display_data"]
     assert not list(kept.stamp.parent.glob("tmp*"))
 
 
@@ -115,22 +117,13 @@ def test_what_is_recorded_in_the_repository_is_whole_small_and_aggregate():
         assert kept.executed.is_file() and list(kept.results.glob("*.csv"))
 
 
-def test_a_recorded_table_carries_its_provenance(tmp_path, recorded_folder):
-    record_run(_finished_run(TRAINED, tmp_path, "cpu"), tmp_path)
-    table = load_recorded(TRAINED.name)
-    assert table["estimate"].tolist() == [0.25, 0.5]
-    assert table[list(PROVENANCE)].notna().all(axis=None)
-    assert "set cpu" in provenance_in_words(table)
-
-
-@pytest.mark.parametrize("a_study", [TRAINED, LABELS], ids=["trained", "labels"])
-def test_a_smaller_run_does_not_replace_a_larger_one(tmp_path, recorded_folder, a_study):
-    record_run(_finished_run(a_study, tmp_path, "cpu", 0.25), tmp_path)
+def test_a_smaller_run_does_not_replace_a_larger_one(tmp_path, recorded_folder):
+    record_run(_finished_run(TRAINED, tmp_path, "cpu", 0.25), tmp_path)
     with pytest.raises(RecordError, match=r"larger set 'cpu'.*delete that"):
-        record_run(_finished_run(a_study, tmp_path, "quick", 0.1), tmp_path)
-    results = RunFolders.recorded(a_study.name).results
+        record_run(_finished_run(TRAINED, tmp_path, "quick", 0.1), tmp_path)
+    results = RunFolders.recorded(TRAINED.name).results
     assert pd.read_csv(results / "arms.csv")["estimate"].iloc[0] == 0.25
-    record_run(_finished_run(a_study, tmp_path, "full", 0.3), tmp_path)
+    record_run(_finished_run(TRAINED, tmp_path, "full", 0.3), tmp_path)
     assert pd.read_csv(results / "arms.csv")["estimate"].iloc[0] == 0.3
 
 
@@ -145,20 +138,58 @@ def test_only_a_finished_run_of_a_named_set_is_recorded(tmp_path, recorded_folde
 
 
 @pytest.mark.parametrize(
-    ("own_set", "measured"), [(None, "+0.250"), ("quick", "+0.250"), ("cpu", "-0.250")]
-)
-def test_a_larger_recorded_run_decides_for_a_trained_study(
-    own_set, measured, tmp_path, recorded_folder
-):
-    """The page stays that of the own run, and the ledger says whose numbers it has."""
+    ("own_set", "decides"),
+    [(None, "recorded"), ("quick", "recorded"), ("cpu, overridden", "recorded"), ("cpu", "own"),
+     ("full", "own")],
+)  # fmt: skip
+def test_the_larger_run_decides_and_is_shown(own_set, decides, tmp_path, recorded_folder):
+    """Ledger and page are of one run, in either direction; the smaller one's page says no more."""
     record_run(_finished_run(TRAINED, tmp_path / "long", "cpu"), tmp_path / "long")
+    build, pages = tmp_path / "own", tmp_path / "pages"
     if own_set:
-        _finished_run(TRAINED, tmp_path / "own", own_set, -0.25)
-    row = {row.id: row for row in ledger_of_runs(tmp_path / "own")}[TESTED]
-    assert row.measured == measured
-    assert row.is_recorded == (own_set != "cpu") == row.data.endswith("recorded run")
-    where = (TRAINED.name, tmp_path / "own")
-    assert shown_run(*where) == RunFolders.of(*where)
+        _finished_run(TRAINED, build, own_set, -0.25)
+    own, kept = RunFolders.of(TRAINED.name, build), RunFolders.recorded(TRAINED.name)
+    assert shown_run(TRAINED, build) == (own if decides == "own" else kept)
+    rows = ledger_of_runs(build)
+    measured = {row.id: row.measured for row in rows}[TESTED]
+    assert measured == ("-0.250" if decides == "own" else "+0.250")
+    site._assemble_study(TRAINED, pages, build, rows)
+    page = (pages / "distillation.ipynb").read_text("utf-8")
+    set_name = own_set if decides == "own" else "cpu"
+    assert f"It is {set_name}." in page and f"## Arms differ in {set_name}" in page
+    assert measured.replace("-", "\N{MINUS SIGN}") in page
+    table = pd.read_csv(pages / "distillation" / "distillation_arms.csv")
+    assert f"{table['estimate'].iloc[0]:+.3f}" == measured
+    small = pages / "distillation_run.ipynb"
+    assert small.exists() == (own_set is not None and decides == "recorded")
+    assert ("recorded run (set `cpu`" in page) == (decides == "recorded")
+    assert ("distillation_run.ipynb" in page) == small.exists()
+    if small.exists():
+        text = small.read_text("utf-8")
+        assert f"Set `{own_set}`" in text and "distillation_run/distillation_run_arms.csv" in text
+        assert "## Arms\\n" in text and "image/svg+xml" in text
+        said = ("cxr-chips", "Arms differ", f"It is {own_set}", "cxr-decided", "cxr-answer")
+        assert not [words for words in said if words in text]
+        table = pd.read_csv(pages / "distillation_run" / "distillation_run_arms.csv")
+        assert table["estimate"].iloc[0] == -0.25
+
+
+def test_a_failed_run_is_told_beside_the_recorded_one(tmp_path, recorded_folder):
+    record_run(_finished_run(TRAINED, tmp_path / "long", "cpu"), tmp_path / "long")
+    failed = RunFolders.of(TRAINED.name, tmp_path / "own").failure
+    failed.parent.mkdir(parents=True)
+    failed.write_text(json.dumps({"error": "ValueError: no"}), "utf-8")
+    site._assemble_study(TRAINED, tmp_path / "pages", tmp_path / "own", [])
+    assert "It is cpu." in (tmp_path / "pages" / "distillation.ipynb").read_text("utf-8")
+    assert "ValueError: no" in (tmp_path / "pages" / "distillation_run.ipynb").read_text("utf-8")
+
+
+def test_sets_with_the_same_parameters_are_the_same_size():
+    """A study whose quick set is its full one decides by its own quick run."""
+    sizes = [set_size(LABELS, {"set": name}) for name in ("test", "quick", "full")]
+    assert sizes[0] < sizes[1] == sizes[2]
+    unranked = ({}, {"set": "full, overridden"}, {"set": "full", "missing": ["x"]})
+    assert {set_size(LABELS, stamp) for stamp in unranked} == {-1}
 
 
 def test_a_benchmark_is_recorded_with_its_provenance(recorded_folder):

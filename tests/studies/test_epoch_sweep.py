@@ -105,7 +105,7 @@ def test_the_summary_holds_scores_and_memorisation(trained, images):
     assert value[2, "gap"] == pytest.approx(scores.gap("2 epochs").value)
     difference = memorised.query("labels == 'wrong' and quantity == 'difference'")
     assert value[20, "wrong_difference"] == difference.set_index("arm")["estimate"]["20 epochs"]
-    curves = epoch_sweep.recorded_curves(table)
+    curves = epoch_sweep.run_length_curves(table)
     shown = ("auroc_expert", "auroc_report", "wrong_in_training", "wrong_held_out")
     epochs = curves.groupby("measure")["epochs"].apply(list).to_dict()
     assert epochs == {measure: [2, 20] for measure in shown}

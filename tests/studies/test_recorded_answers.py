@@ -2,18 +2,19 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from cxrstudy.agreement import Estimate
-from cxrstudy.claims import read_measurements
-from cxrstudy.experiments.contrasts import recorded_contrasts
-from cxrstudy.paths import recorded_folder
-from cxrstudy.recorded import PROVENANCE, load_recorded
+from cxrstudy.runs import RunFolders
 from cxrstudy.studies import epoch_sweep, kernels
 from cxrstudy.studies.distillation import scores
 from cxrstudy.studies.frozen_backbone import heads
 from cxrstudy.studies.regularization import checkpoints
 from cxrstudy.studies.report_labeler import label_scores
+
+
+def recorded_arms(study: str) -> pd.DataFrame:
+    """The arms of a study's recorded run."""
+    return pd.read_csv(RunFolders.recorded(study).results / "arms.csv")
 
 
 def around(value: float) -> Estimate:
@@ -31,7 +32,7 @@ def changed(table: pd.DataFrame, query: str, estimate: float) -> pd.DataFrame:
 
 
 def test_long_runs_memorise_or_not():
-    table = load_recorded("epoch_sweep")
+    table = recorded_arms("epoch_sweep")
     words = epoch_sweep.answer(table, around(0.0), (3, 60))
     assert words.startswith("Yes: after 60 epochs models repeat 100 % of the wrong labels")
     assert "cannot be told from zero: +0.000 (95 % interval" in words
@@ -41,10 +42,11 @@ def test_long_runs_memorise_or_not():
     assert words.startswith("No: after 60 epochs models repeat 45 %")
     assert "the long run scores lower: +0.050" in words
     assert "the long run scores higher: -0.050" in epoch_sweep.answer(table, around(-0.05), (3, 60))
+    assert "repeat 45 % of the wrong labels" in epoch_sweep.memory_finding(spared, 60)
 
 
 def test_a_frozen_backbone_is_enough_within_the_margin():
-    table = load_recorded("frozen_backbone")
+    table = recorded_arms("frozen_backbone")
     verdicts = {0.0: "Enough.", 0.05: "Enough.", -0.02: "Not shown to be enough.",
                 -0.05: "Not enough."}  # fmt: skip
     for difference, verdict in verdicts.items():
@@ -52,29 +54,53 @@ def test_a_frozen_backbone_is_enough_within_the_margin():
     blind = "comparison == 'heads' and method == 'view, sex and age'"
     better = changed(table, f"{blind} and measure == 'auroc_expert'", 0.61)
     assert "and view, sex and age alone 0.61;" in heads.answer(better, around(0.0), 0.02)
-    inputs = heads.recorded_inputs(table)
+    findings = [heads.tuning_finding(around(difference)) for difference in (0.05, 0, -0.05)]
+    assert len(set(findings)) == 3 and findings[0].startswith("The frozen network scores higher")
+    inputs = heads.by_input(table)
+    blind = "method == 'view, sex and age' and place == 'pooled over views'"
+    words = heads.input_finding(changed(inputs, blind, 0.61))
+    assert words.startswith("Without an image, view, sex and age reach 0.61 pooled and 0.")
     assert inputs.groupby("place").size().to_dict() == {"pooled over views": 3, "within view": 3}
 
 
 def test_expert_images_choose_or_teach():
-    table = load_recorded("regularization")
+    table = recorded_arms("regularization")
     words = checkpoints.answer(table, around(0.05))
     assert words.startswith("To choose with, not to optimise on.")
     luck = "row == 'expert_labels_2' and measure == 'gain_over_random'"
     words = checkpoints.answer(changed(table, luck, 0.004), around(0.0))
     assert words.startswith("Not clearly to choose with, and not clearly to optimise on.")
     assert " and +0.004 AUROC above a random one" in words
+    by_luck = changed(table, luck, 0.004)
+    found = {checkpoints.chooser_finding(each) for each in (table, by_luck)}
+    assert found == {
+        "In both halves expert labels chose better than chance",
+        "In both halves nothing chose better than chance",
+    }
+    better = checkpoints.optimising_finding(around(0.05))
+    assert better == "Weight decay scores higher than weight decay with an optimised metric"
+    assert "no more than chance" in checkpoints.optimising_finding(around(0.0))
+
+
+def test_weight_decay_is_held_against_the_best_arm():
+    rows = {"arm": ["weight_decay", "plain_tuned"], "judge": "expert", "estimate": [0.04, 0.05]}
+    words = checkpoints.arm_finding(pd.DataFrame(rows))
+    assert words.endswith("gains 0.040 over plain, and no arm more than 0.050")
 
 
 def test_a_student_beats_its_teacher_or_is_not_shown_to():
-    table = load_recorded("distillation")
+    table = recorded_arms("distillation")
     verdicts = {-0.05: "Not supported here.", 0.0: "Not settled here.", 0.05: "Here it can."}
     for difference, verdict in verdicts.items():
         assert scores.answer(table, around(difference)).startswith(verdict)
     assert "students beat 1: random errors, 40%." in scores.answer(table, around(0.0))
     none = changed(table, "arm == 'random errors, 40%' and measure == 'minus_teacher'", 0.0)
     assert "students beat 0: none." in scores.answer(none, around(0.0))
-    gains = scores.recorded_gains(table)
+    assert scores.erring_finding(none).endswith("students beat 0: none")
+    lower = scores.teacher_finding(around(-0.05))
+    assert lower == "Students of the rules score lower than the rules"
+    assert "cannot be told" in scores.teacher_finding(around(0.0))
+    gains = scores.gains_over_teacher(table)
     assert gains.groupby("kind").size().to_dict() == {
         "teacher: habits": 2, "teacher: random errors": 2, "teacher: rules": 4,
     }  # fmt: skip
@@ -105,14 +131,3 @@ def test_saved_bytes_are_counted_until_a_gpu_is_timed():
     timed = kernels.answer(traffic, checks, pd.DataFrame({"hardware": ["a card"]}))
     assert timed.endswith("Times are measured on a card.")
     assert kernels.traffic_in_words(traffic).endswith("masked loss: 3 times.")
-
-
-@pytest.mark.parametrize("study", ["epoch_sweep", "frozen_backbone", "regularization"])
-def test_a_recorded_difference_is_that_of_the_ledger(study):
-    measured = read_measurements(recorded_folder() / study)
-    table = recorded_contrasts(load_recorded(study), measured).set_index("claim")
-    for each in measured:
-        row, estimate = table.loc[each.claim], each.estimates[each.claim]
-        assert [row["estimate"], row["low"]] == [estimate.value, estimate.interval()[0]]
-        assert row["note"] == each.detail
-    assert table[list(PROVENANCE)].notna().all(axis=None)

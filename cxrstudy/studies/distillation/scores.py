@@ -204,7 +204,7 @@ def _f1(found: np.ndarray, wanted: np.ndarray, min_events: int = 5) -> tuple[flo
     return 2 * hits.sum() / max(size.sum(), 1), macro, int(enough.sum())
 
 
-def recorded_gains(table: pd.DataFrame) -> pd.DataFrame:
+def gains_over_teacher(table: pd.DataFrame) -> pd.DataFrame:
     """Select from `ArmScores.table` what students gain over their teacher; kind: how that one errs.
 
     Arms that vary weight and temperature of the targets alone are left out.
@@ -227,13 +227,30 @@ def answer(table: pd.DataFrame, difference: Estimate) -> str:
     sides = {"above": "Here it can", "below": "Not supported here", "open": "Not settled here"}
     verdict = by_side(*difference.interval(), **sides)
     seeds = main.loc["student", "seeds"]
-    erring = recorded_gains(table).query("kind != 'teacher: rules'")
-    beaten = erring[erring["low"] > 0]["arm"].map(lambda arm: WORDS.get(arm, arm))
     return (
         f"{verdict}. Students of a rule labeler (trainings: {seeds}) score a macro F1 of {student} "
-        f"against human codes, the rules {teacher}: {difference.in_words()}. Of {len(erring)} "
-        f"teachers that were made to err, students beat {len(beaten)}: "
-        f"{'; '.join(beaten) or 'none'}."
+        f"against human codes, the rules {teacher}: {difference.in_words()}. "
+        f"{erring_finding(table)}."
+    )
+
+
+def erring_finding(table: pd.DataFrame) -> str:
+    """Say which of the teachers that were made to err students beat, from `ArmScores.table`."""
+    erring = gains_over_teacher(table).query("kind != 'teacher: rules'")
+    beaten = erring[erring["low"] > 0]["arm"].map(lambda arm: WORDS.get(arm, arm))
+    return (
+        f"Of {len(erring)} teachers that were made to err, students beat {len(beaten)}: "
+        f"{'; '.join(beaten) or 'none'}"
+    )
+
+
+def teacher_finding(difference: Estimate) -> str:
+    """Say whether students of the rules score higher than these, from their difference."""
+    return by_side(
+        *difference.interval(),
+        above="Students of the rules score higher than the rules",
+        below="Students of the rules score lower than the rules",
+        open="Students of the rules cannot be told from the rules",
     )
 
 

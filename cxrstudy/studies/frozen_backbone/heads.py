@@ -20,6 +20,7 @@ from cxrstudy.experiments.opacity_scores import OPACITY_WORDS, WITHIN_VIEW
 from cxrstudy.vision.backbones import BackboneName
 from cxrstudy.vision.probes import cross_fit, cross_fit_nested
 from cxrstudy.vision.training import TrainingConfig
+from cxrstudy.words import by_side
 
 # Folds of patients for heads, and those within a half that choose its penalty.
 HEAD_FOLDS, INNER_FOLDS = 5, 5
@@ -150,7 +151,7 @@ def fine_tuned_name(epochs: int) -> str:
 
 
 def summary_table(comparisons: Mapping[str, LabelScores]) -> pd.DataFrame:
-    """Put the scores of all comparisons, each on its own images, into one table, to be recorded.
+    """Put the scores of all comparisons, each on its own images, into one table.
 
     Columns are comparison, method, learned_from, seeds, measure, estimate, low, high and n.
     """
@@ -159,12 +160,12 @@ def summary_table(comparisons: Mapping[str, LabelScores]) -> pd.DataFrame:
     return split_names(pd.concat(tables))[columns].reset_index(drop=True)
 
 
-def recorded_arms(table: pd.DataFrame) -> pd.DataFrame:
-    """Select from `summary_table` what answers the question: all comparisons but that of inputs."""
+def trained_stepwise(table: pd.DataFrame) -> pd.DataFrame:
+    """Select from `summary_table` the scores against experts of all comparisons but of inputs."""
     return table[(table["measure"] == "auroc_expert") & (table["comparison"] != "heads")]
 
 
-def recorded_inputs(table: pd.DataFrame) -> pd.DataFrame:
+def by_input(table: pd.DataFrame) -> pd.DataFrame:
     """Select from `summary_table` what heads that learned report labels reach by their input.
 
     Within view and pooled over views, as the column place says.
@@ -180,7 +181,7 @@ def answer(table: pd.DataFrame, difference: Estimate, margin: float) -> str:
     The difference is that of the AUROC against experts, frozen minus fine-tuned; it is judged as
     an equivalence within the margin.
     """
-    estimates = recorded_inputs(table).set_index(["method", "place"])["estimate"]
+    estimates = by_input(table).set_index(["method", "place"])["estimate"]
     head = estimates.index[0][0]
     within, pooled = (
         [f"{estimates[method, place]:.2f}" for method in (head, NO_IMAGE)]
@@ -197,6 +198,25 @@ def answer(table: pd.DataFrame, difference: Estimate, margin: float) -> str:
         f"AUROC of {within[0]} against experts, and view, sex and age alone {within[1]}; pooled "
         f"over views, where telling AP from PA pays, {pooled[0]} and {pooled[1]}. Frozen minus "
         f"fine-tuned, within view: {difference.in_words()}."
+    )
+
+
+def input_finding(table: pd.DataFrame) -> str:
+    """Say what a head reaches that sees no image, from `by_input`."""
+    blind = table[table["method"] == NO_IMAGE].set_index("place")["estimate"]
+    return (
+        f"Without an image, {NO_IMAGE} reach {blind['pooled over views']:.2f} pooled and "
+        f"{blind['within view']:.2f} within view"
+    )
+
+
+def tuning_finding(difference: Estimate) -> str:
+    """Say which scores higher against experts, from frozen minus fine-tuned."""
+    return by_side(
+        *difference.interval(),
+        above="The frozen network scores higher than the fine-tuned one",
+        below="The fine-tuned network scores higher than the frozen one",
+        open="Frozen and fine-tuned networks cannot be told apart",
     )
 
 

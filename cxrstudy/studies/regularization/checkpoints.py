@@ -20,6 +20,7 @@ from cxrstudy.experiments.model_selection import choose_by_criteria, set_thresho
 from cxrstudy.experiments.opacity_scores import OPACITY_WORDS
 from cxrstudy.studies.regularization.arms import ARMS, DECAYED, TUNED_DECAYED
 from cxrstudy.studies.regularization.metric_optimisation import column_aurocs
+from cxrstudy.words import by_side
 
 CHOOSERS: Mapping[str, str] = {
     "expert_labels": "expert labels",
@@ -28,7 +29,7 @@ CHOOSERS: Mapping[str, str] = {
 }
 """What a checkpoint can be chosen by."""
 
-# Outcome of a choice to the measure that is recorded of it.
+# Outcome of a choice to the measure that is compared with the arms'.
 _MEASURES: Mapping[str, str] = {
     "gain over a random choice": "gain_over_random",
     "regret": "regret",
@@ -130,7 +131,7 @@ def compass_table(
 
 
 def compass_rows(compass: pd.DataFrame) -> pd.DataFrame:
-    """Keep what is recorded of `compass_table`; row names chooser and half, measure the outcome."""
+    """Keep what is compared of `compass_table`; row names chooser and half, measure the outcome."""
     table = compass.assign(
         row=compass["chosen_by"] + "_" + compass["half"].astype(str),
         measure=compass["outcome"].map(_MEASURES),
@@ -166,7 +167,7 @@ def _by_half(
 
 
 def summary_table(scores: LabelScores, gains: pd.DataFrame, compass: pd.DataFrame) -> pd.DataFrame:
-    """Put arms and choosers into one tidy table, to be recorded.
+    """Put arms and choosers into one tidy table.
 
     Columns are kind (arm, chooser), row, measure, estimate, low, high and n.
     """
@@ -177,7 +178,7 @@ def summary_table(scores: LabelScores, gains: pd.DataFrame, compass: pd.DataFram
     return joined[["kind", "row", "measure", *LIMITS, "n"]].reset_index(drop=True)
 
 
-def recorded_gains(table: pd.DataFrame) -> pd.DataFrame:
+def gains_of_uses(table: pd.DataFrame) -> pd.DataFrame:
     """Select from `summary_table` what each use of expert labels gains."""
     return table[table["measure"].isin(["gain_over_plain", "gain_over_random"])]
 
@@ -190,17 +191,14 @@ def answer(table: pd.DataFrame, difference: Estimate) -> str:
     """
     rows = table.set_index(["row", "measure"])
 
-    def gained(chooser: str) -> pd.DataFrame:
-        keys = [(f"{chooser}_{half}", "gain_over_random") for half in range(1, N_HALVES + 1)]
-        return rows.loc[keys]
-
     def signs(chooser: str) -> str:
-        return " and ".join(f"{gain:+.3f}" for gain in gained(chooser)["estimate"])
+        return " and ".join(f"{gain:+.3f}" for gain in _gained(table, chooser)["estimate"])
 
     before, after = (
         f"{rows.loc[(arm, 'auroc_expert'), 'estimate']:.3f}" for arm in (DECAYED, TUNED_DECAYED)
     )
-    helps, hurts = (gained("expert_labels")["low"] > 0).all(), difference.interval()[0] > 0
+    helps = (_gained(table, "expert_labels")["low"] > 0).all()
+    hurts = difference.interval()[0] > 0
     return (
         f"{'To choose with' if helps else 'Not clearly to choose with'}, "
         f"{'not' if hurts else 'and not clearly'} to optimise on. A checkpoint that they choose "
@@ -209,6 +207,36 @@ def answer(table: pd.DataFrame, difference: Estimate) -> str:
         f"the metric on them takes a head from {before} to {after}; it was better before by "
         f"{difference.in_words()}."
     )
+
+
+def chooser_finding(table: pd.DataFrame) -> str:
+    """Say which choosers beat a random choice in both halves, from `summary_table`."""
+    better = [words for key, words in CHOOSERS.items() if (_gained(table, key)["low"] > 0).all()]
+    return f"In both halves {' and '.join(better) or 'nothing'} chose better than chance"
+
+
+def optimising_finding(difference: Estimate) -> str:
+    """Say what optimising the metric did to a decayed head, from before minus after."""
+    return by_side(
+        *difference.interval(),
+        above="Weight decay scores higher than weight decay with an optimised metric",
+        below="Weight decay scores lower than weight decay with an optimised metric",
+        open="Optimising the metric changes a decayed head by no more than chance",
+    )
+
+
+def arm_finding(gains: pd.DataFrame) -> str:
+    """Say what weight decay gains, which sees no expert label, and what any arm does at most."""
+    by_arm = gains[gains["judge"] == "expert"].set_index("arm")["estimate"]
+    return (
+        f"Weight decay, which sees no expert label, gains {by_arm[DECAYED]:.3f} over plain, and no "
+        f"arm more than {by_arm.max():.3f}"
+    )
+
+
+def _gained(table: pd.DataFrame, chooser: str) -> pd.DataFrame:
+    keys = [(f"{chooser}_{half}", "gain_over_random") for half in range(1, N_HALVES + 1)]
+    return table.set_index(["row", "measure"]).loc[keys]
 
 
 def gains_in_words(gains: pd.DataFrame, *names: str) -> str:

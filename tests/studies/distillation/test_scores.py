@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cxrstudy.agreement import Resampling
-from cxrstudy.recorded import load_recorded
+from cxrstudy.runs import RunFolders
 from cxrstudy.studies.distillation.arms import (
     BERT,
     CAREFUL,
@@ -164,7 +164,7 @@ def test_differences_of_the_main_arms_stand_beside_them(reports):
 
 def test_the_recorded_run_holds_keys_that_have_words():
     """Every arm and measure has words, or is named by its numbers."""
-    recorded = load_recorded("distillation")
+    recorded = pd.read_csv(RunFolders.recorded("distillation").results / "arms.csv")
     named = [arm for arm in recorded["arm"].unique() if not any(map(str.isdigit, arm))]
     assert set(named) <= set(WORDS)
     assert set(recorded["measure"]) == {"student", "teacher", "minus_teacher", "minus_rules"}

@@ -99,12 +99,12 @@ def test_claims_are_decided_by_their_run_lengths(drawn):
 
 
 def test_the_summary_keeps_every_comparison(drawn):
-    """What is shown of a recorded run are experts' scores of arms, not of inputs."""
+    """Of all comparisons but that of inputs, the experts' scores are drawn."""
     image_set, features = drawn
     scores = opacity_scores(image_set, {"one": features[:, 0]}, resampling=Resampling(60))
     table = heads.summary_table({"heads": scores, "fine_tuning": scores})
     assert table.groupby("comparison").size().to_dict() == {"fine_tuning": 4, "heads": 4}
-    shown = heads.recorded_arms(table)
+    shown = heads.trained_stepwise(table)
     assert shown[["comparison", "method"]].to_numpy().tolist() == [["fine_tuning", "one"]]
     value = scores.score("one", "expert").value
     assert shown["estimate"].iloc[0] == value

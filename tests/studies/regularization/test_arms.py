@@ -113,5 +113,5 @@ def test_the_summary_keeps_every_arm(compared):
     assert choosers[["row", "measure"]].to_numpy().tolist() == [["training_loss_1", "regret"]]
     assert not table.duplicated(["row", "measure"]).any()
     assert {*table["row"], *table["measure"]} - {"regret"} <= set(checkpoints.WORDS)
-    recorded = checkpoints.recorded_gains(table)
-    assert recorded["row"].tolist() == list(regularization.ARMS)[1:]
+    uses = checkpoints.gains_of_uses(table)
+    assert uses["row"].tolist() == list(regularization.ARMS)[1:]
