@@ -7,7 +7,7 @@ import yaml
 
 from cxrstudy.book import release
 from cxrstudy.book.landing import Findings
-from cxrstudy.book.pages import study_pages
+from cxrstudy.book.pages import study_page
 from cxrstudy.paths import in_project
 from scripts.write_lab_copies import FOLDER
 from tests.book.test_pages import ROW, STAMP, STUDY, _executed
@@ -28,7 +28,7 @@ def cite(tmp_path, monkeypatch):
 
 def _pages() -> tuple[str, str]:
     """Last cell of a study's page, and the landing page."""
-    page, _ = study_pages(STUDY, _executed(), [ROW], STAMP)
+    page = study_page(STUDY, _executed(), [ROW], STAMP)
     return page.cells[-1].source, Findings([ROW], None, [], None).landing_markdown()
 
 
