@@ -53,7 +53,8 @@ def test_no_table_gives_the_number_of_a_claim_the_other_sign(folder):
     """Neither of its own study nor of another: a difference is taken one way round."""
     tables = _tables(folder)
     decided = [m for m in read_measurements(folder) if len(m.estimates) == 1]
-    assert len(decided) >= 15
+    # A book that was built without CheXpert's labels has fewer of its own.
+    assert len(decided) >= (15 if folder == recorded_folder() else 5)
     for measurement in decided:
         (estimate,) = measurement.estimates.values()
         low, high = estimate.interval()

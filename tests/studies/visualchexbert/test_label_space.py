@@ -102,7 +102,7 @@ def test_published_numbers_stand_beside(scores):
 
 def test_with_all_labels_but_a_few_curves_end_at_the_leave_one_out_score(cohort, scores):
     found = label_curves.label_curves(cohort, [25, 480], Resampling(3))
-    for method in label_curves.METHODS:
+    for method in ("logreg", "image_threshold", "image_regression"):  # Zero-One learns nothing.
         whole = scores[method, MACRO_AVERAGE, "f1"].value
         few, many = (found.scores[method, size].value for size in (25, 480))
         assert few < many == pytest.approx(whole, abs=0.03)
