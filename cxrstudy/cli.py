@@ -134,6 +134,9 @@ def predict(
     checkpoint: Annotated[
         Path | None, typer.Option(help="A stored classifier; study 06 leaves the default one.")
     ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="A head of study 15: travel/experts or travel/reports.")
+    ] = None,
 ) -> None:
     """Predict the 14 observations for every image of a folder.
 
@@ -145,10 +148,14 @@ def predict(
         ClassifierFileError,
         default_checkpoint,
         load_classifier,
+        stored_head,
     )
 
+    if head and checkpoint:
+        raise typer.BadParameter("--head names one of ours, --checkpoint one of yours; give one")
     try:
-        classifier = load_classifier(checkpoint or default_checkpoint())
+        path = stored_head(head) if head else checkpoint or default_checkpoint()
+        classifier = load_classifier(path)
         predicted = predict_folder(classifier, images, out)
     except (ClassifierFileError, ImageFolderError) as error:
         typer.echo(f"error: {error}", err=True)
@@ -265,7 +272,7 @@ def _split(text: str) -> tuple[str, str]:
     if not equals:
         raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
     # The notebook runs in the project's folder, the reader may be anywhere.
-    return name, str(Path(value).absolute()) if Path(value).is_file() else value
+    return name, str(Path(value).absolute()) if value and Path(value).exists() else value
 
 
 if __name__ == "__main__":

@@ -249,3 +249,16 @@ def test_without_a_checkpoint_that_of_study_06_is_looked_for(tmp_path, monkeypat
     assert result.exit_code == 2
     assert "_build/models/nih_frozen_linear.safetensors: no such file" in result.stderr
     assert "make book" in result.stderr
+
+
+def test_a_head_that_ships_predicts_a_folder(images, tmp_path):
+    """Lung Opacity alone; a name that is none and two classifiers at once are refused."""
+    out = tmp_path / "own.csv"
+    arguments = ("predict", f"--images={images}", f"--out={out}")
+    assert _call(*arguments, "--head=travel/experts").exit_code == 0
+    table = pd.read_csv(out, index_col="image")
+    assert table["Lung Opacity"].between(0, 1).all()
+    assert table.drop(columns="Lung Opacity").isna().all(axis=None)
+    result = _call(*arguments, "--head=experts")
+    assert result.exit_code == 2 and "experts: no such head" in result.stderr
+    assert _call(*arguments, "--head=travel/experts", "--checkpoint=x").exit_code == 2

@@ -176,6 +176,7 @@ def _tested(row: LedgerRow, claim: Claim, measurement: Measurement, level: float
         measurement.fewest_events,
         measurement.seeds,
         measurement.policy_dependent,
+        bool(claim.seen),
     )
     row = replace(row, level=round(level, 5), verdict=verdict)
     if verdict == "too few":

@@ -81,6 +81,7 @@ def qualify(
     fewest_events: int | None = None,
     seeds: int | None = None,
     policy_dependent: bool = False,
+    seen: bool = False,
 ) -> str:
     """Restrict a verdict to what its evidence can carry, as in ``"supported, exploratory"``."""
     if fewest_events is not None and fewest_events < MINIMUM_EVENTS:
@@ -89,7 +90,7 @@ def qualify(
         return "mechanism shown" if verdict.startswith("supported") else "mechanism not shown"
     if scope == "proxy" and verdict == "reproduced":
         raise ValueError("a proxy cannot reproduce; the claim needs another rule")
-    if seeds is not None and seeds < MINIMUM_SEEDS:
+    if seen or (seeds is not None and seeds < MINIMUM_SEEDS):
         verdict += ", exploratory"
     if policy_dependent:
         verdict += ", policy-dependent"

@@ -33,6 +33,7 @@ class Claim:
     published: str = ""  # in words where the paper prints no number
     margin: float = 0.0  # smallest difference that matters, in units of the metric
     side: int = 1  # sign of the estimate that the paper claims
+    seen: str = ""  # what had been seen of the data before the claim was stated; then exploratory
     not_measurable: str = ""  # names the data that no public source holds
     amended: tuple[str, ...] = ()  # changes after the first run
 

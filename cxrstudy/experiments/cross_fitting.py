@@ -140,10 +140,25 @@ def cross_fit_arms(
     dict of str to CrossFitted
         By the arm's name.
     """
+    kept = iter(train_many(arm_jobs(arms, image_set, inputs), folder, n_jobs))
+    column = opacity_column(image_set)
+    halves = _halves(image_set)
+    return {
+        arm.name: _assemble(
+            arm, halves, [[next(kept) for _ in range(N_HALVES)] for _ in range(arm.seeds)], column
+        )
+        for arm in arms
+    }
+
+
+def arm_jobs(
+    arms: Sequence[Arm], image_set: ImageSet, inputs: np.ndarray | None = None
+) -> list[ImageJob]:
+    """List the trainings of `cross_fit_arms`: arm by arm, seed by seed, one for each half."""
     targets = text_mined_targets(image_set.labels["nlp"])
-    halves = [np.flatnonzero(image_set.folds(N_HALVES) == fold) for fold in range(N_HALVES)]
+    halves = _halves(image_set)
     inputs = image_set.pixels if inputs is None else inputs
-    jobs = [
+    return [
         ImageJob(
             inputs,
             replace(arm.config, seed=seed),
@@ -155,14 +170,15 @@ def cross_fit_arms(
         for seed in range(arm.seeds)
         for training, watched in (halves, halves[::-1])
     ]
-    kept = iter(train_many(jobs, folder, n_jobs))
-    column = list(targets.columns).index(LUNG_OPACITY)
-    return {
-        arm.name: _assemble(
-            arm, halves, [[next(kept) for _ in range(N_HALVES)] for _ in range(arm.seeds)], column
-        )
-        for arm in arms
-    }
+
+
+def opacity_column(image_set: ImageSet) -> int:
+    """Return which target of the trainings on an image set is Lung Opacity."""
+    return list(text_mined_targets(image_set.labels["nlp"]).columns).index(LUNG_OPACITY)
+
+
+def _halves(image_set: ImageSet) -> list[np.ndarray]:
+    return [np.flatnonzero(image_set.folds(N_HALVES) == fold) for fold in range(N_HALVES)]
 
 
 def _assemble(

@@ -32,6 +32,8 @@ EXPERT_TERMS: Mapping[str, str] = {"rsna": "Lung Opacity", "google": "Airspace o
 
 # Whose labels a head learns: the reports', or those of RSNA's experts.
 REPORTS, EXPERTS = "report", "expert"
+# A model's input that holds no image, see `metadata_features`.
+NO_IMAGE = "view, sex and age"
 
 
 def study_images(image_set: ImageSet, n_images: int, size: int) -> ImageSet:
@@ -151,3 +153,23 @@ def label_counts(image_set: ImageSet) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def metadata_features(images: pd.DataFrame) -> np.ndarray:
+    """Describe images by view, sex and age alone: seven columns, for a model without the image.
+
+    Such a model is the floor of every image model: sicker patients are imaged at the bedside, so
+    the view alone predicts what a report says. Columns are AP, female, decades of age and their
+    square by ten, and the last three once more for AP images alone. A missing age counts as the
+    median.
+
+    >>> table = pd.DataFrame({"view": ["AP", "PA"], "sex": ["M", "F"], "age": [50.0, 20.0]})
+    >>> metadata_features(table)
+    array([[1. , 0. , 5. , 2.5, 0. , 5. , 2.5],
+           [0. , 1. , 2. , 0.4, 0. , 0. , 0. ]])
+    """
+    ap = (images["view"] == "AP").to_numpy(float)
+    female = (images["sex"] == "F").to_numpy(float)
+    decades = (images["age"].fillna(images["age"].median()) / 10).to_numpy(float)
+    plain = np.column_stack([female, decades, decades**2 / 10])
+    return np.column_stack([ap, plain, plain * ap[:, None]])

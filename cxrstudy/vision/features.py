@@ -17,14 +17,17 @@ _BATCH = 128
 CALIBRATION_IMAGES = 512
 
 
-def frozen_features(image_set: ImageSet, name: BackboneName, folder: str | Path) -> np.ndarray:
+def frozen_features(
+    image_set: ImageSet, name: BackboneName | Backbone, folder: str | Path
+) -> np.ndarray:
     """Return every image's features, from the cache if they were computed before.
 
     Parameters
     ----------
     image_set : ImageSet
-    name : BackboneName
-        Random weights are calibrated on the first `CALIBRATION_IMAGES` of the set.
+    name : BackboneName or Backbone
+        Or the network itself, if it is built already. Random weights are calibrated on the first
+        `CALIBRATION_IMAGES` of the set.
     folder : path
         Cache, relative to the project; one file for each pair of images and weights.
 
@@ -33,10 +36,13 @@ def frozen_features(image_set: ImageSet, name: BackboneName, folder: str | Path)
     ndarray of float32, shape (n_images, n_features)
         Memory-mapped and read-only.
     """
-    backbone = build_backbone(name, _tensor(image_set.pixels[:CALIBRATION_IMAGES]))
-    # Calibrated statistics differ in the last bits with the number of threads, so that random
-    # weights are known by what makes them, and not by their bytes.
-    weights = name if name.weights == "random" else backbone.fingerprint()
+    if isinstance(name, Backbone):
+        backbone, weights = name, name.fingerprint()
+    else:
+        backbone = build_backbone(name, _tensor(image_set.pixels[:CALIBRATION_IMAGES]))
+        # Calibrated statistics differ in the last bits with the number of threads, so that random
+        # weights are known by what makes them, and not by their bytes.
+        weights = name if name.weights == "random" else backbone.fingerprint()
     key = result_key(__name__, image_set.sha256(), weights)
     path = in_project(folder) / f"{key}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)

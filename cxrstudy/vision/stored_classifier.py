@@ -1,7 +1,8 @@
 """An image classifier as one safetensors file: backbone, linear heads, and where they come from.
 
 Whoever has the file can predict; neither the registry nor a network is asked for weights, and
-nothing is unpickled.
+nothing is unpickled. A file of heads alone is a thousandth of the size; its backbone is built from
+the registry's weights.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from cxrstudy.data.registry import dataset
 from cxrstudy.observations import OBSERVATIONS
 from cxrstudy.paths import in_project
 from cxrstudy.vision.backbones import (
@@ -92,7 +94,24 @@ def default_checkpoint() -> Path:
     return in_project("_build/models/nih_frozen_linear.safetensors")
 
 
-def save_classifier(classifier: StoredClassifier, path: str | Path) -> Path:
+HEADS: dict[str, tuple[str, str]] = {
+    "travel/experts": ("travel_heads", "travel_experts.safetensors"),
+    "travel/reports": ("travel_heads", "travel_reports.safetensors"),
+}
+"""Heads that ship with the repository: name to data set and file."""
+
+
+def stored_head(name: str) -> Path:
+    """Locate one of `HEADS`."""
+    if name not in HEADS:
+        raise ClassifierFileError(f"{name}: no such head. There are: {', '.join(HEADS)}.")
+    entry, file = HEADS[name]
+    return dataset(entry).path(file)
+
+
+def save_classifier(
+    classifier: StoredClassifier, path: str | Path, *, heads_alone: bool = False
+) -> Path:
     """Write a classifier, in full precision, to a file that appears when it is complete."""
     path = Path(path)
     normalise = classifier.backbone.normalise
@@ -108,7 +127,7 @@ def save_classifier(classifier: StoredClassifier, path: str | Path) -> Path:
             "about": classifier.about,
         }
     )
-    body = classifier.backbone.body.state_dict()
+    body = {} if heads_alone else classifier.backbone.body.state_dict()
     tensors = {f"{_BODY}{key}": value.cpu().contiguous() for key, value in body.items()}
     tensors[_COEFFICIENTS] = torch.from_numpy(classifier.coefficients)
     tensors[_INTERCEPTS] = torch.from_numpy(classifier.intercepts)
@@ -141,10 +160,24 @@ def load_classifier(path: str | Path) -> StoredClassifier:
     if metadata.get("sha256") != _digest(metadata.get("classifier", ""), tensors):
         raise ClassifierFileError(f"{path}: damaged, its checksum is another. {_REMEDY}")
     described = json.loads(metadata["classifier"])
+    body = {key[len(_BODY) :]: value for key, value in tensors.items() if key.startswith(_BODY)}
+    return StoredClassifier(
+        BackboneName(**described["backbone"]),
+        _stored_backbone(path, described, body),
+        described["image_size"],
+        tuple(described["observations"]),
+        tensors[_COEFFICIENTS].numpy(),
+        tensors[_INTERCEPTS].numpy(),
+        described["about"],
+    )
+
+
+def _stored_backbone(path: Path, described: dict, body: dict[str, Tensor]) -> Backbone:
     name = BackboneName(**described["backbone"])
+    if not body:
+        return build_backbone(name)
     normalise = GreyInput(described["mean"], described["std"], described["rotated"])
     backbone = _without_weights(name, normalise, described["n_features"])
-    body = {key[len(_BODY) :]: value for key, value in tensors.items() if key.startswith(_BODY)}
     try:
         backbone.body.load_state_dict(body)
     except RuntimeError as error:
@@ -152,15 +185,7 @@ def load_classifier(path: str | Path) -> StoredClassifier:
             f"{path}: its weights do not fit this version's {name.architecture}; it was stored "
             f"with {described['about'].get('versions')}. {_REMEDY}"
         ) from error
-    return StoredClassifier(
-        name,
-        backbone,
-        described["image_size"],
-        tuple(described["observations"]),
-        tensors[_COEFFICIENTS].numpy(),
-        tensors[_INTERCEPTS].numpy(),
-        described["about"],
-    )
+    return backbone
 
 
 def _without_weights(name: BackboneName, normalise: GreyInput, n_features: int) -> Backbone:

@@ -104,6 +104,8 @@ def test_detectable_effect_is_2_8_standard_errors():
         ("supported", "proxy", {}, "supported"),
         ("supported", "other", {"seeds": 4}, "supported, exploratory"),
         ("supported", "other", {"seeds": 5}, "supported"),
+        ("supported", "other", {"seen": True}, "supported, exploratory"),
+        ("supported", "other", {"seen": True, "seeds": 3}, "supported, exploratory"),
         (
             "supported",
             "other",

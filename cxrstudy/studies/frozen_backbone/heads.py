@@ -14,7 +14,13 @@ from cxrstudy.experiments.cross_fitting import (
     Arm,
     epochs_in_words,
 )
-from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
+from cxrstudy.experiments.image_labels import (
+    EXPERTS,
+    NO_IMAGE,
+    REPORTS,
+    metadata_features,
+    training_labels,
+)
 from cxrstudy.experiments.label_scores import LabelScores
 from cxrstudy.experiments.opacity_scores import OPACITY_WORDS, WITHIN_VIEW
 from cxrstudy.vision.backbones import BackboneName
@@ -40,7 +46,6 @@ WORDS: Mapping[str, str] = {
 }
 """Keys of the study's tables to what the page says for them."""
 
-NO_IMAGE = "view, sex and age"
 _FEATURES = {"random": "random features", "chest": "chest X-ray features"}
 
 
@@ -51,26 +56,6 @@ def feature_name(name: BackboneName, size: int) -> str:
     'random features (64 px)'
     """
     return f"{_FEATURES.get(name.weights, 'ImageNet features')} ({size} px)"
-
-
-def metadata_features(images: pd.DataFrame) -> np.ndarray:
-    """Describe images by view, sex and age alone: seven columns, for a model without the image.
-
-    Such a model is the floor of every image model: sicker patients are imaged at the bedside, so
-    the view alone predicts what a report says. Columns are AP, female, decades of age and their
-    square by ten, and the last three once more for AP images alone. A missing age counts as the
-    median.
-
-    >>> table = pd.DataFrame({"view": ["AP", "PA"], "sex": ["M", "F"], "age": [50.0, 20.0]})
-    >>> metadata_features(table)
-    array([[1. , 0. , 5. , 2.5, 0. , 5. , 2.5],
-           [0. , 1. , 2. , 0.4, 0. , 0. , 0. ]])
-    """
-    ap = (images["view"] == "AP").to_numpy(float)
-    female = (images["sex"] == "F").to_numpy(float)
-    decades = (images["age"].fillna(images["age"].median()) / 10).to_numpy(float)
-    plain = np.column_stack([female, decades, decades**2 / 10])
-    return np.column_stack([ap, plain, plain * ap[:, None]])
 
 
 def method_name(inputs: str, labels: str = REPORTS) -> str:
