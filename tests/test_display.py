@@ -68,11 +68,12 @@ def test_numbers_have_one_style(tmp_path, shown):
     """Commas from 1,000 on, zero without a sign, large means with one decimal, counts whole."""
     table = pd.DataFrame(
         {"n": [2179], "mean": [962.667], "zero": [-0.0001], "count": [3.0], "one": [1.0],
-         "mixed": pd.Series([11250], dtype=object), "undefined": [np.nan], "name": [None]}
+         "mixed": pd.Series([11250], dtype=object), "undefined": [np.nan],
+         "infinite": [np.inf], "name": [None]}
     )  # fmt: skip
     Page(tmp_path).table(table, "style", "Style")
     numbers = ["2,179", "962.7", "0.000", "3", "1.000", "11,250"]
-    assert _cells(shown) == [*numbers, "\N{EN DASH}", ""]
+    assert _cells(shown) == [*numbers, "\N{EN DASH}", "\N{INFINITY}", ""]
 
 
 def test_significant_digits_by_column(tmp_path, shown):

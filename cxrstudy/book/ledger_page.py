@@ -38,6 +38,7 @@ def _cells(row: LedgerRow) -> tuple[str, ...]:
     name = _facet("paper", claim.paper)
     permalink = Markup(' <a class="cxr-permalink" href="#{}" aria-label="link to this row">#</a>')
     stated = Markup("{}").format(row.statement) + permalink.format(row_id(row))
+    seen = f"stated after {row.seen}" if row.seen else ""
     unit = "" if row.low is None else f"in {row.metric}"
     numbers = ", ".join(filter(None, (unit, claim.interval)))
     measured = Markup("{}").format(claim.measured) + (_DAGGER if row.conditional else "")
@@ -49,7 +50,7 @@ def _cells(row: LedgerRow) -> tuple[str, ...]:
         _with_notes(stated, [row.where]) + _amendments(row.amended),
         row.published,
         _with_notes(measured, [numbers, row.detail]),
-        _with_notes(evidence_chip(row), [claim.reason]),
+        _with_notes(evidence_chip(row), [claim.reason, seen]),
         rule,
         row.data,
         "" if row.n is None else f"{row.n:,}",

@@ -34,6 +34,7 @@ class LedgerRow:
     family: str
     study: str
     table: str
+    seen: str
     amended: tuple[str, ...]
     verdict: str
     measured: str = ""  # empty until it is measured

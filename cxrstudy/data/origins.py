@@ -1,4 +1,4 @@
-"""Where files come from: the network, wheels of a package index, installed packages.
+"""Where files come from: the network, repositories, wheels of a package index, installed packages.
 
 An origin finds a file on this machine or brings it here, and vouches for its bytes.
 """
@@ -164,6 +164,56 @@ class Wheel:
 
 
 @dataclass(frozen=True)
+class Repository:
+    """Files and folders of a git repository at one commit, whose hash vouches for their bytes."""
+
+    name: str  # of the data set
+    url: str
+    commit: str
+    files: tuple[str, ...]  # what is checked out, all at once
+
+    @property
+    def command(self) -> str:
+        """The command that checks the files out."""
+        return f"cxrstudy data fetch {self.name}"
+
+    @property
+    def _checkout(self) -> Path:
+        return cache_folder() / self.name / self.commit
+
+    def find(self, file: str) -> Path | None:
+        """Find a file or folder in the cache."""
+        path = self._checkout / file
+        return path if path.exists() else None
+
+    def locate(self, _folder: str, file: str, _known_hash: str) -> Path:
+        """Find a file or folder in the cache, or check it out there; nothing is kept by halves."""
+        if not self._checkout.is_dir():
+            _require_network(self.url)
+            self._checkout.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=self._checkout.parent) as temporary:
+                self._check_out(Path(temporary, "checkout")).rename(self._checkout)
+        if _git(self._checkout, "status", "--porcelain", "--", file):
+            raise CorruptDataError(
+                f"{self._checkout / file} is not what commit {self.commit[:12]} holds: remove "
+                f"{self._checkout}, then run `{self.command}`"
+            )
+        return self._checkout / file
+
+    def _check_out(self, folder: Path) -> Path:
+        folder.mkdir()
+        _git(folder, "init", "--quiet")
+        _git(folder, "remote", "add", "origin", self.url)
+        # Of this commit alone, and contents only where they are asked for.
+        _git(folder, "fetch", "--depth=1", "--filter=blob:none", "origin", self.commit)
+        _git(folder, "sparse-checkout", "set", "--no-cone", *(f"/{file}" for file in self.files))
+        _git(folder, "checkout", "--quiet", "--detach", self.commit)
+        if missing := [file for file in self.files if not (folder / file).exists()]:
+            raise CorruptDataError(f"commit {self.commit[:12]} of {self.url} holds no {missing[0]}")
+        return folder
+
+
+@dataclass(frozen=True)
 class NoAddress:
     """Files that no public address holds: a mirror or the cache has them, or a command helps."""
 
@@ -208,6 +258,16 @@ class InstalledPackage:
         roots = spec.submodule_search_locations if spec else None
         paths = (Path(root, file) for root in roots or ())
         return next((path for path in paths if path.is_file()), None)
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    git = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    if git.returncode:
+        reason = git.stderr.strip().rpartition("\n")[2]
+        raise DataNotAvailableError(f"git {arguments[0]} failed ({reason})")
+    return git.stdout
 
 
 def check_hash(path: Path, known_hash: str, remedy: str) -> None:

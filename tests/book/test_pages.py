@@ -32,7 +32,8 @@ STAMP = {
 ROW = LedgerRow(
     id="paper.claim", paper="chexpert", statement="A beats B", where="Table 1", estimand="AUROC",
     published="0.5", data="made up", label_policy="zeros", metric="AUROC", margin=0.02,
-    rule="direction", scope="proxy", family="primary", study="tiny", table="my_table", amended=(),
+    rule="direction", scope="proxy", family="primary", study="tiny", table="my_table", seen="",
+    amended=(),
     verdict="supported", measured="+0.100", low=0.05, high=0.15, level=0.9875, detectable=0.07,
 )  # fmt: skip
 

@@ -46,6 +46,13 @@ class Server:
 
 
 @pytest.fixture
+def cache(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder))
+    return folder
+
+
+@pytest.fixture
 def server(tmp_path, monkeypatch) -> Iterator[Server]:
     """A running server, an empty cache folder and no mirror."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))

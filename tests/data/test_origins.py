@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import socket
+import subprocess
 import sys
 import zipfile
 
@@ -98,6 +99,69 @@ def test_a_network_that_is_switched_off_is_not_asked(own, large, wheel, server, 
         with pytest.raises(NoNetworkError, match=f"{OFFLINE_VARIABLE} is set"):
             entry.path(next(iter(entry.files)))
     assert not server.starts
+
+
+# Repositories
+
+
+@pytest.fixture
+def repository(cache, tmp_path, monkeypatch) -> Dataset:
+    """A data set of one file and one folder of a repository with more in it, on this machine."""
+    source = tmp_path / "source"
+    for file in ("table.csv", "images/a.png", "volumes/large.nii"):
+        (source / file).parent.mkdir(parents=True, exist_ok=True)
+        (source / file).write_bytes(GOOD)
+    for command in (
+        ["init", "-q"],
+        ["config", "uploadpack.allowFilter", "true"],
+        ["config", "uploadpack.allowAnySHA1InWant", "true"],
+        ["add", "."],
+        ["-c", "user.name=n", "-c", "user.email=n@example.org", "commit", "-qm", "c"],
+    ):
+        subprocess.run(["git", *command], cwd=source, check=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=source, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    monkeypatch.setattr(origins, "_require_network", lambda url: None)
+    entry = _dataset("table.csv", f"commit:{commit}", repository=source.as_uri())
+    return dataclasses.replace(
+        entry, files=dict.fromkeys(("table.csv", "images"), f"commit:{commit}")
+    )
+
+
+def test_of_a_repository_only_what_is_named_is_kept(repository, tmp_path):
+    assert not repository.place()
+    assert repository.path("table.csv").read_bytes() == GOOD
+    assert (repository.path("images") / "a.png").read_bytes() == GOOD
+    assert repository.place() == "in the cache"
+    assert "large.nii" not in _kept(tmp_path)
+
+
+def test_a_changed_checkout_is_refused(repository):
+    path = repository.path("images") / "a.png"
+    path.write_bytes(b"other")
+    with pytest.raises(CorruptDataError, match="cxrstudy data fetch own"):
+        repository.path("images")
+    assert repository.path("table.csv").read_bytes() == GOOD
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "reason"),
+    [
+        ({"repository": "file:///none"}, DataNotAvailableError, "git fetch failed"),
+        ({"files": {"none.csv": ""}}, CorruptDataError, "holds no none.csv"),
+    ],
+)
+def test_a_repository_that_lacks_something_leaves_nothing(
+    repository, tmp_path, changes, error, reason
+):
+    commit = repository.files["images"]
+    if "files" in changes:
+        changes = {"files": dict.fromkeys(changes["files"], commit)}
+    entry = dataclasses.replace(repository, **changes)
+    with pytest.raises(error, match=reason):
+        entry.path(next(iter(entry.files)))
+    assert not _kept(tmp_path)
 
 
 # Large files: what arrived is kept and asked for no more

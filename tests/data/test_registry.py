@@ -179,13 +179,13 @@ def test_every_entry_is_complete(entry, monkeypatch):
     assert entry.title and entry.content and entry.licence and entry.citation
     assert entry.tier in (0, 1, 2)
     assert entry.homepage.startswith("https://")
-    address = entry.base_url or entry.archive_url
+    address = entry.base_url or entry.archive_url or entry.repository
     pinned = "==" in entry.package or "==" in entry.wheel
     assert address.startswith("https://") or pinned or entry.instead or entry.box
     bibliography = in_project("book/references.bib").read_text("utf-8")
     assert f"{{{entry.citation}," in bibliography
     monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
-    digits = {"sha256": 64, "md5": 32}
+    digits = {"sha256": 64, "md5": 32, "commit": 40}
     for file, known_hash in entry.files.items():
         algorithm, _, digest = known_hash.rpartition(":")
         assert len(digest) == digits[algorithm or "sha256"] and int(digest, 16)

@@ -16,6 +16,7 @@ from cxrstudy.data.tables import LabelTableError
 
 SITE_SIZE = 128
 KERMANY, KERMANY_TEST, BRIXIA = "kermany_128", "kermany_test_128", "covid_brixia_128"
+COLLECTION, SCORES = "covid_chest_xrays", "brixia_scores"
 OWN = "Own site"
 JUDGED = "judged"
 """Label source of a site and its column: a class (0, 1) or a score of that site's experts."""
@@ -40,40 +41,79 @@ def load_kermany(whole: bool = True) -> ImageSet:
 
 
 def load_brixia() -> ImageSet | None:
-    """Load X-rays of adults with COVID-19 and the mean of two radiologists' global scores, 0 to 18.
+    """Load X-rays, most of patients with COVID-19, and two radiologists' global scores, 0 to 18.
 
-    Nothing if neither a mirror nor the cache holds them: their licences do not let the repository
-    ship them. The scores of each radiologist are the label source ``"readers"``. Source: public
-    COVID-19 image collection, Cohen et al. 2020; scores: Signoroni et al. 2021.
+    All that both radiologists scored if the collection and the scores were fetched; else those
+    under Creative Commons licences, if a mirror holds them; else nothing: their licences do not let
+    the repository ship them. The mean of the scores judges; each radiologist's are the label source
+    ``"readers"``. Sources: public COVID-19 image collection, Cohen et al. 2020; scores: Signoroni
+    et al. 2021.
     """
+    if dataset(COLLECTION).place() and dataset(SCORES).place():
+        return _fetched_brixia()
     if not dataset(BRIXIA).place():
         return None
     table = pd.read_csv(dataset(BRIXIA).path(f"{BRIXIA}.csv"), index_col="image")
-    readers = table[["S-Global", "J-Global"]].set_axis(["S", "J"], axis=1)
-    # "AP Supine" is AP.
-    images = table.rename(columns={"patientid": "patient"})[["patient", "sex", "age"]]
-    images = images.assign(view=table["view"].str[:2])
     build = f"images under Creative Commons licences, {SITE_SIZE} px JPEG"
+    images, readers = _scored(table)
     site = _from_archive("Brixia", build, BRIXIA, images, readers.mean(axis=1))
     site.labels["readers"] = readers.loc[site.images.index]
     return site
 
 
-def load_own_site(folder: str | Path, table: str | Path) -> ImageSet:
-    """Load a reader's own images, as a table names them.
+def _fetched_brixia() -> ImageSet:
+    collection = dataset(COLLECTION)
+    listed = pd.read_csv(collection.path("metadata.csv")).drop_duplicates("filename")
+    scores = pd.read_csv(dataset(SCORES).path("data/public-annotations.csv"))
+    table = listed.merge(scores, on="filename", validate="one_to_one").set_index("filename")
+    # Frontal, under a licence that is listed, and a plain name: "16654_1_1.png".
+    plain = table.index.map(lambda name: name == Path(name).name)
+    table = table[table["view"].isin(["PA", "AP", "AP Supine"]) & table["license"].notna() & plain]
+    images, readers = _scored(table)
+    folder = collection.path("images")
+    sizes = {name: (folder / name).stat().st_size for name in images.index
+             if (folder / name).is_file()}  # fmt: skip
+    sources = (NamedImage(name, name, (folder / name).read_bytes) for name in images.index)
+    build = f"all frontal images with a licence and scores, shrunken to {SITE_SIZE} px"
+    key = f"brixia-{collection.files['images'].removeprefix('commit:')[:12]}"
+    images = images.assign(bytes=pd.Series(sizes))
+    site = _site("Brixia", build, key, sources, images, readers.mean(axis=1))
+    site.labels["readers"] = readers.loc[site.images.index]
+    return site
 
-    The table is CSV with the columns image (a path below the folder), label (0, 1, or a score) and
-    if possible patient; rows without a label are left out.
+
+def _scored(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split a table of scored images into what is known of each and its scores by reader."""
+    readers = table[["S-Global", "J-Global"]].set_axis(["S", "J"], axis=1)
+    images = table.rename(columns={"patientid": "patient"})[["patient", "sex", "age"]]
+    # "AP Supine" is AP.
+    return images.assign(view=table["view"].str[:2]), readers
+
+
+def load_own_site(table: str | Path) -> ImageSet:
+    """Load a reader's own images, as a table beside them names them.
+
+    The table is CSV with the columns image (a path from the table's folder), label (0, 1, or a
+    score) and if possible patient; rows without a label are left out.
     """
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise ImageFolderError(f"{folder}: no such folder. Name the folder of your images.")
-    rows = pd.read_csv(table, dtype={"image": "str", "patient": "str"})
+    table = Path(table).expanduser()
+    folder = table.parent
+    try:
+        rows = pd.read_csv(table, dtype={"image": "str", "patient": "str"})
+    except (OSError, ValueError) as error:  # missing, empty, or not text
+        raise LabelTableError(f"{table}: is no CSV table that can be read ({error}).") from None
     if lacking := {"image", "label"} - set(rows):
         raise LabelTableError(f"{table}: no column {sorted(lacking)[0]!r}. Name image and label.")
     if rows["image"].duplicated().any():
         twice = rows.loc[rows["image"].duplicated(), "image"].iloc[0]
         raise LabelTableError(f"{table}: {twice!r} stands in two rows. Keep one.")
+    given = rows["label"].notna()
+    rows["label"] = pd.to_numeric(rows["label"], errors="coerce")
+    if (wrong := rows.index[given & rows["label"].isna()]).size:
+        raise LabelTableError(
+            f"{table}, row {wrong[0] + 2}, column 'label': no number. Use 0, 1 or a score, or "
+            "leave the cell blank."
+        )
     rows = rows.dropna(subset="label").set_index("image")
     paths = {image: folder / image for image in rows.index}
     inside = folder.resolve()

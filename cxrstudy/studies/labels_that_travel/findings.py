@@ -91,7 +91,7 @@ def curves_in_words(points: pd.DataFrame) -> str:
 
 
 def worth_table(
-    curves: Mapping[tuple[str, int, str], Estimate], sizes: Sequence[int]
+    curves: Mapping[tuple[str, int, str], Estimate],
 ) -> pd.DataFrame:
     """Say how many report labels reach what some expert labels reach, by judge.
 
@@ -101,6 +101,7 @@ def worth_table(
     draws.
     """
     reports = sorted({size for source, size, _ in curves if source == REPORTS})
+    sizes = sorted({size for source, size, _ in curves if source == EXPERTS})
     rows = []
     for judge in dict.fromkeys(judge for _, _, judge in curves):
         high = [curves[REPORTS, size, judge] for size in reports]

@@ -1,7 +1,8 @@
 """Linear heads of many label sources, fitted at home, where their penalties are chosen as well."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,6 @@ N_FOLDS = 5
 _NORMAL = "Normal"
 # Hundreds of heads: enough for their ranking of images.
 _TOLERANCE = 1e-4
-_DRAWS_AT_ONCE = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,10 @@ class Fitted:
     # Logits of the images that experts read at home, by heads without their fold: (draws, n_read).
     held_out: np.ndarray
     inverse_penalties: np.ndarray  # float64, (draws,): chosen by the held-out loss on own labels
+
+    def __getitem__(self, draws: slice) -> "Fitted":
+        """Select draws."""
+        return Fitted(*(getattr(self, field.name)[draws] for field in fields(self)))
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Return logits of any images, (draws, n)."""
@@ -185,25 +189,23 @@ def fit_heads(
     read = image_set.labels["rsna"][LUNG_OPACITY].notna().to_numpy()
     rows = np.flatnonzero(read | ((weights > 0) & ~np.isnan(labels)).any(axis=0))
     folds = image_set.folds(N_FOLDS)[rows]
-    parts = [
-        _fit_block(features[rows], labels[block][:, rows], weights[block][:, rows], folds,
-                   np.asarray(inverse_penalties, float), read[rows])
-        for block in np.array_split(np.arange(len(labels)), -(-len(labels) // _DRAWS_AT_ONCE))
-    ]  # fmt: skip
-    return Fitted(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    penalties = np.asarray(inverse_penalties, float)
+    return _fit(features[rows], labels[:, rows], weights[:, rows], folds, penalties, read[rows])
 
 
-def _fit_block(features, labels, weights, folds, penalties, read) -> tuple[np.ndarray, ...]:
-    """Fit draws that share one design; the last fold's heads leave out nobody."""
+def _fit(features, labels, weights, folds, penalties, read) -> Fitted:
+    """Fit every draw with every penalty; the last fold's heads leave out nobody."""
     n_draws, n_penalties = len(labels), len(penalties)
     training = np.array([folds != fold for fold in (*range(N_FOLDS), -1)], float)
-    shape = n_draws, len(training), n_penalties, len(folds)
     every = (weights[:, None] * training)[:, :, None]
+    # Images that no head learns from are scored alone.
+    learned = ((weights > 0) & ~np.isnan(labels)).any(axis=0)
+    shape = n_draws, len(training), n_penalties, int(learned.sum())
     heads = fit_logistic(
-        features,
-        np.broadcast_to(labels[:, None, None], shape).reshape(-1, len(folds)).T,
+        features[learned],
+        np.broadcast_to(labels[:, None, None, learned], shape).reshape(-1, shape[-1]).T,
         np.tile(penalties, n_draws * len(training)),
-        np.broadcast_to(every, shape).reshape(-1, len(folds)).T,
+        np.broadcast_to(every[..., learned], shape).reshape(-1, shape[-1]).T,
         standardise=True,
         tolerance=_TOLERANCE,
     )
@@ -218,7 +220,7 @@ def _fit_block(features, labels, weights, folds, penalties, read) -> tuple[np.nd
     losses = np.logaddexp(0, held_out) - known * held_out
     losses = (losses * (weights * ~np.isnan(labels))[:, None]).sum(axis=2)
     draw, chosen = np.arange(n_draws), losses.argmin(axis=1)
-    return (
+    return Fitted(
         coefficients[draw, -1, chosen],
         intercepts[draw, -1, chosen],
         held_out[draw, chosen][:, read],
@@ -237,21 +239,46 @@ def heads_of(
 
     A source that is drawn itself is fitted to as many draws of the patients, which take turns.
     """
+    stacks = {name: _stacked(source, draws) for name, source in sources.items()}
     found = {}
-    for name, source in sources.items():
-        n_draws = len(np.atleast_2d(source.labels))
-        drawn = np.resize(draws, (max(n_draws, len(draws)), draws.shape[1]))
-        found[name] = tuple(
-            fit_heads(image_set, features, source, weights, inverse_penalties)
-            for weights in (None, drawn)
-        )
-    return found
+    # Sources that label the same images share one solve.
+    alike = groupby(sorted(stacks, key=lambda name: _labelled(stacks[name])),
+                    key=lambda name: _labelled(stacks[name]))  # fmt: skip
+    for _, names in ((known, list(group)) for known, group in alike):
+        labels, weights = (np.concatenate(parts) for parts in
+                           zip(*(stacks[name] for name in names), strict=True))  # fmt: skip
+        together = fit_heads(image_set, features, Source(labels), weights, inverse_penalties)
+        first = 0
+        for name in names:
+            n_whole, n_all = len(np.atleast_2d(sources[name].labels)), len(stacks[name][0])
+            found[name] = (
+                together[first : first + n_whole], together[first + n_whole : first + n_all]
+            )  # fmt: skip
+            first += n_all
+    return {name: found[name] for name in sources}
+
+
+def _stacked(source: Source, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lay out a source's labels and weights: of all its images first, then of draws of them."""
+    labels = np.atleast_2d(source.labels)
+    drawn = np.resize(draws, (max(len(labels), len(draws)), draws.shape[1]))
+    weights = np.concatenate([np.ones(labels.shape), drawn])
+    if source.weights is not None:
+        weights = weights * source.weights
+    # The draws of its labels take turns as well.
+    turns = np.resize(np.arange(len(labels)), len(drawn))
+    return np.concatenate([labels, labels[turns]]), weights
+
+
+def _labelled(stack: tuple[np.ndarray, np.ndarray]) -> bytes:
+    labels, weights = stack
+    return (~np.isnan(labels) & (weights > 0)).any(axis=0).tobytes()
 
 
 def learning_curve(
     image_set: ImageSet,
     features: np.ndarray,
-    sizes: Mapping[str, Sequence[int]],
+    sizes: Sequence[int],
     draws: int,
     seed: int = 0,
 ) -> dict[tuple[str, int], Fitted]:
@@ -263,7 +290,7 @@ def learning_curve(
     found = {}
     for name, source in label_sources(image_set).items():
         most = int((~np.isnan(source.labels)).sum())
-        for size in [*(size for size in sizes.get(name, ()) if size < most), most]:
+        for size in [*(size for size in sizes if size < most), most]:
             n_draws = 1 if size == most else draws
             weights = subset_draws(image_set, source, size, n_draws, seed)
             found[name, size] = fit_heads(

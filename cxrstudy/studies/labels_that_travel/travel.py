@@ -101,13 +101,13 @@ class Sites:
         resampling: Resampling,
         *,
         whole: bool = True,
-        own: tuple[str, str] = ("", ""),
+        own: str = "",
     ) -> "Sites":
-        """Load every site that is to be had; `own` are a reader's folder of images and table."""
+        """Load every site that is to be had; `own` is the table of a reader's own images."""
         read = home.labels["rsna"][LUNG_OPACITY].notna()
         found = {KERMANY: load_kermany(whole), BRIXIA: load_brixia() if whole else None}
-        if all(own):
-            found["Own site"] = load_own_site(*own)
+        if own:
+            found["Own site"] = load_own_site(own)
         abroad = {name: site for name, site in found.items() if site is not None}
         read_part = home.subset(home.images.index[read])
         return cls(home, read_part, abroad, resampling, site_judges(abroad, resampling))

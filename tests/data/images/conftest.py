@@ -8,14 +8,6 @@ import pytest
 from PIL import Image
 
 from cxrstudy.data.images import ImageSet, load_nih_block
-from cxrstudy.data.origins import CACHE_VARIABLE
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    folder = tmp_path / "cache"
-    monkeypatch.setenv(CACHE_VARIABLE, str(folder))
-    return folder
 
 
 @pytest.fixture(scope="session")

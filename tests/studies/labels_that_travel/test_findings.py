@@ -137,7 +137,7 @@ def test_the_worth_of_an_experts_label_by_hand():
         ("expert", 100, "a"): apart(0.3, 3),
         ("expert", 200, "a"): around(0.5),
     }
-    table = worth_table(curves, [50, 80, 100, 200]).set_index("expert_labels")
+    table = worth_table(curves).set_index("expert_labels")
     assert table.loc[50, "estimate"] == pytest.approx(200 * 2**0.5)
     assert table.loc[50, "low"] == pytest.approx(table.loc[50, "high"])
     assert table.loc[80, "estimate"] == pytest.approx(100)

@@ -143,9 +143,9 @@ def test_subsets_grow_patient_by_patient(home):
 
 
 def test_a_learning_curve_ends_with_all_labels_in_one_draw(home, features):
-    learned = heads.learning_curve(home, features, {"expert": [60, 1000]}, 2)
-    assert [*learned] == [("expert", 60), ("expert", N_READ), ("report_of_read", N_READ),
-                          ("report", N)]  # fmt: skip
+    learned = heads.learning_curve(home, features, [60, 1000], 2)
+    assert [*learned] == [("expert", 60), ("expert", N_READ), ("report_of_read", 60),
+                          ("report_of_read", N_READ), ("report", 60), ("report", N)]  # fmt: skip
     assert len(learned["expert", 60].coefficients) == 2
     assert len(learned["report", N].coefficients) == 1
 
