@@ -45,7 +45,7 @@ class Scores:
 
     report: tuple[float, float, float]
     reader: tuple[float, float, float]  # one more radiologist
-    convention: float  # share of the report's shortfall that comes of parents left blank
+    convention: tuple[float, float, float]  # what closing the report's labels upward gains
     reader_is_better: bool
 
     @classmethod
@@ -61,7 +61,7 @@ class Scores:
         return cls(
             report,
             reader,
-            convention=limits.loc["label hierarchy", "estimate"] / missed["estimate"],
+            convention=tuple(limits.loc["label hierarchy"]),
             reader_is_better=bool(limits.loc["beyond one reader's noise", "low"] > 0),
         )
 
@@ -71,10 +71,12 @@ class Scores:
         head = "A report label is not told from one more look at the image"
         if self.reader_is_better:
             head = "A report label records what a radiologist wrote, not what the image shows"
+        gain, low, high = self.convention
         return (
             f"{head}: against radiologists who read the image it scores F1 {self.report[0]:.2f}, "
-            f"where one more radiologist scores {self.reader[0]:.2f}. Labeling convention (a "
-            f"parent finding left blank) explains {100 * self.convention:.0f} % of the shortfall."
+            f"where one more radiologist scores {self.reader[0]:.2f}. A labeling convention, the "
+            f"broader finding left blank beside a narrower one, costs it {gain:.2f} ({low:.2f} to "
+            f"{high:.2f})."
         )
 
     @property
@@ -121,9 +123,8 @@ class Findings:
     @property
     def counts(self) -> str:
         """Say how many claims came out how."""
-        words = Counter(map(verdict_word, self.ledger))
-        counted = {means: sum(words[w] for w in group) for means, group in _MEANINGS.items()}
-        said = ", ".join(f"{n} {means}" for means, n in counted.items())
+        counted = _by_meaning(self.ledger).items()
+        said = ", ".join(f"{sum(words.values())} {means}" for means, words in counted)
         return f"Of {len(self.ledger)} claims, {said}."
 
     @property
@@ -181,9 +182,22 @@ def _hero_if_here() -> Hero | None:
         return None
 
 
-def _legend(ledger: Iterable[LedgerRow]) -> Markup:
-    """List the verdicts that occur, the most frequent first: letter, how often, word."""
-    item = Markup('<li><b class="cxr-verdict cxr-{}">{}</b> {} {}</li>')
+def _by_meaning(ledger: Iterable[LedgerRow]) -> dict[str, dict[str, int]]:
+    """Count verdicts by what they mean, the most frequent first."""
     counts = Counter(map(verdict_word, ledger)).most_common()
-    items = [item.format(w.replace(" ", "-"), LETTERS[w], n, w) for w, n in counts]
-    return Markup('<ul class="cxr-legend">{}</ul>').format(Markup("").join(items))
+    return {
+        means: {word: n for word, n in counts if word in group}
+        for means, group in _MEANINGS.items()
+    }
+
+
+def _legend(ledger: Iterable[LedgerRow]) -> Markup:
+    """List the verdicts that occur: for each meaning, which has one colour, its total and words."""
+    item = Markup('<span><b class="cxr-verdict cxr-{}">{}</b> {} {}</span>')
+    line = Markup("<li>{} {}: {}</li>")
+    lines = []
+    for means, words in _by_meaning(ledger).items():
+        items = [item.format(w.replace(" ", "-"), LETTERS[w], n, w) for w, n in words.items()]
+        if items:
+            lines.append(line.format(sum(words.values()), means, Markup(" ").join(items)))
+    return Markup('<ul class="cxr-legend">{}</ul>').format(Markup("").join(lines))

@@ -242,13 +242,11 @@ def _provenance_line(study: Study, page: str, stamp: Mapping[str, object]) -> st
     versions = ", ".join(f"{name} {number}" for name, number in stamp["versions"].items())
     keeps = any(name.startswith("kept") for name in stamp["parameters"])
     uncounted = ", without trainings that were kept of earlier runs" if keeps else ""
-    # Of study 09's run of 2026-11-24, kept without its page, neither hash nor time was kept.
-    ran = f" Ran {stamp['seconds']:.0f} s{uncounted}." if stamp["seconds"] else ""
-    code = ", ".join(f"{key} `{stamp[key]}`" for key in ("source", "commit") if stamp[key])
     return (
         "---\n\n"
         f"**Provenance.** Set `{stamp['set']}` with {parameters}. Data: {data}. "
-        f"{code[:1].upper()}{code[1:]}. {versions}.{ran} "
+        f"Source `{stamp['source']}`, commit `{stamp['commit']}`. {versions}. "
+        f"Ran {stamp['seconds']:.0f} s{uncounted}. "
         f"Source notebook: {{download}}`{study.notebook} <{page}/{study.notebook}>`."
         f"{notebook_links(study.notebook)}"
     )

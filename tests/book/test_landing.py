@@ -47,7 +47,7 @@ def test_the_sentence_follows_the_table(tmp_path):
     assert scores.report == pytest.approx((0.4, 0.3, 0.5))
     assert scores.sentence.startswith("A report label records what a radiologist wrote, not")
     assert "scores F1 0.40, where one more radiologist scores 0.75" in scores.sentence
-    assert scores.sentence.endswith("explains 5 % of the shortfall.")
+    assert scores.sentence.endswith("costs it 0.03 (0.02 to 0.04).")
     assert [bar[1:] for bar in scores.bars] == [
         ("40.0%", "0.40 (0.30 to 0.50)"),
         ("75.0%", "0.75 (0.70 to 0.80)"),
@@ -68,6 +68,20 @@ def test_counts_add_up(ledger):
     total, *parts = map(int, re.findall(r"\d+", counts))
     assert total == sum(parts) == len(ledger)
     assert parts == [1, 1, 1, len(ledger) - 3]
+
+
+def test_a_total_and_its_squares_have_one_colour(tmp_path, ledger):
+    style = in_project("book/_static/cxrstudy.css").read_text("utf-8")
+    hues = {
+        name: hue
+        for names, hue in re.findall(r"\n((?:\.cxr-[\w-]+(?:, )?)+) \{ --cxr-hue: (#\w+)", style)
+        for name in names.split(", ")
+    }
+    for words in _MEANINGS.values():
+        assert len({hues.get(f".cxr-{word.replace(' ', '-')}") for word in words}) == 1
+    page = Findings(ledger, _scores(tmp_path), [], HERO).landing_markdown()
+    legend = page[page.index('<ul class="cxr-legend">') :].partition("</ul>")[0]
+    assert "<li>1 against it: " in legend and legend.count("<li>") == len(_MEANINGS)
 
 
 def test_without_study_02_the_page_counts(tmp_path, ledger):
