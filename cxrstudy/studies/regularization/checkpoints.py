@@ -20,7 +20,7 @@ from cxrstudy.experiments.model_selection import choose_by_criteria, set_thresho
 from cxrstudy.experiments.opacity_scores import OPACITY_WORDS
 from cxrstudy.studies.regularization.arms import ARMS, DECAYED, TUNED_DECAYED
 from cxrstudy.studies.regularization.metric_optimisation import column_aurocs
-from cxrstudy.words import by_side
+from cxrstudy.words import by_side, in_sentence
 
 CHOOSERS: Mapping[str, str] = {
     "expert_labels": "expert labels",
@@ -191,8 +191,9 @@ def answer(table: pd.DataFrame, difference: Estimate) -> str:
     """
     rows = table.set_index(["row", "measure"])
 
-    def signs(chooser: str) -> str:
-        return " and ".join(f"{gain:+.3f}" for gain in _gained(table, chooser)["estimate"])
+    def gains(chooser: str) -> str:
+        halves = _gained(table, chooser).itertuples()
+        return " and ".join(in_sentence(half, sign="+", level="") for half in halves)
 
     before, after = (
         f"{rows.loc[(arm, 'auroc_expert'), 'estimate']:.3f}" for arm in (DECAYED, TUNED_DECAYED)
@@ -202,8 +203,8 @@ def answer(table: pd.DataFrame, difference: Estimate) -> str:
     return (
         f"{'To choose with' if helps else 'Not clearly to choose with'}, "
         f"{'not' if hurts else 'and not clearly'} to optimise on. A checkpoint that they choose "
-        f"scores {signs('expert_labels')} AUROC above a random one in the two halves of the "
-        f"patients; report labels of the same images give {signs('report_labels')}. Optimising "
+        f"scores {gains('expert_labels')} AUROC above a random one in the two halves of the "
+        f"patients; report labels of the same images give {gains('report_labels')}. Optimising "
         f"the metric on them takes a head from {before} to {after}; it was better before by "
         f"{difference.in_words()}."
     )
