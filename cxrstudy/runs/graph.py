@@ -86,7 +86,8 @@ def _snakemake(lock: IO, *arguments: str) -> int:
     """
     command = [sys.executable, "-m", "snakemake", *arguments]
     # Studies run side by side, one for each core; threads of theirs would wait for one another.
-    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    # Numba's own count would undo that of OpenMP, and torch's with it.
+    environment = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", **os.environ}
     with (project_root() / _LOG).open("a") as log:
         snakemake = subprocess.Popen(
             command, cwd=project_root(), pass_fds=[lock.fileno()], env=environment, stderr=log
