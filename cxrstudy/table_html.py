@@ -111,9 +111,11 @@ def with_interval(row, decimals: int) -> str:
 
 
 def number(value: float, places: int) -> str:
-    """Print a number with commas between thousands, and zero without a sign."""
+    """Print a number with commas between thousands, zero without a sign, and infinity as a sign."""
     if pd.isna(value):
         return UNDEFINED
+    if np.isinf(value):
+        return "\N{INFINITY}" if value > 0 else "-\N{INFINITY}"
     places = min(places, 1) if abs(value) >= _LARGE else places
     text = f"{value:,.{places}f}"
     return text.removeprefix("-") if not text.strip("-0.") else text
