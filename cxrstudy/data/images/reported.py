@@ -209,7 +209,7 @@ def _stem(path: Path | PurePosixPath) -> str:
 
 def _tail(path: Path | PurePosixPath) -> str:
     """Return where CheXpert keeps an image, split, patient, study and view, without its ending."""
-    return "/".join(path.with_suffix("").parts[-4:])
+    return "/".join([*path.parts[-4:-1], path.stem])
 
 
 def _text(file: Path | None) -> str | None:

@@ -14,7 +14,7 @@ from cxrstudy.text.students import StudentConfig
 
 NAMES = ["Edema", LUNG_OPACITY]
 CONFIG = StudentConfig(
-    "bert", "tiny", alpha=1.0, temperature=1.0, epochs=10, batch_size=16, learning_rate=1e-2,
+    "bert", "tiny", alpha=1.0, temperature=1.0, epochs=8, batch_size=16, learning_rate=1e-2,
     dropout=0.0, vocabulary_size=200, max_tokens=16,
 )  # fmt: skip
 
