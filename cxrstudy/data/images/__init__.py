@@ -7,6 +7,7 @@ reading    `read_image`: PNG, JPEG and DICOM to grey, bright = dense; `to_square
 building   `build_pixels`: named images to one array in the cache; resumes after a kill
 nih_block  `load_nih_block`: 9,998 images of the NIH's archive ``images_002``; `nih_tables`
 folders    `load_images`: the block, or a folder of NIH images that the user holds
+reported   `load_reported_images`: CheXpert Plus, MIMIC-CXR or OpenI, each image with its report
 ========== ===================================================================================
 """
 

@@ -56,7 +56,22 @@ def teacher_ranks(image_set: ImageSet, features: NDArray) -> pd.DataFrame:
     DataFrame, shape (n_images, n_findings)
         Percentile among the images of the same fold, for every finding that is common enough.
     """
-    targets = text_mined_targets(image_set.labels["nlp"])
+    return ranks_of_heads(image_set, features, text_mined_targets(image_set.labels["nlp"]))
+
+
+def ranks_of_heads(image_set: ImageSet, features: NDArray, targets: pd.DataFrame) -> pd.DataFrame:
+    """Do what `teacher_ranks` does with any labels of the images.
+
+    Parameters
+    ----------
+    image_set : ImageSet
+    features : ndarray, shape (n_images, n_features)
+    targets : DataFrame, shape (n_images, n_findings)
+
+    Returns
+    -------
+    DataFrame, shape (n_images, n_findings)
+    """
     folds = image_set.folds(TEACHER_FOLDS)
     fitted = cross_fit(features, targets.to_numpy(), folds, FIXED_INVERSE_PENALTY, tolerance=1e-4)
     return pd.DataFrame(ranks_within(folds, fitted.logits.T).T, targets.index, targets.columns)

@@ -35,8 +35,8 @@ class StudentConfig:
     size : str
         One of `model.SIZES`.
     pretrained : str
-        Name or folder of a pretrained encoder with its tokenizer, in place of architecture, size
-        and vocabulary_size.
+        Data set of the registry, or name or folder, of a pretrained encoder with its tokenizer, in
+        place of architecture, size and vocabulary_size.
     alpha : float
         Weight of the softened targets; 0 is training on hard labels alone.
     temperature : float

@@ -19,6 +19,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from cxrstudy.data.registry import datasets, fetch
 from cxrstudy.text.reports import CLASSES
 from cxrstudy.text.students.config import StudentConfig
 
@@ -99,7 +100,7 @@ def build_classifier(
     """Make a classifier with random encoder weights, or with pretrained ones from safetensors."""
     if config.pretrained:
         encoder = AutoModel.from_pretrained(
-            config.pretrained, use_safetensors=True, dtype=torch.float32
+            pretrained_source(config.pretrained), use_safetensors=True, dtype=torch.float32
         )
         longest = getattr(encoder.config, "max_position_embeddings", config.max_tokens)
         if config.max_tokens > longest:
@@ -112,6 +113,14 @@ def build_classifier(
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None
     return ReportClassifier(encoder, n_findings, config.dropout)
+
+
+def pretrained_source(name: str) -> str:
+    """Return the folder of an encoder of the registry, fetched if need be; other names as given."""
+    if name not in datasets():
+        return name
+    (folder,) = {str(path.parent) for path in fetch(name)}
+    return folder
 
 
 def _encoder_config(
@@ -150,7 +159,7 @@ def tokenizer_for(config: StudentConfig, texts: Iterable[str]) -> PreTrainedToke
     """Return the pretrained tokenizer of a configuration, or train one on the training reports."""
     if not config.pretrained:
         return train_tokenizer(texts, config.vocabulary_size, config.max_tokens)
-    tokenizer = AutoTokenizer.from_pretrained(config.pretrained)
+    tokenizer = AutoTokenizer.from_pretrained(pretrained_source(config.pretrained))
     tokenizer.model_max_length = config.max_tokens
     return tokenizer
 

@@ -8,7 +8,13 @@ from cxrstudy.agreement import MACRO_AVERAGE, Estimate, Resampling
 from cxrstudy.agreement.result import LIMITS
 from cxrstudy.claims import claims
 from cxrstudy.experiments.label_mapping import compare_mappings
-from cxrstudy.studies.visualchexbert import label_curves, label_space, nih_block, reporting
+from cxrstudy.studies.visualchexbert import (
+    label_curves,
+    label_space,
+    nih_block,
+    reporting,
+    text_student,
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +88,7 @@ def test_a_student_of_a_shuffled_image_model_is_worthless(cohort):
 
 def test_every_claim_of_the_study_has_a_difference_or_names_what_lacks():
     decided = {*label_space.CLAIMS, *label_space.CLAIMS_BY_FINDING, *nih_block.CLAIMS}
+    decided |= {*text_student.CLAIMS}
     own = (claim for claim in claims().values() if claim.study == "visualchexbert")
     assert decided == {claim.id for claim in own if not claim.not_measurable}
     assert len(decided) >= 8

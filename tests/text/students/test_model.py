@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from cxrstudy.text.students import StudentConfig, build_classifier, predict, train_student
-from cxrstudy.text.students.model import train_tokenizer
+from cxrstudy.text.students import model as student_model
+from cxrstudy.text.students.model import pretrained_source, train_tokenizer
 
 IDS = torch.tensor([[2, 10, 11, 12, 3], [2, 20, 3, 0, 0]])
 MASK = (IDS != 0).long()
@@ -67,6 +68,13 @@ def test_a_pretrained_encoder_comes_with_its_weights_and_tokenizer(
     too_long = dataclasses.replace(config, max_tokens=65)
     with pytest.raises(ValueError, match="max_tokens is 65"):
         train_student(training, teacher(training), too_long, device="cpu")
+
+
+def test_an_encoder_of_the_registry_is_the_folder_of_its_files(tmp_path, monkeypatch):
+    files = [tmp_path / name for name in ("model.safetensors", "config.json", "tokenizer.json")]
+    monkeypatch.setattr(student_model, "fetch", lambda _: files)
+    assert pretrained_source("minilm_l6_v2") == str(tmp_path)
+    assert pretrained_source("some/folder") == "some/folder"
 
 
 def test_pickled_weights_are_refused(tmp_path):
