@@ -86,14 +86,30 @@ def repair(
 def describe(misalignment: Misalignment) -> str:
     """Say in one sentence where and how the values of a block are misplaced."""
     block = misalignment.block
-    how = "in reverse order"
-    if block.kind == "rotation":
-        rows = "row" if abs(block.shift) == 1 else "rows"
-        how = f"{abs(block.shift)} {rows} {'too early' if block.shift < 0 else 'too late'}"
-        how += " (cyclically in the block)"
     return (
         f"joined by id, the values of rows {block.start} to {block.stop - 1} "
-        f"({misalignment.first_id} to {misalignment.last_id}) stand {how}"
+        f"({misalignment.first_id} to {misalignment.last_id}) stand {where_and_how(block)}"
+    )
+
+
+def where_and_how(block: Block) -> str:
+    """Say how far and in which direction the values of a block stand from their studies."""
+    if block.kind == "reversal":
+        return "in reverse order"
+    rows = "row" if abs(block.shift) == 1 else "rows"
+    direction = "too early" if block.shift < 0 else "too late"
+    return f"{abs(block.shift)} {rows} {direction} (cyclically in the block)"
+
+
+def remedy(block: Block) -> str:
+    """Say what to do to a block so that its values stand beside their studies."""
+    if block.kind == "reversal":
+        return "reverse the values of the block"
+    where = "before" if block.shift < 0 else "after"
+    rows = "row" if abs(block.shift) == 1 else "rows"
+    return (
+        f"give each row of the block the values {abs(block.shift)} {rows} {where} it, "
+        "cyclically in the block"
     )
 
 

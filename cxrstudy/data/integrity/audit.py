@@ -9,8 +9,9 @@ from cxrstudy.data.integrity.alignment import (
     association_per_row,
     describe,
     find_misaligned_blocks,
+    remedy,
 )
-from cxrstudy.data.integrity.blocks import Block, shared_ids
+from cxrstudy.data.integrity.blocks import shared_ids
 from cxrstudy.data.integrity.table_checks import (
     Finding,
     compare_columns,
@@ -71,7 +72,7 @@ def check_alignment(
                 "misaligned rows",
                 "error",
                 f"{names[1]}: {describe(found)}.",
-                f"In the order of {names[0]}, {_remedy(found.block)}.",
+                f"In the order of {names[0]}, {remedy(found.block)}.",
             )
             for found in blocks
         ]
@@ -99,14 +100,3 @@ def _obstacle(reference: pd.DataFrame, table: pd.DataFrame) -> str:
 def _not_checked(name: str, reason: str) -> Finding:
     summary = f"{name}: cannot tell whether rows are aligned: {reason}."
     return Finding("alignment not checked", "warning", summary)
-
-
-def _remedy(block: Block) -> str:
-    if block.kind == "reversal":
-        return "reverse the values of the block"
-    where = "before" if block.shift < 0 else "after"
-    rows = "row" if abs(block.shift) == 1 else "rows"
-    return (
-        f"give each row of the block the values {abs(block.shift)} {rows} {where} it, "
-        "cyclically in the block"
-    )
