@@ -1,7 +1,7 @@
 """All checks of an audit, in the order in which one defect may hide another."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,28 +19,14 @@ from cxrstudy.audit.rows import (
     check_repeated,
 )
 from cxrstudy.audit.sites import check_groups_match, check_sites
+from cxrstudy.audit.tables import GivenTables
 
 _PATIENT_NAMES = re.compile(r"patient|subject|mrn", re.IGNORECASE)
 _MAX_LEVELS = 20
 
 
-@dataclass(frozen=True)
-class GivenTables:
-    """What was given to an audit."""
-
-    truth: GivenTable
-    labels: GivenTable
-    scores: GivenTable | None = None
-    groups: GivenTable | None = None
-    patient: str = ""  # the column that names patients; found by its name if it is not given
-
-    def all(self) -> list[GivenTable]:
-        """List the tables that were given."""
-        return [t for t in (self.truth, self.labels, self.scores, self.groups) if t is not None]
-
-
 def check_all(given: GivenTables) -> list[Finding]:
-    """Run every check of an audit; errors come first."""
+    """Run every check of an audit; errors come first, and no finding names an id."""
     tables = given.all()
     findings = [finding for table in tables for finding in table.findings]
     findings += check_files(tables)
@@ -48,7 +34,7 @@ def check_all(given: GivenTables) -> list[Finding]:
         findings += check_ids(table)
     for table in tables[1:]:
         findings += check_matching(Pair.of(given.truth, table))
-    coded = [given.truth, given.labels]
+    coded = [given.truth, given.labels, *given.readers]
     for table in coded:
         groups = _groups_of(given, table)
         findings += check_policy(table, groups)
@@ -71,9 +57,12 @@ def _check_pairs(given: GivenTables) -> list[Finding]:
     findings += check_groups_match(pair)
     if given.groups is not None:
         findings += check_groups_match(Pair.of(given.truth, given.groups))
+    for reader in given.readers:
+        read, of_reader, _ = check_blocks(Pair.of(given.truth, reader))
+        findings += [*of_reader, *check_swapped(read), *check_inverted(read)]
     if given.scores is not None:
         scored, of_scores, _ = check_blocks(Pair.of(given.truth, given.scores))
-        of_scores += check_swapped(scored) + check_inverted(scored, scores=True)
+        of_scores += check_swapped(scored) + check_inverted(scored)
         findings = _attributed(findings, of_scores)
     return findings
 
@@ -85,7 +74,7 @@ def _attributed(of_labels: list[Finding], of_scores: list[Finding]) -> list[Find
         same = [other for other in of_scores if _alike(finding, other)]
         if same:
             of_scores = [other for other in of_scores if other not in same]
-            finding = Finding(**{**vars(finding), "table": "truth"})
+            finding = replace(finding, table="truth")
         blamed.append(finding)
     return blamed + of_scores
 
@@ -118,16 +107,16 @@ def _groups_of(given: GivenTables, table: GivenTable) -> dict[str, pd.Series]:
 
 
 def _without_echoes(findings: list[Finding]) -> list[Finding]:
-    """Leave out what another finding explains: a frozen column is no other policy as well."""
-    frozen = {
+    """Leave out other policies that a frozen, inverted or swapped column explains."""
+    explained = {
         (finding.table, column)
         for finding in findings
-        if finding.kind == "constant_column"
+        if finding.kind in {"constant_column", "inverted_column", "swapped_columns"}
         for column in finding.columns
     }
     return [
         finding
         for finding in findings
         if finding.kind != "policy_change"
-        or not all((finding.table, column) in frozen for column in finding.columns)
+        or not all((finding.table, column) in explained for column in finding.columns)
     ]

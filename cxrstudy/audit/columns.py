@@ -1,5 +1,8 @@
 """Columns of one table that do not mean what those of another do: swapped, inverted, constant."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -9,78 +12,104 @@ from numpy.typing import NDArray
 from cxrstudy.audit.finding import Finding
 from cxrstudy.audit.given import GivenTable
 from cxrstudy.audit.pairs import Pair
-from cxrstudy.audit.segments import outlying_run
+from cxrstudy.audit.segments import best_run
 from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN
 
-# Smallest z of a run of rows: of so many columns and runs, chance reaches it once in a thousand
-# tables. The whole table is one run and needs less.
-_RUN_Z, _WHOLE_Z = 5.5, 4.0
-# Smallest log likelihood ratio (nats) in favour of swapped columns.
-_SWAP_NATS = 15.0
 # Agreement assumed between the same observation of two tables, as a kappa.
 _ASSUMED_AGREEMENT = 0.4
+# Smallest log likelihood ratios (nats) in favour of an exchange: in all rows, in a run of rows, and
+# in how the two tables go together there, against no exchange and against no relation at all; and
+# the smallest z of either.
+_WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _RELATED_NATS = 8.0, 15.0, 2.0, 1.5
+_WHOLE_Z, _RUN_Z = 3.0, 5.0
+# The whole table is concerned unless the rows outside a run speak against it by so much.
+_AGAINST_NATS = 4.0
 _MIN_ROWS = 50
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """Rows in which two columns, or the codes 1 and 0 of one, seem to have changed places."""
+
+    start: int
+    stop: int
+    nats: float
+    z: float
+
+    def sum(self, scores: NDArray[np.float64]) -> float:
+        return float(scores[self.start : self.stop].sum())
+
+    def evidence(self) -> dict[str, object]:
+        return {"log_likelihood_ratio": round(self.nats, 2), "z": round(self.z, 2)}
 
 
 def check_swapped(pair: Pair) -> list[Finding]:
     """Find two columns of a table that agree with each other's counterparts, not with their own."""
     truth, labels = _strengths(pair.expected), _strengths(pair.given)
-    columns = [c for c in truth if truth[c].nunique() > 1 and labels[c].nunique() > 1]
-    if len(truth) < _MIN_ROWS:
-        return []
-    evidence = {(a, b): _log_ratios(truth[a], labels[b]) for a in columns for b in columns}
-    findings, taken = [], set[str]()
+    columns = [c for c in truth if _varies(truth[c]) and _varies(labels[c])]
+    together = {(a, b): _log_ratios(truth[a], labels[b]) for a in columns for b in columns}
     candidates = []
     for a, b in combinations(columns, 2):
-        crossed = evidence[a, b] + evidence[b, a] - evidence[a, a] - evidence[b, b]
-        start, stop, z = outlying_run(crossed)
-        total = float(crossed[start:stop].sum())
-        whole = stop - start == len(crossed)
-        if total > _SWAP_NATS and z > (_WHOLE_Z if whole else _RUN_Z):
-            candidates.append((total, z, a, b, start, stop))
-    for total, z, a, b, start, stop in sorted(candidates, reverse=True):
-        if not taken & {a, b}:
-            taken |= {a, b}
-            table = pair.table
-            names, rows = table.spelled([a, b]), pair.rows(start, stop)
-            findings.append(
-                Finding(
-                    "swapped_columns",
-                    "error",
-                    table.name,
-                    names,
-                    rows,
-                    f"{table.name}: in rows {rows[0]} to {rows[1]}, {names[0]} agrees with "
-                    f"{b} of {pair.reference.name} and {names[1]} with {a}, not with their own.",
-                    f"Exchange the values of {names[0]} and {names[1]} in these rows.",
-                    {"log_likelihood_ratio": round(total, 2), "z": round(z, 2)},
-                )  # fmt: skip
+        crossed = together[a, b] + together[b, a] - together[a, a] - together[b, b]
+        found = _exchange(crossed, partial(_swapped_shares, _codes(labels[[a, b]])))
+        # Either column of labels goes with the other one's truth, rather than with its own.
+        if found and all(
+            found.sum(together[x, y]) > _RELATED_NATS
+            and found.sum(together[x, y] - together[y, y]) > _RELATED_NATS
+            for x, y in ((a, b), (b, a))
+        ):
+            candidates.append((found.nats, a, b, found))
+    findings, taken = [], set[str]()
+    for _, a, b, found in sorted(candidates, key=lambda each: -each[0]):
+        if taken & {a, b}:
+            continue
+        taken |= {a, b}
+        table = pair.table
+        names, rows = table.spelled([a, b]), pair.rows(found.start, found.stop)
+        sentence = (
+            f"{table.name}: in rows {rows[0]} to {rows[1]}, {names[0]} agrees with {b} of "
+            f"{pair.reference.name} and {names[1]} with {a}, not with their own."
+        )
+        remedy = f"Exchange the values of {names[0]} and {names[1]} in these rows."
+        findings.append(
+            Finding(
+                "swapped_columns",
+                "error",
+                table.name,
+                names,
+                rows,
+                sentence,
+                remedy,
+                found.evidence(),
             )
+        )
     return findings
 
 
-def check_inverted(pair: Pair, scores: bool = False) -> list[Finding]:
+def check_inverted(pair: Pair) -> list[Finding]:
     """Find columns whose positives are the other table's negatives, in all rows or in a run."""
+    truth, labels = _strengths(pair.expected), _strengths(pair.given)
+    turned = _strengths(_turned(pair.given))
     findings = []
-    for column in pair.given:
-        expected, given = pair.expected[column], pair.given[column]
-        known = (expected.notna() & (given.notna() if scores else True)).to_numpy()
-        if known.sum() < _MIN_ROWS:
+    for column in truth:
+        if not _varies(truth[column]) or not (_varies(labels[column]) or _varies(turned[column])):
             continue
-        x, y = (expected == POSITIVE)[known], (given if scores else _signs(given))[known]
-        if x.nunique() < 2 or y.nunique() < 2:
+        known = pair.expected[column].notna().to_numpy()
+        as_turned = known * _log_ratios(truth[column], turned[column])
+        together = as_turned - known * _log_ratios(truth[column], labels[column])
+        codes = [_codes(side[[column]]) for side in (labels, truth)]
+        found = [_exchange(together, partial(_turned_shares, side)) for side in codes]
+        best = max(filter(None, found), key=lambda each: each.nats, default=None)
+        if best is None or best.sum(as_turned) < _RELATED_NATS:
             continue
-        y = y.rank() if scores else y
-        against = -_centred(x) * _centred(y)
-        start, stop, z = outlying_run(against)
-        whole = stop - start == len(against)
-        if z <= (_WHOLE_Z if whole else _RUN_Z) or against[start:stop].mean() < 0.1:
-            continue
-        places = np.flatnonzero(known)[[start, stop - 1]]
-        table = _inverted_side(pair, column, scores)
-        rows = pair.rows(places[0], places[1] + 1, of=table)
-        (name,) = table.spelled([column])
-        other = pair.reference if table is pair.table else pair.table
+        table = pair.reference if _is_in_truth(pair, column, best, found) else pair.table
+        other = pair.table if table is pair.reference else pair.reference
+        rows, (name,) = pair.rows(best.start, best.stop, of=table), table.spelled([column])
+        sentence = (
+            f"{table.name}, {name}: in rows {rows[0]} to {rows[1]} positives stand where "
+            f"{other.name} has negatives."
+        )
+        remedy = f"Exchange 1 and 0 of {name} in these rows (scores: 1 minus the score)."
         findings.append(
             Finding(
                 "inverted_column",
@@ -88,11 +117,10 @@ def check_inverted(pair: Pair, scores: bool = False) -> list[Finding]:
                 table.name,
                 [name],
                 rows,
-                f"{table.name}, {name}: in rows {rows[0]} to {rows[1]} positives stand where "
-                f"{other.name} has negatives (correlation {-against[start:stop].mean():.2f}).",
-                f"Exchange 1 and 0 of {name} in these rows (scores: 1 minus the score).",
-                {"correlation": round(-float(against[start:stop].mean()), 4), "z": round(z, 2)},
-            )  # fmt: skip
+                sentence,
+                remedy,
+                best.evidence(),
+            )
         )
     return findings
 
@@ -102,7 +130,7 @@ def check_constant(table: GivenTable, others: list[GivenTable]) -> list[Finding]
     findings = []
     for column in table.values:
         values = table.values[column]
-        if values.nunique(dropna=False) > 1 or len(values) < 2:
+        if len(values) < 2 or not _is_constant(values):
             continue
         value = values.iloc[0]
         shares = [_positive_share(each.values[column]) for each in others if column in each.values]
@@ -121,7 +149,7 @@ def check_constant(table: GivenTable, others: list[GivenTable]) -> list[Finding]
                 + (f", where another table has {expected:.1%} positive." if expected else "."),
                 "Leave the column out, or find its values." if missed else "",
                 {"value": None if np.isnan(value) else float(value), "expected": expected},
-            )  # fmt: skip
+            )
         )
     return findings
 
@@ -130,41 +158,116 @@ def _positive_share(values: pd.Series) -> float:
     """Return the share of positives; of scores, one half if they vary."""
     if values.dropna().isin([POSITIVE, NEGATIVE, UNCERTAIN]).all():
         return float((values == POSITIVE).mean())
-    return 0.5 if values.nunique() > 1 else 0.0
+    return 0.0 if _is_constant(values) else 0.5
+
+
+def _exchange(
+    together: NDArray[np.float64],
+    of_shares: Callable[[NDArray[np.bool_]], NDArray[np.float64]],
+) -> _Exchange | None:
+    """Return where an exchange is likelier than none.
+
+    The first argument says by row how much likelier the two tables' values are together; the second
+    how much likelier the codes are by themselves, given the rows outside.
+    """
+    n = len(together)
+    if n < _MIN_ROWS:
+        return None
+    runs = []
+    for begin, end in ((0, n // 2), (n // 2, n), best_run(together)[:2]):
+        start, stop = begin, end
+        for _ in range(4):
+            outside = np.ones(n, bool)
+            outside[start:stop] = False
+            if outside.sum() < _MIN_ROWS // 2:
+                break
+            scores = together + of_shares(outside)
+            start, stop, nats = best_run(scores)
+            runs.append((nats, start, stop, _z(scores[start:stop], scores)))
+    whole = _Exchange(0, n, float(together.sum()), _z(together, together))
+    nats, start, stop, z = max(runs, default=(0.0, 0, n, 0.0))
+    inside = together[start:stop].sum()
+    is_whole = whole.nats - inside > -_AGAINST_NATS or stop - start > n - _MIN_ROWS // 2
+    if whole.nats > _WHOLE_NATS and whole.z > _WHOLE_Z and is_whole:
+        return whole
+    if nats > _RUN_NATS and z > _RUN_Z and inside > _TOGETHER_NATS and stop - start < n:
+        return _Exchange(start, stop, nats, z)
+    return None
+
+
+def _z(run: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
+    spread = scores.std() * np.sqrt(len(run))
+    return float(run.sum() / spread) if spread > 0 else 0.0
+
+
+def _codes(strengths: pd.DataFrame) -> NDArray[np.intp]:
+    return strengths.to_numpy(int) + 1
+
+
+def _log_shares(codes: NDArray[np.intp], rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the logarithm of every code's share in some rows, shape (n_columns, 4)."""
+    counts = np.array([np.bincount(column[rows], minlength=4) for column in codes.T]) + 0.5
+    return np.log(counts / counts.sum(axis=1, keepdims=True))
+
+
+def _swapped_shares(codes: NDArray[np.intp], outside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    shares = _log_shares(codes, outside)
+    change = shares[1] - shares[0]
+    return change[codes[:, 0]] - change[codes[:, 1]]
+
+
+def _turned_shares(codes: NDArray[np.intp], outside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    (shares,) = _log_shares(codes, outside)
+    # Codes as `_strengths` has them, plus 1: blank 0, negative 1, uncertain 2, positive 3.
+    return (shares[[0, 3, 2, 1]] - shares)[codes[:, 0]]
+
+
+def _is_in_truth(pair: Pair, column: str, best: _Exchange, found: list[_Exchange | None]) -> bool:
+    """Say whether the first table is the inverted one: it changes there, or its share is odd."""
+    if best.stop - best.start < len(pair.given):
+        return best is found[1] and best is not found[0]
+    shares = [(each[column] == POSITIVE).mean() for each in (pair.expected, pair.given)]
+    return bool(shares[0] > 0.6 and shares[1] <= 0.5)
+
+
+def _turned(values: pd.DataFrame) -> pd.DataFrame:
+    """Exchange 1 and 0; of scores, high and low."""
+    turned = values.copy()
+    for column in values:
+        codes = values[column].dropna().isin([POSITIVE, NEGATIVE, UNCERTAIN]).all()
+        turned[column] = values[column].replace({1.0: 0.0, 0.0: 1.0}) if codes else -values[column]
+    return turned
+
+
+def _is_constant(values: pd.Series) -> bool:
+    first = values.iloc[0]
+    return bool(values.isna().all() if pd.isna(first) else (values == first).all())
+
+
+def _varies(strengths: pd.Series) -> bool:
+    positive = strengths == strengths.max()
+    return bool(positive.any() and not positive.all())
 
 
 def _strengths(table: pd.DataFrame) -> pd.DataFrame:
-    """Return 2 for positive, 1 for uncertain, 0 for negative or blank; scores by their rank."""
-    codes = table.isin([POSITIVE, NEGATIVE, UNCERTAIN]) | table.isna()
-    strengths = (table == POSITIVE) * 2 + (table == UNCERTAIN)
-    for column in table.columns[~codes.all()]:
-        strengths[column] = np.floor(table[column].rank(pct=True) * 2.999)
-    return strengths.astype(int)
-
-
-def _signs(values: pd.Series) -> pd.Series:
-    return values.map({POSITIVE: 1.0, NEGATIVE: -1.0}).fillna(0.0)
-
-
-def _centred(values: pd.Series) -> NDArray[np.float64]:
-    centred = values.to_numpy(float) - values.mean()
-    return centred / centred.std()
+    """Return 2 for positive, 1 for uncertain, 0 for negative, -1 for blank; scores in thirds."""
+    strengths = pd.DataFrame(index=table.index)
+    for column in table:
+        values = table[column]
+        if values.dropna().isin([POSITIVE, NEGATIVE, UNCERTAIN]).all():
+            codes = values.map({POSITIVE: 2, UNCERTAIN: 1, NEGATIVE: 0})
+        else:
+            codes = np.ceil(values.rank(pct=True) * 3) - 1
+        strengths[column] = codes.fillna(-1).astype(int)
+    return strengths
 
 
 def _log_ratios(truth: pd.Series, labels: pd.Series) -> NDArray[np.float64]:
     """Return per row how much likelier its two values are together, had they moderate agreement."""
-    positive, codes = (truth == 2).to_numpy(), labels.to_numpy()
-    p = positive.mean()
-    strong = codes == (2 if 0 < (codes == 2).mean() < 1 else 1)
-    q = strong.mean()
+    positive, strong = (truth == 2).to_numpy(), (labels == 2).to_numpy()
+    p, q = positive.mean(), strong.mean()
+    if not 0 < q < 1:
+        return np.zeros(len(truth))
     excess = _ASSUMED_AGREEMENT * (min(p, q) - p * q) * np.where(strong, 1 / q, -1 / (1 - q))
     # The share of positives in truth is p plus what agreement adds to it.
     return np.log(np.where(positive, (p + excess) / p, (1 - p - excess) / (1 - p)))
-
-
-def _inverted_side(pair: Pair, column: str, scores: bool) -> GivenTable:
-    """Name the table with the unlikely share of positives; if neither is, the second."""
-    if scores:
-        return pair.table
-    shares = [(each[column] == POSITIVE).mean() for each in (pair.expected, pair.given)]
-    return pair.reference if shares[0] > 0.5 >= shares[1] else pair.table

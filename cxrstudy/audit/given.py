@@ -1,4 +1,4 @@
-"""Read a table as a user has it: forgiving of spelling and codes, and saying what was understood."""
+"""Read a table as a user has it, forgiving of spelling and codes, and report what is odd."""
 
 import hashlib
 import re
@@ -159,10 +159,15 @@ def _read_cells(path: Path, name: str) -> tuple[pd.DataFrame, list[Finding]]:
     rows[[min(max(line - 1, 0), len(cells) - 1) for line in odd_lines]] = True
     columns = [c for c in cells if cells[c].map(lambda cell: not str(cell).isascii()).any()]
     finding = Finding(
-        "encoding", "warning", name, columns, dense_rows(rows),
-        f"{name}: {len(odd_lines)} lines of the file are not UTF-8; they were read as Windows-1252.",
-        "Save the file again as UTF-8.", {"lines": len(odd_lines)},
-    )  # fmt: skip
+        "encoding",
+        "warning",
+        name,
+        columns,
+        dense_rows(rows),
+        f"{name}: {len(odd_lines)} lines of the file are not UTF-8, read as Windows-1252.",
+        "Save the file again as UTF-8.",
+        {"lines": len(odd_lines)},
+    )
     return cells, [finding]
 
 
@@ -254,7 +259,7 @@ def _cell_findings(
         findings.append(
             Finding("encoding", "error", name, [column], rows, sentence, remedy, evidence)
         )
-    if mixed.any() and not odd.any() or mixed.sum() > odd.sum():
+    if mixed.sum() > odd.sum():
         sentence = (
             f"{name}, {column}: {int(mixed.sum())} cells are written otherwise than the rest, "
             f"such as {cells[mixed].iloc[0].strip()[:20]!r}."
@@ -269,7 +274,7 @@ def _cell_findings(
                 sentence,
                 "Write one code in the whole column.",
                 {"cells": int(mixed.sum())},
-            )  # fmt: skip
+            )
         )
     return findings
 

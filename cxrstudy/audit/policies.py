@@ -104,7 +104,8 @@ def _runs(code: str, marked: pd.DataFrame) -> Iterator[_Change]:
         inside = np.zeros(len(marked), bool)
         inside[start:stop] = True
         columns, log_others = _changed(marked[usual], inside, log_p)
-        yield _Change(code, columns, inside, f"in rows {start} to {stop - 1}", log_others)
+        if columns:
+            yield _Change(code, columns, inside, f"in rows {start} to {stop - 1}", log_others)
 
 
 def _sites(
@@ -166,7 +167,7 @@ def _policy_finding(table: GivenTable, change: _Change, log_p: float) -> Finding
     marked = _holds(table.values[change.columns], _CODES[change.code])
     inside, outside = (marked[rows].to_numpy().mean() for rows in (change.inside, ~change.inside))
     left = table.values.loc[change.inside, change.columns]
-    frozen = bool((left.nunique(dropna=False) == 1).all()) and _was_varied(table, change)
+    frozen = len(left.drop_duplicates()) == 1 and _was_varied(table, change)
     places = np.flatnonzero(change.inside)
     severity = "error" if frozen or log_p < np.log(_BEYOND_DOUBT) else "warning"
     named = ", ".join(names) if len(names) < 4 else f"{len(names)} columns"
@@ -180,14 +181,21 @@ def _policy_finding(table: GivenTable, change: _Change, log_p: float) -> Finding
         )
         remedy = "Code these rows as the others are, or analyse them apart."
     return Finding(
-        "constant_column" if frozen else "policy_change", severity, table.name, names,
-        [int(places[0]), int(places[-1])], sentence, remedy,
+        "constant_column" if frozen else "policy_change",
+        severity,
+        table.name,
+        names,
+        [int(places[0]), int(places[-1])],
+        sentence,
+        remedy,
         {
-            "code": change.code, "share_inside": round(float(inside), 4),
-            "share_outside": round(float(outside), 4), "log_p": round(log_p, 2),
+            "code": change.code,
+            "share_inside": round(float(inside), 4),
+            "share_outside": round(float(outside), 4),
+            "log_p": round(log_p, 2),
             "where": change.where,
         },
-    )  # fmt: skip
+    )
 
 
 def _was_varied(table: GivenTable, change: _Change) -> bool:
@@ -210,9 +218,12 @@ def _hierarchy_finding(
     severe = many and count >= 3
     rows = "row has" if count == 1 else "rows have"
     return Finding(
-        "hierarchy_violation", "warning" if severe else "note", table.name, names,
+        "hierarchy_violation",
+        "warning" if severe else "note",
+        table.name,
+        names,
         dense_rows(marked),
         f"{table.name}: {count} {rows} {names[0]} positive and {names[1]} {other}.",
         "Close the labels upward (a positive child makes its parent positive), or correct them.",
         {"count": count},
-    )  # fmt: skip
+    )

@@ -63,18 +63,3 @@ def emptied_run(marked: NDArray[np.bool_]) -> tuple[int, int, float]:
     log_p = binom.logcdf(inside, k, length / n) + np.log(inside + 1.0)
     at_end = start == 0 or stop == n
     return start, stop, float(min(0.0, log_p + (np.log(2.0) if at_end else np.log(k + 1.0))))
-
-
-def outlying_run(scores: NDArray[np.float64]) -> tuple[int, int, float]:
-    """Return start, stop and z of the run whose scores are positive where others are negative.
-
-    z is that of the run's sum; a run that leaves hardly any row out is the whole table.
-    """
-    n = len(scores)
-    start, stop, total = best_run(scores)
-    if stop - start >= 0.95 * n:
-        start, stop, total = 0, n, float(scores.sum())
-    spread = scores.std()
-    if stop == start or spread == 0:
-        return 0, 0, 0.0
-    return start, stop, total / (spread * np.sqrt(stop - start))

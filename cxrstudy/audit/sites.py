@@ -50,7 +50,7 @@ def check_sites(pair: Pair, groups: dict[str, pd.Series]) -> list[Finding]:
                 f"{pair.reference.name} agree less than elsewhere in {len(columns)} columns.",
                 "Find out how labels were made there, and score it apart.",
                 {"group": name, "level": str(level), "z": round(pooled, 2), "p": float(min(p, 1))},
-            )  # fmt: skip
+            )
         )
     return findings
 
@@ -79,7 +79,7 @@ def check_groups_match(pair: Pair) -> list[Finding]:
                     f"{column} for {int(differs.sum())} ids.",
                     "Find out which table is right; other columns of these rows may be wrong too.",
                     {"count": int(differs.sum())},
-                )  # fmt: skip
+                )
             )
     return findings
 

@@ -17,13 +17,15 @@ from cxrstudy.data.integrity.blocks import Block
 _REACH = 2000
 # Offsets whose best run is completed to a block.
 _CANDIDATES = 24
+# Categories of observations joined to one: their table of ratios stays in a core's cache.
+_MAX_CATEGORIES = 128
 # Rows by which each limit may move at a time.
 _MOVES = 30
 
 
 def best_block(association: Association, min_rows: int) -> Block:
     """Return the block of at least ``min_rows`` rows whose repair raises matched scores most."""
-    tables = association.reference, association.table, association.ratios
+    tables = _packed(association)
     n_rows = len(association.reference)
     reach = min(n_rows - 1, _REACH)
     runs = _best_runs(*tables, reach)
@@ -40,6 +42,30 @@ def best_block(association: Association, min_rows: int) -> Block:
             best, best_gain = Block.rotation(start, stop, shift), gain
     start, stop, gain = _best_reversal(*tables, min_rows, reach)
     return best if best_gain >= gain else Block("reversal", int(start), int(stop))
+
+
+def _packed(association: Association) -> tuple[NDArray, ...]:
+    """Join neighbouring observations to one of all their categories, so that a score needs less."""
+    size = association.ratios.shape[1:]
+    together = max(1, int(np.log(_MAX_CATEGORIES) / np.log(max(2, *size))))
+    parts = []
+    for first in range(0, association.ratios.shape[0], together):
+        chosen = slice(first, first + together)
+        rows = columns = np.zeros(1, int)
+        ratio = np.zeros((1, 1))
+        for o, each in enumerate(association.ratios[chosen], start=first):
+            ratio = (ratio[:, None, :, None] + each[None, :, None, :]).reshape(
+                ratio.shape[0] * size[0], -1
+            )
+            rows = rows * size[0] + association.reference[:, o]
+            columns = columns * size[1] + association.table[:, o]
+        parts.append((rows, columns, ratio))
+    shape = tuple(np.max([ratio.shape for *_, ratio in parts], axis=0))
+    ratios = np.zeros((len(parts), *shape))
+    for padded, (*_, ratio) in zip(ratios, parts, strict=True):
+        padded[: ratio.shape[0], : ratio.shape[1]] = ratio
+    codes = (np.column_stack(side).astype(np.int16) for side in list(zip(*parts, strict=True))[:2])
+    return *codes, ratios
 
 
 def _best_limits(
