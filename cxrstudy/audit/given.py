@@ -85,12 +85,16 @@ def read_given(
     ids = pd.Index(cells[id_column].str.strip(), dtype="str", name="study")
     rest = cells.drop(columns=id_column)
     spelling = {} if holds == "groups" else _observations(rest.columns)
+    usual = "words" if _share_of_words(rest[list(spelling)]) > 0.5 else "numbers"
     parsed: dict[str, pd.Series] = {}
     for column in rest if holds != "groups" else ():
         known = spelling.get(column)
         if known is None and _GROUP_NAMES.search(str(column).lower()):
             continue
-        values, odd, mixed = (_parse_scores if holds == "scores" else _parse_codes)(rest[column])
+        if holds == "scores":
+            values, odd, mixed = _parse_scores(rest[column])
+        else:
+            values, odd, mixed = _parse_codes(rest[column], usual if known else None)
         read = values.notna().sum()
         if known is None and read <= _LABEL_SHARE / (1 - _LABEL_SHARE) * odd.sum():
             continue
@@ -215,8 +219,22 @@ def _filled(text: pd.Series) -> pd.Series:
     return ~text.str.lower().isin(_MORE_BLANKS)
 
 
-def _parse_codes(column: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
-    """Return codes, where a cell is none, and where it is written otherwise than most."""
+def _share_of_words(cells: pd.DataFrame) -> float:
+    """Return the share of words among the cells that hold a code."""
+    if cells.empty:
+        return 0.0
+    parsed = [_parse_codes(cells[column], "numbers") for column in cells]
+    n_words = sum(int(words.sum()) for *_, words in parsed)
+    return n_words / max(1, sum(int(values.notna().sum()) for values, *_ in parsed))
+
+
+def _parse_codes(
+    column: pd.Series, usual: Literal["words", "numbers"] | None
+) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Return codes, where a cell is none, and where it is written otherwise than is usual.
+
+    Usual is what the table does or, of a column that is none of the 14, what most of its cells do.
+    """
     text = column.str.strip().str.lower()
     filled = _filled(text)
     numbers = pd.to_numeric(text.where(filled, None), errors="coerce").astype(float)
@@ -224,7 +242,9 @@ def _parse_codes(column: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
     words = text.map(_CODE_OF_WORD).astype(float)
     is_word = words.notna()
     odd = filled & ~is_code & ~is_word
-    mixed = is_word if is_code.sum() >= is_word.sum() else is_code
+    if usual is None:
+        usual = "numbers" if is_code.sum() >= is_word.sum() else "words"
+    mixed = is_word if usual == "numbers" else is_code
     return numbers.where(is_code, words), odd, mixed
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
 from scipy.stats import binom
 
-# Share of the marked rows' likelihood that a run must win over scattered marks (nats).
-_DENSE = 12.0
+# Log likelihood (nats) by which a dense run has to beat marks scattered from first to last.
+_DENSE = 8.0
 
 
 def best_run(scores: NDArray[np.float64]) -> tuple[int, int, float]:
@@ -26,18 +27,31 @@ def dense_rows(marked: NDArray[np.bool_]) -> list[int]:
     places = np.flatnonzero(marked)
     if not places.size:
         return []
-    scattered = [int(places[0]), int(places[-1])]
-    outside, inside = 0.5 * marked.mean(), 0.9
-    start, stop, gain = 0, len(marked), 0.0
-    for _ in range(5):
-        if outside >= inside:
-            return scattered
-        odds = np.log((1 - inside) / (1 - outside))
-        start, stop, gain = best_run(np.where(marked, np.log(inside / outside), odds))
-        n_out = marked.sum() - marked[start:stop].sum()
-        outside = (n_out + 0.5) / (len(marked) - (stop - start) + 1)
-        inside = min(0.98, max(0.3, (marked[start:stop].mean())))
-    return [start, stop - 1] if gain > _DENSE else scattered
+    all_marked = (int(places[0]), int(places[-1]) + 1)
+    counts = np.concatenate([[0], np.cumsum(marked)])
+    runs = {all_marked}
+    for inside in (0.9, 0.5, 0.25, 0.1):
+        outside = 0.25 * min(marked.mean(), inside)
+        for _ in range(3):
+            weights = np.log(inside / outside), np.log((1 - inside) / (1 - outside))
+            start, stop, _gain = best_run(np.where(marked, *weights))
+            runs.add((start, stop))
+            n_in, found = stop - start, counts[stop] - counts[start]
+            inside = (found + 0.5) / (n_in + 1)
+            outside = (counts[-1] - found + 0.5) / (len(marked) - n_in + 1)
+            if inside <= outside:
+                break
+    likelihoods = {run: _two_rates(counts, *run) for run in runs}
+    best = max(likelihoods, key=likelihoods.__getitem__)
+    start, stop = best if likelihoods[best] > likelihoods[all_marked] + _DENSE else all_marked
+    return [start, stop - 1]
+
+
+def _two_rates(counts: NDArray[np.intp], start: int, stop: int) -> float:
+    """Return the log likelihood of marks that have one rate in a run and another outside."""
+    found, n_in = counts[stop] - counts[start], stop - start
+    parts = (found, n_in), (counts[-1] - found, len(counts) - 1 - n_in)
+    return float(sum(xlogy(k, k / n) + xlogy(n - k, 1 - k / n) for k, n in parts if n))
 
 
 def emptied_run(marked: NDArray[np.bool_]) -> tuple[int, int, float]:

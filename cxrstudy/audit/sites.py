@@ -10,7 +10,9 @@ from cxrstudy.audit.pairs import Pair
 from cxrstudy.observations import POSITIVE
 
 _MIN_ROWS = 30
-_ALPHA = 0.002
+_ALPHA = 0.001
+# Correlation assumed between the columns' differences, which share studies and findings.
+_CORRELATION = 0.3
 # A column counts as one of those that disagree below this p-value.
 _JOINS = 0.02
 
@@ -32,7 +34,7 @@ def check_sites(pair: Pair, groups: dict[str, pd.Series]) -> list[Finding]:
         z = _differences(pair, inside)
         if not len(z):
             continue
-        pooled = float(z.sum() / np.sqrt(len(z)))
+        pooled = float(z.sum() / np.sqrt(len(z) * (1 + _CORRELATION * (len(z) - 1))))
         compared = len(levels) * (len(z) + 1)
         p = compared * norm.cdf(min(pooled, float(z.min())))
         if p >= _ALPHA:

@@ -253,7 +253,7 @@ def _encoding(case: Planted) -> bool | None:
     column = case.random.choice(case.labels.columns)
     wrong = case.random.choice(["positive", "2", "x", "yes", "9"])
     cells = case.labels[column].map(lambda cell: "" if np.isnan(cell) else f"{cell:g}")
-    changed = (case.labels[column] == 1).to_numpy()
+    changed = (case.labels[column] == 1).to_numpy(copy=True)
     changed[:start], changed[stop:] = False, False
     if changed.sum() < 0.05 * case.n:
         return False
