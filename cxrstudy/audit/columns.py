@@ -16,11 +16,11 @@ from cxrstudy.audit.segments import best_run
 from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN
 
 # Agreement assumed between the same observation of two tables, as a kappa.
-_ASSUMED_AGREEMENT = 0.4
+_ASSUMED_AGREEMENT = 0.3
 # Smallest log likelihood ratios (nats) in favour of an exchange: in all rows, in a run of rows, and
 # in how the two tables go together there, against no exchange and against no relation at all; and
 # the smallest z of either.
-_WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _RELATED_NATS = 8.0, 15.0, 2.0, 1.5
+_WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _RELATED_NATS = 7.0, 15.0, 2.0, 1.5
 _WHOLE_Z, _RUN_Z = 3.0, 5.0
 # The whole table is concerned unless the rows outside a run speak against it by so much.
 _AGAINST_NATS = 4.0

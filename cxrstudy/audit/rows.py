@@ -39,7 +39,6 @@ def check_files(tables: list[GivenTable]) -> list[Finding]:
 def check_ids(table: GivenTable) -> list[Finding]:
     """Find rows without an id and ids on several rows."""
     findings = []
-    last = [0, len(table.ids) - 1]
     blank = np.asarray(table.ids == "")
     if blank.any():
         findings.append(
@@ -54,19 +53,18 @@ def check_ids(table: GivenTable) -> list[Finding]:
                 {"count": int(blank.sum())},
             )
         )
-    repeated = {keep: table.ids.duplicated(keep=keep) & ~blank for keep in ("first", "last")}
-    if repeated["first"].any():
-        runs = [dense_rows(marked) for marked in repeated.values()]
-        # Of first and later rows, those that stand together are the ones that were put there.
-        rows = min(runs, key=lambda run: run[-1] - run[0])
-        count = int(repeated["first"].sum())
+    repeated = table.ids.duplicated(keep="first") & ~blank
+    if repeated.any():
+        # Where ids were put in, all rows share theirs; elsewhere only the rows they came from do.
+        rows = dense_rows(table.ids.duplicated(keep=False) & ~blank)
+        count = int(repeated.sum())
         findings.append(
             Finding(
                 "duplicate_ids",
                 "error",
                 table.name,
                 [],
-                rows or last,
+                rows,
                 f"{table.name}: {count} rows hold an id that another row holds; the first row of "
                 "each id is kept.",
                 "Keep one row for each id.",
@@ -74,7 +72,7 @@ def check_ids(table: GivenTable) -> list[Finding]:
             )
         )
         whole = pd.concat([table.values, table.others], axis=1).assign(id=table.ids)
-        copies = whole.duplicated(keep="first").to_numpy() & repeated["first"]
+        copies = whole.duplicated(keep="first").to_numpy() & repeated
         if copies.any():
             findings.append(_copied(table, copies, "are copies of another row, id included"))
     return findings

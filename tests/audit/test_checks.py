@@ -29,7 +29,7 @@ def test_repeated_and_missing_ids_are_counted(tmp_path):
     found = _kinds(check_ids(table))
     assert found == [
         ("unmatched_ids", "error", [], [3, 3]),
-        ("duplicate_ids", "error", [], [0, 1]),
+        ("duplicate_ids", "error", [], [0, 4]),
         ("repeated_rows", "error", [], [4, 4]),
     ]
     assert table.by_id()["Edema"].tolist() == [1, 0]
@@ -113,7 +113,7 @@ def test_findings_are_written_as_the_format_says(tmp_path):
     assert list(record) == [
         "kind", "severity", "table", "columns", "rows", "evidence", "repair", "sentence"
     ]  # fmt: skip
-    assert record["rows"] == [1, 1] and record["evidence"] == {"count": 1}
+    assert record["rows"] == [0, 1] and record["evidence"] == {"count": 1}
 
 
 # --- planted in real tables -------------------------------------------------------------------
