@@ -183,14 +183,16 @@ def _exchange(
                 break
             scores = together + of_shares(outside)
             start, stop, nats = best_run(scores)
-            runs.append((nats, start, stop, _z(scores[start:stop], scores)))
+            # Of a run and the rest, either is the other's exchange by the codes alone.
+            if together[start:stop].sum() > _TOGETHER_NATS:
+                runs.append((nats, start, stop, _z(scores[start:stop], scores)))
     whole = _Exchange(0, n, float(together.sum()), _z(together, together))
     nats, start, stop, z = max(runs, default=(0.0, 0, n, 0.0))
     inside = together[start:stop].sum()
     is_whole = whole.nats - inside > -_AGAINST_NATS or stop - start > n - _MIN_ROWS // 2
     if whole.nats > _WHOLE_NATS and whole.z > _WHOLE_Z and is_whole:
         return whole
-    if nats > _RUN_NATS and z > _RUN_Z and inside > _TOGETHER_NATS and stop - start < n:
+    if nats > _RUN_NATS and z > _RUN_Z and stop - start < n:
         return _Exchange(start, stop, nats, z)
     return None
 
