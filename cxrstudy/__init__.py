@@ -11,6 +11,7 @@ labeler        a rule labeler of radiology reports
 text           teachers and students that read reports
 vision         image models: backbones, heads, one training loop
 trainings      one way to run, keep and find again what any model learned
+audit          a user's own label tables, and what the checks find in them
 experiments    what several studies share
 studies        one module or folder for each notebook, of the same name
 published      the papers' printed numbers, with their sources

@@ -88,18 +88,45 @@ def run(
 
 @app.command()
 def audit(
-    truth: Annotated[str, typer.Argument(help="Reference table: CSV or Parquet.")],
-    labels: Annotated[str, typer.Argument(help="Table to check against it.")],
+    truth: Annotated[str, typer.Argument(help="Labels of the images by experts: CSV or Parquet.")],
+    labels: Annotated[
+        str | None, typer.Argument(help="Labels of the reports; or give --reports.")
+    ] = None,
+    scores: Annotated[Path | None, typer.Option(help="A model's scores, 0 to 1.")] = None,
+    groups: Annotated[
+        Path | None, typer.Option(help="Patient, sex, site, split and so on.")
+    ] = None,
+    reports: Annotated[
+        Path | None, typer.Option(help="Reports, labeled by rules if there are no labels.")
+    ] = None,
+    reader: Annotated[
+        list[Path] | None, typer.Option(help="Labels of one more reader or labeler; repeatable.")
+    ] = None,
+    patient: Annotated[str, typer.Option(help="Column of patients, if not found by name.")] = "",
+    id_column: Annotated[str, typer.Option("--id", help="Column of ids, if not found.")] = "",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File for the findings: findings.json.")
+    ] = None,
 ) -> None:
-    """Check whether two label tables are what they say they are and describe the same studies."""
-    from cxrstudy.data.integrity import audit_tables
-    from cxrstudy.data.label_pair import tables_as_given
+    """Check whether label tables are what they say they are and describe the same studies.
 
-    tables, paths = tables_as_given(truth, labels)
-    findings = audit_tables(tables, paths)
-    for finding in findings.itertuples():
-        typer.echo(f"{finding.severity}: {finding.summary} {finding.repair}".rstrip())
-    if (findings["severity"] == "error").any():
+    Exit code: 1 if any finding is an error.
+    """
+    from cxrstudy.audit import check_all, read_tables, write_findings
+
+    given = read_tables(
+        truth, labels, scores, groups, reports, reader or [], patient=patient, id_column=id_column
+    )
+    findings = check_all(given)
+    if json_file:
+        write_findings(json_file, findings)
+    for line in given.understood():
+        typer.echo(f"read: {line}")
+    for finding in findings:
+        typer.echo(f"{finding.severity}: {finding.sentence} {finding.repair}".rstrip())
+    if not findings:
+        typer.echo(f"No defect found in {given.in_words()}.")
+    if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
 
 

@@ -77,20 +77,47 @@ def test_fetch_verifies_the_mirror(mirror):
 
 def test_a_bad_table_is_one_line_and_exit_1(tmp_path, monkeypatch, capsys):
     path = tmp_path / "own.csv"
-    path.write_text(GOOD.replace("1\n", "7\n", 1), "utf-8")
+    path.write_text(GOOD.replace("1\n", "1,1\n", 1), "utf-8")
     monkeypatch.setattr(sys, "argv", ["cxrstudy", "audit", str(path), str(path)])
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert caught.value.code == 1
     message = capsys.readouterr().err
     assert message.startswith("error: ") and message.count("\n") == 1
-    assert "row 2, column 'Edema'" in message
+    assert "own.csv, row 2: 3 cells where the header has 2" in message
 
 
 def test_audit_of_the_released_tables_finds_the_error(mirror):
     result = _call("audit", "chexpert_test_set_labels", "chexpert_test_set_labels")
     assert result.exit_code == 1
-    assert "error: " in result.output and "400" in result.output
+    errors = [line for line in result.output.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 3 and "chexbert_labels.csv" in errors[0]
+    # The file of labels, and its copy under the other name.
+    assert all("in rows 400 to 499 stand 1 row too early" in error for error in errors[1:])
+
+
+def test_audit_writes_findings_and_says_how_columns_were_read(tmp_path):
+    """A cell outside the code is an error that is shown, counted, and names no id."""
+    for name, first in (("truth", "1"), ("labels", "7")):
+        (tmp_path / f"{name}.csv").write_text(f"study,pleural_effusion\n<p1>,{first}\n<p2>,0\n")
+    paths = (str(tmp_path / f"{name}.csv") for name in ("truth", "labels"))
+    result = _call("audit", *paths, "--json", str(tmp_path / "findings.json"))
+    assert result.exit_code == 1
+    assert "read: labels: pleural_effusion as Pleural Effusion" in result.output
+    records = json.loads((tmp_path / "findings.json").read_text("utf-8"))
+    wrong = next(record for record in records if record["kind"] == "encoding")
+    assert (wrong["severity"], wrong["rows"]) == ("error", [0, 0])
+    assert wrong["columns"] == ["pleural_effusion"] and "'7'" in wrong["sentence"]
+    assert "p1" not in result.output + json.dumps(records)
+
+
+def test_audit_labels_reports_by_rules(tmp_path):
+    (tmp_path / "truth.csv").write_text("id,Edema\na,1\nb,0\n")
+    (tmp_path / "reports.csv").write_text("id,report\na,Edema.\nb,No edema.\n")
+    result = _call("audit", str(tmp_path / "truth.csv"), "--reports", str(tmp_path / "reports.csv"))
+    assert result.exit_code == 0, result.output
+    assert "labels and truth share 2 studies and 1 observations" in result.output
+    assert _call("audit", str(tmp_path / "truth.csv")).exit_code == 1
 
 
 def test_the_example_tables_give_what_their_page_prints():

@@ -11,7 +11,8 @@ from cxrstudy.observations import LABEL_CODES, OBSERVATIONS
 
 _ID_COLUMNS: tuple[str, ...] = ("study", "study_id", "id")  # in any case
 
-_BLANKS = {"", "nan", "na", "n/a", "null", "none"}
+# In small letters, what stands for no value.
+BLANKS = {"", "nan", "na", "n/a", "null", "none"}
 _CODES = {code for code in LABEL_CODES if code is not None}
 
 
@@ -78,11 +79,12 @@ def _read_cells(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise LabelTableError(f"{path}: no such file. Give the path of a CSV or Parquet table.")
     if path.suffix.lower() in {".parquet", ".pq"}:
-        return _read_parquet(path)
+        return read_parquet(path)
     return _read_csv(path)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Return every cell of a Parquet table as text."""
     try:
         table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
@@ -103,7 +105,12 @@ def _read_csv(path: Path) -> pd.DataFrame:
             f"{path}, row {line}: byte {error.object[error.start]:#04x} is not UTF-8. The file "
             "mixes or uses another encoding; save it again as UTF-8."
         ) from error
-    rows = _split_rows(path, text)
+    return parse_csv(path, text)
+
+
+def parse_csv(path: Path, text: str, separator: str = ",") -> pd.DataFrame:
+    """Return every cell of a CSV file as text; what is no table is an error with its place."""
+    rows = _split_rows(path, text, separator)
     while rows and not any(cell.strip() for cell in rows[-1]):
         rows.pop()
     if len(rows) < 2:
@@ -124,10 +131,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows[1:], columns=header, dtype=object)
 
 
-def _split_rows(path: Path, text: str) -> list[list[str]]:
+def _split_rows(path: Path, text: str, separator: str) -> list[list[str]]:
     rows: list[list[str]] = []
     try:
-        rows.extend(csv.reader(io.StringIO(text, newline=""), strict=True))
+        rows.extend(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         raise LabelTableError(
             f"{path}, row {len(rows) + 1}: not readable as CSV ({error}). Close the quote that "
@@ -176,7 +183,7 @@ def _check_ids(path: Path, ids: pd.Series) -> None:
 
 def _parse_column(column: pd.Series, path: Path, codes: frozenset[int]) -> pd.Series:
     text = column.str.strip()
-    blank = text.str.lower().isin(_BLANKS)
+    blank = text.str.lower().isin(BLANKS)
     values = pd.to_numeric(text.mask(blank, "nan"), errors="coerce").astype(float)
     wrong = np.flatnonzero(~(blank | values.isin(list(codes))))
     if wrong.size:

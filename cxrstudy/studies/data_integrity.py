@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cxrstudy.agreement import MACRO_AVERAGE, count_metric
 from cxrstudy.data import chexpert_test
 from cxrstudy.data.integrity import Block, repair
-from cxrstudy.data.integrity.association import pair_observations, pair_scores
+from cxrstudy.data.integrity.association import Association, pair_observations
 from cxrstudy.data.integrity.blocks import shared_ids
 from cxrstudy.data.integrity.search import Misalignment
 from cxrstudy.data.integrity.table_checks import group_by_id_sequence
@@ -121,18 +121,20 @@ def shift_comparison_table(
     columns = ["block", "rank", "other_arrangements", "z", "permutation_p", "permutations"]
     rows = []
     for block in (found.block for found in misalignments):
-        scores = _held_out(reference, table, block)[-1]
+        association = _held_out(reference, table, block)[-1]
         inside = np.arange(block.start, block.stop)
-        score = scores[inside, block.sources()].sum()
+        score = association.scores(inside, block.sources()).sum()
         others = np.array(
             [
-                scores[inside, other.sources()].sum()
+                association.scores(inside, other.sources()).sum()
                 for other in _arrangements(block)
                 if not np.array_equal(other.sources(), block.sources())
             ]
         )
         rng = np.random.default_rng(seed)
-        drawn = [scores[inside, rng.permutation(inside)].sum() for _ in range(n_permutations)]
+        drawn = [
+            association.scores(inside, rng.permutation(inside)).sum() for _ in range(n_permutations)
+        ]
         rank = 1 + int((others >= score).sum())
         z = (score - others.mean()) / others.std(ddof=1)
         p = (1 + (np.array(drawn) >= score).sum()) / (1 + n_permutations)
@@ -228,7 +230,7 @@ def joined_both_ways(
 
 
 def _evidence(reference: pd.DataFrame, table: pd.DataFrame, block: Block) -> pd.DataFrame:
-    reference, table, outside, scores = _held_out(reference, table, block)
+    reference, table, outside, association = _held_out(reference, table, block)
     inside = np.arange(block.start, block.stop)
     moved = outside[::-1] if block.kind == "reversal" else np.roll(outside, -block.shift)
     arrangements = [
@@ -243,7 +245,9 @@ def _evidence(reference: pd.DataFrame, table: pd.DataFrame, block: Block) -> pd.
             "arrangement": _name(arrangement, block),
             "shift": arrangement.shift if arrangement.kind == "rotation" else pd.NA,
             "n_rows": len(rows),
-            "log_likelihood_ratio": scores[rows, sources].mean() if len(rows) else np.nan,
+            "log_likelihood_ratio": association.scores(rows, sources).mean()
+            if len(rows)
+            else np.nan,
             "kappa": _mean_kappa(reference.iloc[rows], table.iloc[sources]),
         }
         for region, rows, arrangement, sources in arrangements
@@ -252,13 +256,13 @@ def _evidence(reference: pd.DataFrame, table: pd.DataFrame, block: Block) -> pd.
 
 def _held_out(
     reference: pd.DataFrame, table: pd.DataFrame, block: Block
-) -> tuple[pd.DataFrame, pd.DataFrame, NDArray[np.intp], NDArray[np.float64]]:
-    """Return the joined tables, the rows outside the block, and scores fitted on those rows."""
+) -> tuple[pd.DataFrame, pd.DataFrame, NDArray[np.intp], Association]:
+    """Return the joined tables, the rows outside the block, and what was fitted on those rows."""
     ids = shared_ids(reference, table)
     reference, table = reference.loc[ids], table.loc[ids]
     outside = np.r_[: block.start, block.stop : len(ids)]
-    scores = pair_scores(pair_observations(reference, table), outside, outside)
-    return reference, table, outside, scores
+    association = Association.fit(pair_observations(reference, table), outside, outside)
+    return reference, table, outside, association
 
 
 def _arrangements(block: Block) -> list[Block]:

@@ -17,8 +17,6 @@ from cxrstudy.data.integrity.search import Misalignment, cross_fitted_scores, se
 
 logger = logging.getLogger(__name__)
 
-# The search is cubic in the number of rows: 0.3 s for 500, up to a minute for this many.
-MAX_ROWS = 2000
 # Shortest block considered.
 _MIN_ROWS = 20
 # Largest accepted probability of a false alarm (a union bound, hence conservative).
@@ -30,10 +28,11 @@ def find_misaligned_blocks(
 ) -> list[Misalignment]:
     """Find the blocks of rows whose values were rotated or reversed against the ids.
 
-    Every block of at least 20 rows and every rotation or reversal of it competes; nothing about
-    the place, the length or the shift need be known. Association between the tables is measured
-    per observation over label values as categories, and refitted on the repaired rows until the
-    block no longer changes. After each block the table is repaired and searched again.
+    Blocks of at least 20 rows compete, with every rotation and reversal of them that leaves a
+    value within 2,000 rows of its place; nothing about place, length or shift need be known.
+    Association between the tables is measured per observation over label values as categories,
+    and refitted on the repaired rows until the block no longer changes. After each block the table
+    is repaired and searched again.
 
     Parameters
     ----------
@@ -54,7 +53,7 @@ def find_misaligned_blocks(
     Raises
     ------
     ValueError
-        If ids are duplicated, no column or too few ids are shared, or there are too many rows.
+        If ids are duplicated, no column or too few ids are shared.
     """
     ids = shared_ids(reference, table)
     _check_size(len(ids))
@@ -87,14 +86,30 @@ def repair(
 def describe(misalignment: Misalignment) -> str:
     """Say in one sentence where and how the values of a block are misplaced."""
     block = misalignment.block
-    how = "in reverse order"
-    if block.kind == "rotation":
-        rows = "row" if abs(block.shift) == 1 else "rows"
-        how = f"{abs(block.shift)} {rows} {'too early' if block.shift < 0 else 'too late'}"
-        how += " (cyclically in the block)"
     return (
         f"joined by id, the values of rows {block.start} to {block.stop - 1} "
-        f"({misalignment.first_id} to {misalignment.last_id}) stand {how}"
+        f"({misalignment.first_id} to {misalignment.last_id}) stand {where_and_how(block)}"
+    )
+
+
+def where_and_how(block: Block) -> str:
+    """Say how far and in which direction the values of a block stand from their studies."""
+    if block.kind == "reversal":
+        return "in reverse order"
+    rows = "row" if abs(block.shift) == 1 else "rows"
+    direction = "too early" if block.shift < 0 else "too late"
+    return f"{abs(block.shift)} {rows} {direction} (cyclically in the block)"
+
+
+def remedy(block: Block) -> str:
+    """Say what to do to a block so that its values stand beside their studies."""
+    if block.kind == "reversal":
+        return "reverse the values of the block"
+    where = "before" if block.shift < 0 else "after"
+    rows = "row" if abs(block.shift) == 1 else "rows"
+    return (
+        f"give each row of the block the values {abs(block.shift)} {rows} {where} it, "
+        "cyclically in the block"
     )
 
 
@@ -114,11 +129,6 @@ def _check_size(n_rows: int) -> None:
     if n_rows < 2 * _MIN_ROWS:
         raise ValueError(
             f"the tables share {n_rows} ids; at least {2 * _MIN_ROWS} are needed to compare rows"
-        )
-    if n_rows > MAX_ROWS:
-        raise ValueError(
-            f"the tables share {n_rows} ids, the search takes at most {MAX_ROWS}; "
-            "search consecutive parts of the tables"
         )
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cxrstudy.compiled import numba
+
 # Agreement (a kappa, scaled to its maximum) assumed before any rows are seen, and its weight in
 # rows. It lets the search start on tables whose rows are misaligned from first to last.
 _ASSUMED_AGREEMENT = 0.4
@@ -45,26 +47,67 @@ def pair_observations(reference: pd.DataFrame, table: pd.DataFrame) -> list[Pair
     return [_pair(name, reference[name], table[name]) for name in shared]
 
 
-def pair_scores(
-    observations: list[PairedObservation],
-    reference_rows: NDArray[np.intp],
-    table_rows: NDArray[np.intp],
-) -> NDArray[np.float64]:
-    """Score every pair of rows in nats, shape (n_rows, n_rows): reference rows by table rows.
+@dataclass(frozen=True)
+class Association:
+    """Log-likelihood ratios of the label values of two tables in one id order."""
 
-    The association is fitted on the pairs of ``reference_rows[k]`` and ``table_rows[k]``, taken to
-    be the same studies. Without pairs, scores rest on the assumed association alone.
-    """
-    n_rows = len(observations[0].reference)
-    scores = np.zeros((n_rows, n_rows))
-    for observation in observations:
-        joint = _ASSUMED_ROWS * observation.assumed + _SMOOTHING * observation.independent
-        pairs = observation.reference[reference_rows], observation.table[table_rows]
-        np.add.at(joint, pairs, 1.0)
-        joint /= joint.sum()
-        ratio = np.log(joint / np.outer(joint.sum(axis=1), joint.sum(axis=0)))
-        scores += ratio[observation.reference][:, observation.table]
-    return scores
+    reference: NDArray[np.int8]  # category codes, shape (n_rows, n_observations)
+    table: NDArray[np.int8]  # likewise
+    # Nats by observation, reference category and table category, padded with zeros.
+    ratios: NDArray[np.float64]
+
+    @classmethod
+    def fit(
+        cls,
+        observations: list[PairedObservation],
+        reference_rows: NDArray[np.intp],
+        table_rows: NDArray[np.intp],
+    ) -> "Association":
+        """Fit on the pairs of ``reference_rows[k]`` and ``table_rows[k]``, taken to be one study.
+
+        Without pairs, the scores rest on the assumed association alone.
+        """
+        ratios = np.zeros((len(observations), *_largest_shape(observations)))
+        for ratio, observation in zip(ratios, observations, strict=True):
+            joint = _ASSUMED_ROWS * observation.assumed + _SMOOTHING * observation.independent
+            pairs = observation.reference[reference_rows], observation.table[table_rows]
+            np.add.at(joint, pairs, 1.0)
+            joint /= joint.sum()
+            expected = np.outer(joint.sum(axis=1), joint.sum(axis=0))
+            ratio[: joint.shape[0], : joint.shape[1]] = np.log(joint / expected)
+        codes = ([getattr(each, side) for each in observations] for side in ("reference", "table"))
+        return cls(*(np.column_stack(side).astype(np.int8) for side in codes), ratios)
+
+    def scores(
+        self, reference_rows: NDArray[np.intp], table_rows: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Score pairs of rows in nats; the two arrays of rows are broadcast."""
+        shape = np.broadcast_shapes(reference_rows.shape, table_rows.shape)
+        scores = np.zeros(shape)
+        for o, ratio in enumerate(self.ratios):
+            scores += ratio[self.reference[reference_rows, o], self.table[table_rows, o]]
+        return scores
+
+    def matrix(
+        self, reference_rows: NDArray[np.intp], table_rows: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Score every row of the one with every row of the other."""
+        return self.scores(reference_rows[:, None], table_rows[None, :])
+
+
+@numba.njit(cache=True)
+def score_change(reference, table, ratios, row, source):
+    """Return what a row's score gains when it is given the values of another row."""
+    change = 0.0
+    for o in range(ratios.shape[0]):
+        ratio = ratios[o, reference[row, o]]
+        change += ratio[table[source, o]] - ratio[table[row, o]]
+    return change
+
+
+def _largest_shape(observations: list[PairedObservation]) -> tuple[int, ...]:
+    shapes = np.array([each.assumed.shape for each in observations])
+    return tuple(shapes.max(axis=0).tolist())
 
 
 def _pair(name: str, reference: pd.Series, table: pd.Series) -> PairedObservation:

@@ -1,4 +1,4 @@
-"""Blocks of rows that were rotated or reversed: in the order of ids, and best by row scores."""
+"""Blocks of rows that were rotated or reversed, and what repairing them would gain."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cxrstudy.compiled import numba
+from cxrstudy.data.integrity.association import Association, score_change
 
 
 @dataclass(frozen=True)
@@ -86,22 +87,14 @@ def _block_of_part(sources: NDArray[np.intp], start: int, stop: int) -> Block | 
     return next((block for block in candidates if np.array_equal(block.sources(), sources)), None)
 
 
-def best_block(scores: NDArray[np.float64], min_rows: int) -> Block:
-    """Return the block of at least ``min_rows`` rows whose repair raises matched scores most."""
-    start, stop, shift, rotation_gain = _best_rotation(_diagonal_sums(scores), min_rows)
-    rotation = Block.rotation(start, stop, shift)
-    start, stop, reversal_gain = _best_reversal(scores, min_rows)
-    return rotation if rotation_gain >= reversal_gain else Block("reversal", start, stop)
-
-
-def block_gain(scores: NDArray[np.float64], block: Block) -> float:
+def block_gain(association: Association, block: Block) -> float:
     """Return how much repairing a block raises the sum of matched scores (nats)."""
-    rows = np.arange(block.start, block.stop)
-    return float(scores[rows, block.sources()].sum() - scores[rows, rows].sum())
+    tables = association.reference, association.table, association.ratios
+    return _gain(*tables, block.start, block.sources())
 
 
 def n_candidates(n_rows: int, min_rows: int) -> int:
-    """Return the number of rotations and reversals that `best_block` compares."""
+    """Return the number of rotations and reversals of blocks of at least so many rows."""
     lengths = np.arange(min_rows, n_rows + 1)
     return int(np.sum((n_rows - lengths + 1) * lengths))
 
@@ -121,66 +114,8 @@ def similar_blocks(block: Block, n_rows: int, reach: int = 25) -> Iterator[Block
 
 
 @numba.njit(cache=True)
-def _diagonal_sums(scores):
-    """Return sums of ``scores[i, i + offset]`` over i < k at ``[offset + n - 1, k]``."""
-    n = scores.shape[0]
-    sums = np.zeros((2 * n - 1, n + 1))
-    for offset in range(-(n - 1), n):
-        line = sums[offset + n - 1]
-        total = 0.0
-        for i in range(n):
-            if 0 <= i + offset < n:
-                total += scores[i, i + offset]
-            line[i + 1] = total
-    return sums
-
-
-@numba.njit(cache=True)
-def _best_rotation(sums, min_rows):
-    n = sums.shape[1] - 1
-    best_length, best_shift, best = n, 1, -np.inf
-    for length in range(min_rows, n + 1):
-        for shift in range(1, length):
-            gain = _best_rotation_gain(sums, length, shift)
-            if gain > best:
-                best_length, best_shift, best = length, shift, gain
-    starts = range(n - best_length + 1)
-    gains = np.array([_rotation_gain(sums, start, best_length, best_shift) for start in starts])
-    start = int(gains.argmax())
-    return start, start + best_length, best_shift, best
-
-
-# Reassociation lets the compiler vectorise the maximum; the result is exact to rounding.
-@numba.njit(cache=True, fastmath={"reassoc", "nsz", "nnan"})
-def _best_rotation_gain(sums, length, shift):
-    best = -np.inf
-    for start in range(sums.shape[1] - length):
-        best = max(best, _rotation_gain(sums, start, length, shift))
-    return best
-
-
-@numba.njit(cache=True)
-def _rotation_gain(sums, start, length, shift):
-    main, stop, turn = sums.shape[1] - 2, start + length, start + length - shift
-    # The first rows of a block match `shift` further down, the last ones at the block's beginning.
-    ahead = sums[main + shift, turn] - sums[main + shift, start]
-    wrapped = sums[main + shift - length, stop] - sums[main + shift - length, turn]
-    return ahead + wrapped - (sums[main, stop] - sums[main, start])
-
-
-@numba.njit(cache=True)
-def _best_reversal(scores, min_rows):
-    n = scores.shape[0]
-    best_start, best_stop, best = 0, n, -np.inf
-    for total in range(2 * n - 1):
-        a = total // 2
-        b = total - a
-        gain = 0.0
-        while a >= 0 and b < n:
-            if a != b:
-                gain += scores[a, b] + scores[b, a] - scores[a, a] - scores[b, b]
-            if b - a + 1 >= min_rows and gain > best:
-                best_start, best_stop, best = a, b + 1, gain
-            a -= 1
-            b += 1
-    return best_start, best_stop, best
+def _gain(reference, table, ratios, start, sources):
+    gain = 0.0
+    for i in range(sources.size):
+        gain += score_change(reference, table, ratios, start + i, sources[i])
+    return gain

@@ -14,19 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 
-from cxrstudy.data.integrity.association import PairedObservation, pair_scores
-from cxrstudy.data.integrity.blocks import (
-    Block,
-    best_block,
-    block_gain,
-    n_candidates,
-    similar_blocks,
-)
+from cxrstudy.data.integrity.association import Association, PairedObservation
+from cxrstudy.data.integrity.blocks import Block, block_gain, n_candidates, similar_blocks
+from cxrstudy.data.integrity.scan import best_block
 
 _MAX_REFITS = 8
 # Limits whose likelihood is at least this share of the best one's count as plausible.
 _PLAUSIBLE_LIKELIHOOD_RATIO = 0.01
 _LARGEST_RATE = 3.0
+# Of more rows, so many at even distances stand for all where every pair of rows is looked at.
+_MAX_PAIRED_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -68,10 +65,10 @@ def _refit_until_stable(
 ) -> Block:
     """Alternate between fitting the association and searching the block, from some rows on."""
     rows = np.arange(len(observations[0].reference))
-    block = best_block(pair_scores(observations, start, start), min_rows)
+    block = best_block(Association.fit(observations, start, start), min_rows)
     for _ in range(_MAX_REFITS):
-        scores = pair_scores(observations, rows, block.permutation(len(rows)))
-        previous, block = block, best_block(scores, min_rows)
+        refitted = Association.fit(observations, rows, block.permutation(len(rows)))
+        previous, block = block, best_block(refitted, min_rows)
         if block == previous:
             break
     return block
@@ -89,7 +86,7 @@ def _judge(
     block = supported[0] if supported else block
     outside = np.r_[: block.start, block.stop : len(ids)]
     # Rows of the block must not vouch for their own repair.
-    held_out = pair_scores(observations, outside, outside)
+    held_out = Association.fit(observations, outside, outside)
     return Misalignment(
         block=block,
         first_id=ids[block.start],
@@ -106,36 +103,38 @@ def _plausible_blocks(observations: list[PairedObservation], block: Block) -> se
     """Return the blocks, the best one included, that the values can hardly tell from it."""
     rows = np.arange(len(observations[0].reference))
     repaired = block.permutation(len(rows))
-    scores = pair_scores(observations, rows, repaired)
-    rate = _tail_rate([scores[:, repaired]])
+    association = Association.fit(observations, rows, repaired)
+    paired = spaced(rows)
+    rate = _tail_rate([association.matrix(paired, repaired[paired])])
     if rate == 0:
         return {block}
-    enough = block_gain(scores, block) + np.log(_PLAUSIBLE_LIKELIHOOD_RATIO) / rate
+    enough = block_gain(association, block) + np.log(_PLAUSIBLE_LIKELIHOOD_RATIO) / rate
     near = similar_blocks(block, len(rows))
-    return {block} | {other for other in near if block_gain(scores, other) >= enough}
+    return {block} | {other for other in near if block_gain(association, other) >= enough}
 
 
 def log_p_value(
-    observations: list[PairedObservation], block: Block, min_rows: int, scores: NDArray[np.float64]
+    observations: list[PairedObservation], block: Block, min_rows: int, association: Association
 ) -> float:
     """Return the logarithm of a bound of the false-alarm probability of a search's best block.
 
-    ``scores`` are fitted on the rows outside the block. Either the gain is improbable even for
+    The association is fitted on the rows outside the block. Either the gain is improbable even for
     unrelated tables; or the rows outside the block are demonstrably related, and the gain is
     improbable for rows matched as those are.
 
     The tail of a maximal segment score is exponential, with the positive root of
     E exp(rate * score) = 1 as its rate: Karlin and Altschul 1990, PNAS 87:2264-2268.
     """
-    rows = np.arange(block.start, block.stop)
-    repaired = scores[np.ix_(rows, block.sources())]
-    gain = np.trace(repaired) - scores[rows, rows].sum()
-    outside = np.r_[: block.start, block.stop : len(scores)]
+    n_rows = len(association.reference)
+    inside = spaced(np.arange(block.length))
+    repaired = association.matrix(block.start + inside, block.sources()[inside])
+    gain = block_gain(association, block)
+    outside = np.r_[: block.start, block.stop : n_rows]
     halves = cross_fitted_scores(observations, outside)
-    if_unrelated = _log_tail_of_difference(repaired, gain)
+    if_unrelated = _log_tail_of_difference(repaired, gain, block.length / len(inside))
     if_matched = max(-_tail_rate(halves) * gain, _log_tail_of_matching(halves))
     either_test = np.log(2.0)
-    compared = np.log(n_candidates(len(scores), min_rows))
+    compared = np.log(n_candidates(n_rows, min_rows))
     return float(min(0.0, either_test + compared + min(if_unrelated, if_matched)))
 
 
@@ -166,9 +165,16 @@ def cross_fitted_scores(
     """Return scores among either half of some rows, fitted on the other half."""
     halves = rows[::2], rows[1::2]
     return [
-        pair_scores(observations, fitted, fitted)[np.ix_(scored, scored)]
+        Association.fit(observations, fitted, fitted).matrix(spaced(scored), spaced(scored))
         for fitted, scored in (halves, halves[::-1])
     ]
+
+
+def spaced(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Choose rows at even distances if there are too many to look at every pair."""
+    if len(rows) <= _MAX_PAIRED_ROWS:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, _MAX_PAIRED_ROWS).astype(int)]
 
 
 def _log_tail_of_matching(matched: list[NDArray[np.float64]]) -> float:
@@ -178,10 +184,13 @@ def _log_tail_of_matching(matched: list[NDArray[np.float64]]) -> float:
     return _chernoff(lambda rate: sum(_log_moments(scores, rate) for scores in centred), total)
 
 
-def _log_tail_of_difference(repaired: NDArray[np.float64], gain: float) -> float:
-    """Return a bound of the log probability that two random matchings differ by the gain."""
+def _log_tail_of_difference(repaired: NDArray[np.float64], gain: float, times: float) -> float:
+    """Return a bound of the log probability that two random matchings differ by the gain.
+
+    The rows at hand stand for ``times`` as many.
+    """
     centred = _centre(repaired)
-    return _chernoff(lambda r: _log_moments(centred, r) + _log_moments(centred, -r), gain)
+    return _chernoff(lambda r: times * (_log_moments(centred, r) + _log_moments(centred, -r)), gain)
 
 
 def _centre(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The exhaustive search over blocks, against brute force and hand-checked permutations."""
+"""The search over blocks, against brute force and hand-checked permutations."""
 
 import itertools
 
@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cxrstudy.data.integrity.association import Association
 from cxrstudy.data.integrity.blocks import (
     Block,
-    best_block,
     block_gain,
     blocks_of_permutation,
     id_order_permutation,
     n_candidates,
 )
+from cxrstudy.data.integrity.scan import best_block
 
 
 def _all_blocks(n_rows: int, min_rows: int) -> list[Block]:
@@ -40,11 +41,17 @@ def test_rotation_by_one_takes_values_from_the_next_row():
 
 @pytest.mark.parametrize("seed", range(8))
 def test_best_block_equals_brute_force(seed):
+    """Of so few rows the scan compares every block; a gain is a sum of differences of scores."""
     scores = np.random.default_rng(seed).normal(size=(11, 11))
+    rows = np.arange(11, dtype=np.int8)[:, None]
+    association = Association(rows, rows, scores[None])
     blocks = _all_blocks(11, 3)
     assert n_candidates(11, 3) == len(blocks)
-    best = max(block_gain(scores, block) for block in blocks)
-    assert block_gain(scores, best_block(scores, 3)) == pytest.approx(best)
+    best = max(block_gain(association, block) for block in blocks)
+    found = best_block(association, 3)
+    assert block_gain(association, found) == pytest.approx(best)
+    changed = association.matrix(np.arange(11), found.permutation(11))
+    assert best == pytest.approx(np.trace(changed) - np.trace(scores))
 
 
 def test_rotated_ids_and_rotated_values_are_opposite():
