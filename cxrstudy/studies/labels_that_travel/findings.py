@@ -240,7 +240,9 @@ def answer(scores: Scores, main: str, second: str) -> str:
     moved = _moved(scores, [main, second])
     limits = [each.interval() for each in moved.values()]
     home = scores.difference(main, EXPERTS, REPORTS_OF_READ, HOME)
-    if all(low > 0 for low, _ in limits):
+    if len(moved) < 2 * len(DECISIVE):
+        verdict = "This run lacks a site or a network, so it decides nothing"
+    elif all(low > 0 for low, _ in limits):
         verdict = "Experts' labels hold up better abroad, by every network and site that decides"
     elif all(high < 0 for _, high in limits):
         verdict = "Report labels hold up better abroad, by every network and site that decides"

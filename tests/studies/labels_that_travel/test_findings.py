@@ -82,9 +82,11 @@ def test_the_answer_follows_the_intervals(scores):
     for key in [key for key in scores.found if key[1] == "expert" and key[2] in DECISIVE]:
         scores.found[key] = apart(0.2, 2)
     assert answer(scores, "one", "two").startswith("Report labels hold up better abroad")
-    # A run of one network and one site answers by what it has.
+    # A run of one network and one site shows what it has.
     del scores.found["one", "expert", DECISIVE[1]]
-    assert answer(scores, "one", "none").startswith("Report labels hold up")
+    words = answer(scores, "one", "none")
+    assert words.startswith("This run lacks a site or a network, so it decides nothing")
+    assert DECISIVE[0] in words and DECISIVE[1] not in words
 
 
 def test_a_claim_needs_every_network_and_site(scores):
