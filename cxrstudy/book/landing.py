@@ -74,9 +74,9 @@ class Scores:
         gain, low, high = self.convention
         return (
             f"{head}: against radiologists who read the image it scores F1 {self.report[0]:.2f}, "
-            f"where one more radiologist scores {self.reader[0]:.2f}. A labeling convention, the "
-            f"broader finding left blank beside a narrower one, costs it {gain:.2f} ({low:.2f} to "
-            f"{high:.2f})."
+            f"where one more radiologist scores {self.reader[0]:.2f}. A labeling convention costs "
+            f"the report label {gain:.2f} ({low:.2f} to {high:.2f}): a broader finding, such as "
+            "Lung Opacity, stays blank beside a narrower one."
         )
 
     @property

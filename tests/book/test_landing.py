@@ -47,7 +47,7 @@ def test_the_sentence_follows_the_table(tmp_path):
     assert scores.report == pytest.approx((0.4, 0.3, 0.5))
     assert scores.sentence.startswith("A report label records what a radiologist wrote, not")
     assert "scores F1 0.40, where one more radiologist scores 0.75" in scores.sentence
-    assert scores.sentence.endswith("costs it 0.03 (0.02 to 0.04).")
+    assert "costs the report label 0.03 (0.02 to 0.04): a broader" in scores.sentence
     assert [bar[1:] for bar in scores.bars] == [
         ("40.0%", "0.40 (0.30 to 0.50)"),
         ("75.0%", "0.75 (0.70 to 0.80)"),
@@ -99,7 +99,7 @@ def test_the_page_holds_answer_labels_and_a_square_for_each_claim(tmp_path, ledg
     linked = re.findall(r'href="claims\.html#([\w-]+)"', strip)
     assert sorted(linked) == sorted(map(printed_claims.row_id, ledger))
     assert "no &lt;finding&gt;" in page and "<finding>" not in page
-    assert "they agree on 4 whether" in page
+    assert "on 4 of them they agree" in page
     assert "{{" not in page and "{%" not in page
 
 
