@@ -22,12 +22,13 @@ from cxrstudy.studies.labels_that_travel.judges import HOME, Judge
 from cxrstudy.studies.labels_that_travel.travel import (
     CONTROLS,
     DECISIVE,
-    KERMANY,
     UNSEEN,
     Scores,
 )
+from cxrstudy.words import in_sentence
 
 FROZEN = "frozen"
+_SAME = f"{EXPERTS} - {REPORTS_OF_READ}"
 # Run lengths that the claim names.
 CLAIMED_EPOCHS = (3, 60)
 _COLUMNS = ["source", "judge", *LIMITS, "n"]
@@ -39,9 +40,9 @@ def figure_rows(moved: pd.DataFrame) -> pd.DataFrame:
     At home the difference itself, abroad what it is more than that; pooled scores of the second
     site are left to the tables, where its controls stand beside them.
     """
-    same = moved[moved["difference"] == f"{EXPERTS} - {REPORTS_OF_READ}"]
+    same = moved[moved["difference"] == _SAME]
     at_home = (same["judge"] == HOME) & (same["quantity"] == "difference")
-    abroad = (same["quantity"] == "minus home") & (same["judge"] != KERMANY)
+    abroad = (same["quantity"] == "minus home") & same["judge"].isin(DECISIVE)
     words = {HOME: "at home", **{j: f"{j}, minus home" for j in same["judge"] if j != HOME}}
     return same[at_home | abroad].assign(judge=lambda rows: rows["judge"].map(words))
 
@@ -235,22 +236,30 @@ def _moved(scores: Scores, networks: Sequence[str]) -> dict[str, Estimate]:
     }
 
 
-def answer(scores: Scores, main: str, second: str) -> str:
-    """Answer the study's question by both networks and both judges abroad that decide."""
-    moved = _moved(scores, [main, second])
-    limits = [each.interval() for each in moved.values()]
-    home = scores.difference(main, EXPERTS, REPORTS_OF_READ, HOME)
-    if len(moved) < 2 * len(DECISIVE):
+def answer(moved: pd.DataFrame, main: str, second: str) -> str:
+    """Answer by both networks and both judges abroad that decide, from `Scores.travel_table`."""
+    same = moved[moved["difference"] == _SAME].set_index(["judge", "quantity", "network"])
+    home = same.loc[(HOME, "difference", main)]
+    abroad = same.loc[[*DECISIVE]].xs("minus home", level="quantity")
+    abroad = abroad[abroad.index.isin([main, second], level="network")]
+    low, high = abroad["low"], abroad["high"]
+    if len(abroad) < 2 * len(DECISIVE):
         verdict = "This run lacks a site or a network, so it decides nothing"
-    elif all(low > 0 for low, _ in limits):
+    elif (low > 0).all():
         verdict = "Experts' labels hold up better abroad, by every network and site that decides"
-    elif all(high < 0 for _, high in limits):
+    elif (high < 0).all():
         verdict = "Report labels hold up better abroad, by every network and site that decides"
     else:
-        clear = sum(low > 0 or high < 0 for low, high in limits)
-        verdict = f"Not settled: {clear} of {len(limits)} differences can be told from zero"
-    parts = "; ".join(f"{cell} {each.in_words()}" for cell, each in moved.items())
+        clear = ((low > 0) | (high < 0)).sum()
+        verdict = f"Not settled: {clear} of {len(abroad)} differences can be told from zero"
+    parts = []
+    for judge, rows in abroad.groupby(level="judge", sort=False):
+        each = (
+            f"{in_sentence(r, sign='+', level='')} with {r.Index[1]}" for r in rows.itertuples()
+        )
+        parts.append(f"{judge}: {', '.join(each)}")
     return (
-        f"{verdict}. Experts' labels minus report labels of the same images, in Somers' D, abroad "
-        f"minus at home: {parts}; at home the difference is {home.in_words()}."
+        f"{verdict}. Experts' labels lead report labels of the same images by "
+        f"{in_sentence(home, sign='+')} in Somers' D at home, and by so much more abroad: "
+        f"{'; '.join(parts)}."
     )

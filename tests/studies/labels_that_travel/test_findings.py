@@ -73,20 +73,22 @@ def test_the_figure_leaves_out_what_needs_controls_beside_it(scores):
 
 
 def test_the_answer_follows_the_intervals(scores):
-    words = answer(scores, "one", "two")
+    words = answer(scores.travel_table(), "one", "two")
     assert words.startswith("Not settled: 2 of 4 differences can be told from zero.")
-    assert "+0.200 (95 % interval +0.19" in words and "at home the difference is +0.050" in words
+    assert "by +0.050 (95 % interval +0.050" in words and "+0.200 (+0.19" in words
+    assert f"; {DECISIVE[1]}: " in words and ") with one, " in words
     for network in ("one", "two"):
         scores.found[network, "expert", DECISIVE[1]] = apart(0.7, 2)
-    assert answer(scores, "one", "two").startswith("Experts' labels hold up better abroad")
+    better = answer(scores.travel_table(), "one", "two")
+    assert better.startswith("Experts' labels hold up better abroad")
     for key in [key for key in scores.found if key[1] == "expert" and key[2] in DECISIVE]:
         scores.found[key] = apart(0.2, 2)
-    assert answer(scores, "one", "two").startswith("Report labels hold up better abroad")
-    # A run of one network and one site shows what it has.
-    del scores.found["one", "expert", DECISIVE[1]]
-    words = answer(scores, "one", "none")
+    worse = answer(scores.travel_table(), "one", "two")
+    assert worse.startswith("Report labels hold up better abroad")
+    # A run of one network shows what it has.
+    words = answer(scores.travel_table(), "one", "none")
     assert words.startswith("This run lacks a site or a network, so it decides nothing")
-    assert DECISIVE[0] in words and DECISIVE[1] not in words
+    assert "with one" in words and "with two" not in words
 
 
 def test_a_claim_needs_every_network_and_site(scores):
