@@ -240,8 +240,9 @@ def answer(moved: pd.DataFrame, main: str, second: str) -> str:
     """Answer by both networks and both judges abroad that decide, from `Scores.travel_table`."""
     same = moved[moved["difference"] == _SAME].set_index(["judge", "quantity", "network"])
     home = same.loc[(HOME, "difference", main)]
-    abroad = same.loc[[*DECISIVE]].xs("minus home", level="quantity")
-    abroad = abroad[abroad.index.isin([main, second], level="network")]
+    decides = same.index.isin(DECISIVE, level="judge")
+    decides &= same.index.isin([main, second], level="network")
+    abroad = same[decides].xs("minus home", level="quantity")
     low, high = abroad["low"], abroad["high"]
     if len(abroad) < 2 * len(DECISIVE):
         verdict = "This run lacks a site or a network, so it decides nothing"
