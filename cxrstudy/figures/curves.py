@@ -14,6 +14,10 @@ _LINES = ("-", "--", "-.", ":")
 _ROC_COLUMNS = 3
 
 
+# Least distance of two ticks as a share of a logarithmic axis; a panel is a third as wide.
+_GAP, _PANEL_GAP = 0.1, 0.24
+
+
 def curves_with_bands(
     data: pd.DataFrame,
     x: str,
@@ -65,7 +69,7 @@ def curves_with_bands(
         axes.plot([0, 1], [0, 1], color="#777777", linewidth=1)
     if logarithmic:
         axes.set_xscale("log")
-        ticks = _apart(np.unique(data[x]))
+        ticks = _apart(np.unique(data[x]), _PANEL_GAP if is_panel else _GAP)
         axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
         axes.minorticks_off()
     if reference is not None:
@@ -111,6 +115,11 @@ def curves_in_panels(
         curves_with_bands(
             part, x, group, labels=labels, logarithmic=True, reference=reference, axes=axes
         )
+    if len({tuple(dict.fromkeys(part)) for _, part in data.groupby(panel)[group]}) == 1:
+        # The same curves in each panel need one legend.
+        for axes in panels:
+            axes.get_legend().remove()
+        legend_above(panels[0])
     return panels[0]
 
 
@@ -216,10 +225,10 @@ def _draw_roc(panel: Axes, curve, points, groups: Mapping[str, str], curve_label
     panel.set_ylim(0, 1)
 
 
-def _apart(values: np.ndarray) -> list[float]:
+def _apart(values: np.ndarray, gap: float) -> list[float]:
     """Leave out values whose labels would run into each other on a logarithmic axis."""
     kept = [values[0]]
     for value in values[1:]:
-        if np.log(value / kept[-1]) >= 0.1 * np.log(values[-1] / values[0]):
+        if np.log(value / kept[-1]) >= gap * np.log(values[-1] / values[0]):
             kept.append(value)
     return kept
