@@ -242,10 +242,12 @@ def _provenance_line(study: Study, page: str, stamp: Mapping[str, object]) -> st
     versions = ", ".join(f"{name} {number}" for name, number in stamp["versions"].items())
     keeps = any(name.startswith("kept") for name in stamp["parameters"])
     uncounted = ", without trainings that were kept of earlier runs" if keeps else ""
+    # Empty where the package is no git checkout.
+    commit = f", commit `{stamp['commit']}`" if stamp["commit"] else ""
     return (
         "---\n\n"
         f"**Provenance.** Set `{stamp['set']}` with {parameters}. Data: {data}. "
-        f"Source `{stamp['source']}`, commit `{stamp['commit']}`. {versions}. "
+        f"Source `{stamp['source']}`{commit}. {versions}. "
         f"Ran {stamp['seconds']:.0f} s{uncounted}. "
         f"Source notebook: {{download}}`{study.notebook} <{page}/{study.notebook}>`."
         f"{notebook_links(study.notebook)}"

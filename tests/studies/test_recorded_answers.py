@@ -70,7 +70,7 @@ def test_expert_images_choose_or_teach():
     luck = "row == 'expert_labels_2' and measure == 'gain_over_random'"
     words = checkpoints.answer(changed(table, luck, 0.004), around(0.0))
     assert words.startswith("Not clearly to choose with, and not clearly to optimise on.")
-    assert " and +0.004 AUROC above a random one" in words
+    assert " and +0.004 (" in words and ") AUROC above a random one" in words
     by_luck = changed(table, luck, 0.004)
     found = {checkpoints.chooser_finding(each) for each in (table, by_luck)}
     assert found == {
