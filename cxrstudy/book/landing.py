@@ -30,10 +30,11 @@ _MEANINGS = {
         "supported", "reproduced", "consistent", "compatible", "mechanism shown",
     ),
     "against it": (
-        "contradicted", "not reproduced", "inconsistent", "differs", "mechanism not shown",
+        "contradicted", "not reproduced", "inconsistent", "differs",
     ),
     "stay open": (
         "inconclusive", "negligible", "not comparable", "too few", "not decidable here",
+        "mechanism not shown",
     ),
     "have no measurement": ("not measurable", "not yet measured"),
 }  # fmt: skip
