@@ -10,6 +10,7 @@ A change of variables by its square root leaves well-conditioned problems: ten t
 import itertools
 import warnings
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +63,7 @@ class CrossFit:
 
 
 def fit_logistic(
-    features: ArrayLike,
+    features: "ArrayLike | Design",
     targets: ArrayLike,
     inverse_penalties: ArrayLike,
     sample_weights: ArrayLike | None = None,
@@ -80,8 +81,13 @@ def fit_logistic(
     With `standardise` the penalty is on coefficients of features with mean 0 and variance 1 over
     the problem's own rows, as after scikit-learn's ``StandardScaler``; a feature that hardly varies
     among them keeps its overall scale.
+
+    A `Design` in place of the features spares preparing them again and again; it knows whether to
+    standardise, and on which device.
     """
-    features, labels = _checked(features, targets)
+    given = features.raw if isinstance(features, Design) else features
+    given, labels = _checked(given, targets)
+    design = features if isinstance(features, Design) else Design(given, standardise, device)
     weights = np.ones(labels.shape) if sample_weights is None else np.asarray(sample_weights, float)
     if weights.shape == labels.shape[:1]:
         weights = np.repeat(weights[:, None], labels.shape[1], axis=1)
@@ -94,7 +100,6 @@ def fit_logistic(
     if penalties.shape not in ((), (labels.shape[1],)):
         raise ValueError(f"give one, or one for each of the {labels.shape[1]} columns of targets")
     penalties = np.broadcast_to(penalties, labels.shape[1])
-    design = _Design(features, standardise, device)
     return design.solve(labels.T, weights.T, penalties, tolerance)
 
 
@@ -117,7 +122,7 @@ def cross_fit(
     features, labels = _checked(features, targets)
     candidates = np.unique(_checked_penalties(inverse_penalties))
     fold_of, n_folds = _numbered(folds, len(labels), needed=2 if candidates.size == 1 else 3)
-    design = _Design(features, standardise=True)
+    design = Design(features, standardise=True)
     chosen = np.full((n_folds, labels.shape[1]), candidates[0])
     if candidates.size > 1:
         pairs = list(itertools.combinations(range(n_folds), 2))
@@ -158,7 +163,7 @@ def cross_fit_nested(
     chosen = np.empty((n_folds, labels.shape[1]))
     for fold in range(n_folds):
         rest = fold_of != fold
-        own, design = labels[rest], _Design(features[rest], standardise=True)
+        own, design = labels[rest], Design(features[rest], standardise=True)
         training = inner_of[rest] != np.arange(n_inner)[:, None]
         heads = _fit_candidates(design, own, training, candidates, tolerance)
         losses = sum(
@@ -173,7 +178,7 @@ def cross_fit_nested(
 
 
 def _fit_candidates(
-    design: "_Design", labels: NDArray, training: NDArray, candidates: NDArray, tolerance: float
+    design: "Design", labels: NDArray, training: NDArray, candidates: NDArray, tolerance: float
 ) -> list[LogisticHeads]:
     shape = len(training), candidates.size, labels.shape[1]
     penalties = np.broadcast_to(candidates[:, None], shape)
@@ -181,7 +186,7 @@ def _fit_candidates(
 
 
 def _fit_parts(
-    design: "_Design", labels: NDArray, training: NDArray, penalties: NDArray, tolerance: float
+    design: "Design", labels: NDArray, training: NDArray, penalties: NDArray, tolerance: float
 ) -> list[LogisticHeads]:
     """Fit all targets to each part of the rows, [parts, n]; penalties are [parts, c, targets]."""
     n_parts, n_penalties, n_targets = penalties.shape
@@ -198,13 +203,13 @@ def _log_losses(labels: NDArray, logits: NDArray) -> NDArray:
     return np.nansum(np.logaddexp(0.0, logits) - labels[:, None] * logits, axis=0)
 
 
-class _Design:
+class Design:
     """Features centred, scaled and with eigenvectors: other variables of the same problems."""
 
     def __init__(self, features: NDArray, standardise: bool, device: str = "auto") -> None:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.standardise, self.device = standardise, device
+        self.raw, self.standardise, self.device = features, standardise, device
         table = torch.tensor(features, dtype=torch.float64, device=device)
         self.mean = table.mean(0)
         table -= self.mean
@@ -217,6 +222,12 @@ class _Design:
         # SciPy's solver also converges where most features are constant; torch's may not.
         spectrum, basis = (table.new_tensor(part) for part in eigh(covariance.cpu().numpy()))
         self.spectrum, self.basis = spectrum.clamp(min=0.0), basis
+
+    def part(self, rows: NDArray[np.bool_]) -> "Design":
+        """Select rows; scale and eigenvectors stay those of all, which changes no solution."""
+        part = copy(self)
+        part.raw, part.features = self.raw[rows], self.features[torch.from_numpy(rows)]
+        return part
 
     def solve(
         self, targets: NDArray, weights: NDArray, inverse_penalties: NDArray, tolerance: float

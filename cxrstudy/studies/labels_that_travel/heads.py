@@ -13,7 +13,7 @@ from cxrstudy.data.nih_experts import LUNG_OPACITY, NO_FINDING
 from cxrstudy.experiments.cross_fitting import FIXED_INVERSE_PENALTY, INVERSE_PENALTIES
 from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, report_labels
 from cxrstudy.experiments.opacity_scores import rsna_sampling_weights
-from cxrstudy.vision.probes import fit_logistic
+from cxrstudy.vision.probes import Design, fit_logistic
 
 REPORTS_OF_READ = "report_of_read"
 WEIGHTED = "weighted"
@@ -158,7 +158,7 @@ def patient_draws(image_set: ImageSet, draws: int, seed: int = 0) -> np.ndarray:
 
 def fit_heads(
     image_set: ImageSet,
-    features: np.ndarray,
+    features: np.ndarray | Design,
     source: Source,
     weights: np.ndarray | None = None,
     inverse_penalties: Sequence[float] = INVERSE_PENALTIES,
@@ -169,7 +169,8 @@ def fit_heads(
     ----------
     image_set : ImageSet
         The images at home, with RSNA's labels.
-    features : ndarray, shape (n_images, n_features)
+    features : ndarray, shape (n_images, n_features), or Design
+        The latter is prepared once for many calls.
     source : Source
     weights : ndarray, shape (draws, n_images), optional
         How often each draw holds each image; one draw of all unless given.
@@ -187,13 +188,14 @@ def fit_heads(
     if source.weights is not None:
         weights = weights * source.weights
     read = image_set.labels["rsna"][LUNG_OPACITY].notna().to_numpy()
-    rows = np.flatnonzero(read | ((weights > 0) & ~np.isnan(labels)).any(axis=0))
+    rows = read | ((weights > 0) & ~np.isnan(labels)).any(axis=0)
     folds = image_set.folds(N_FOLDS)[rows]
     penalties = np.asarray(inverse_penalties, float)
-    return _fit(features[rows], labels[:, rows], weights[:, rows], folds, penalties, read[rows])
+    design = features if isinstance(features, Design) else Design(features, standardise=True)
+    return _fit(design.part(rows), labels[:, rows], weights[:, rows], folds, penalties, read[rows])
 
 
-def _fit(features, labels, weights, folds, penalties, read) -> Fitted:
+def _fit(design, labels, weights, folds, penalties, read) -> Fitted:
     """Fit every draw with every penalty; the last fold's heads leave out nobody."""
     n_draws, n_penalties = len(labels), len(penalties)
     training = np.array([folds != fold for fold in (*range(N_FOLDS), -1)], float)
@@ -202,11 +204,10 @@ def _fit(features, labels, weights, folds, penalties, read) -> Fitted:
     learned = ((weights > 0) & ~np.isnan(labels)).any(axis=0)
     shape = n_draws, len(training), n_penalties, int(learned.sum())
     heads = fit_logistic(
-        features[learned],
+        design.part(learned),
         np.broadcast_to(labels[:, None, None, learned], shape).reshape(-1, shape[-1]).T,
         np.tile(penalties, n_draws * len(training)),
         np.broadcast_to(every[..., learned], shape).reshape(-1, shape[-1]).T,
-        standardise=True,
         tolerance=_TOLERANCE,
     )
     held_out = np.empty((n_draws, n_penalties, len(folds)))
@@ -214,7 +215,7 @@ def _fit(features, labels, weights, folds, penalties, read) -> Fitted:
     intercepts = heads.intercepts.reshape(shape[:3])
     for fold in range(N_FOLDS):
         rows = folds == fold
-        found = coefficients[:, fold] @ np.asarray(features[rows], float).T
+        found = coefficients[:, fold] @ np.asarray(design.raw[rows], float).T
         held_out[:, :, rows] = found + intercepts[:, fold, :, None]
     known = np.nan_to_num(labels)[:, None]
     losses = np.logaddexp(0, held_out) - known * held_out
@@ -230,7 +231,7 @@ def _fit(features, labels, weights, folds, penalties, read) -> Fitted:
 
 def heads_of(
     image_set: ImageSet,
-    features: np.ndarray,
+    features: np.ndarray | Design,
     sources: Mapping[str, Source],
     draws: np.ndarray,
     inverse_penalties: Sequence[float] = INVERSE_PENALTIES,
@@ -277,7 +278,7 @@ def _labelled(stack: tuple[np.ndarray, np.ndarray]) -> bytes:
 
 def learning_curve(
     image_set: ImageSet,
-    features: np.ndarray,
+    features: np.ndarray | Design,
     sizes: Sequence[int],
     draws: int,
     seed: int = 0,

@@ -18,6 +18,7 @@ from cxrstudy.trainings.many import train_many
 from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
 from cxrstudy.vision.efficientnet_lite import EFFICIENTNET_LITE0, efficientnet_lite0
 from cxrstudy.vision.features import CALIBRATION_IMAGES, frozen_features
+from cxrstudy.vision.probes import Design
 from cxrstudy.vision.training import predict_logits
 from cxrstudy.vision.training.loop import build_classifier
 
@@ -53,13 +54,17 @@ def network(name: str, main: BackboneName, home: ImageSet) -> Backbone:
 
 def features_of(
     backbone: Backbone, home: ImageSet, abroad: Mapping[str, ImageSet], folder: str | Path
-) -> dict[str, np.ndarray]:
-    """Compute the features of the images at home and of every site abroad, or find them."""
+) -> dict[str, np.ndarray | Design]:
+    """Compute the features of the images at home and of every site abroad, or find them.
+
+    Those at home are prepared for the many heads that learn from them.
+    """
     sites = {HOME: home, **abroad}
-    return {
+    found = {
         name: frozen_features(site.resized(home.size), backbone, folder)
         for name, site in sites.items()
     }
+    return found | {HOME: Design(found[HOME], standardise=True)}
 
 
 def features_without_images(
