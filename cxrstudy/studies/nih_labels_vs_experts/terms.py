@@ -7,11 +7,8 @@ import pandas as pd
 
 from cxrstudy.agreement import Resampling, agree
 from cxrstudy.data.nih_experts import LUNG_OPACITY, PNEUMONIA_LIKE, NihLabels, RsnaLabels
+from cxrstudy.experiments.subgroups import SubgroupAgreement, agree_by_subgroup
 from cxrstudy.observations import crosswalk
-from cxrstudy.studies.nih_labels_vs_experts.subgroups import (
-    SubgroupAgreement,
-    agree_by_subgroup,
-)
 from cxrstudy.words import in_sentence
 
 # Every NIH term that the crosswalk puts below Lung Opacity, lesions apart.

@@ -6,7 +6,8 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, precision_score, recall_score
 
 from cxrstudy.agreement import Resampling, agree
-from cxrstudy.studies.nih_labels_vs_experts.subgroups import agree_by_subgroup, before_and_after
+from cxrstudy.experiments.subgroups import agree_by_subgroup
+from cxrstudy.studies.nih_labels_vs_experts.subgroups import before_and_after
 
 METRICS = ("recall", "precision", "kappa")
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from cxrstudy.agreement import Resampling
+from cxrstudy.experiments import label_conventions
 from cxrstudy.observations import close_upward
 from cxrstudy.studies.report_vs_image_agreement import disagreement
 
@@ -32,7 +33,7 @@ def test_disagreements_and_agreements_are_all_studies(pairs):
 
 def test_floor_equals_scikit_learns_f1_of_all_positive(chexpert):
     """Enlarged Cardiomediastinum has 0.672, as much as with the paper's learned mapping."""
-    floor = disagreement.always_positive_f1(chexpert.truth)
+    floor = label_conventions.always_positive_f1(chexpert.truth)
     assert floor["Enlarged Cardiomediastinum"] == pytest.approx(0.672, abs=5e-4)
     for name, column in chexpert.truth.items():
         assert floor[name] == pytest.approx(f1_score(column, np.ones(500)))
@@ -40,37 +41,38 @@ def test_floor_equals_scikit_learns_f1_of_all_positive(chexpert):
 
 def test_scored_parents_are_those_with_children():
     truth = pd.DataFrame(columns=["Lung Opacity", "Edema", "Enlarged Cardiomediastinum"])
-    assert disagreement.scored_parents(truth) == ["Lung Opacity", "Enlarged Cardiomediastinum"]
+    assert label_conventions.scored_parents(truth) == ["Lung Opacity", "Enlarged Cardiomediastinum"]
 
 
 def test_effect_equals_scikit_learns_f1(chexpert):
     truth = chexpert.truth[CONDITIONS]
-    effect = disagreement.hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
+    effect = label_conventions.hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
     closed = close_upward(chexpert.labeler)
     gains = []
-    for parent in disagreement.scored_parents(truth):
+    for parent in label_conventions.scored_parents(truth):
         f1 = [f1_score(truth[parent], table[parent] == 1) for table in (chexpert.labeler, closed)]
-        found = effect.estimate(disagreement.closing_contrast("zeros"), parent, "f1")
+        found = effect.estimate(label_conventions.closing_contrast("zeros"), parent, "f1")
         assert found.value == pytest.approx(f1[1] - f1[0])
         gains.append(f1[1] - f1[0])
-    average = effect.estimate(disagreement.closing_contrast("zeros"), "Average", "f1")
+    average = effect.estimate(label_conventions.closing_contrast("zeros"), "Average", "f1")
     assert average.value == pytest.approx(np.mean(gains))
-    table = disagreement.closing_gains(effect, truth).query("policy == 'zeros' and metric == 'f1'")
+    table = label_conventions.closing_gains(effect, truth)
+    table = table.query("policy == 'zeros' and metric == 'f1'")
     assert table["estimate"].tolist() == pytest.approx([*gains, np.mean(gains)])
 
 
 def test_observations_without_children_do_not_change(chexpert):
     truth = chexpert.truth[["Edema", "Pleural Effusion", "Lung Opacity"]]
-    effect = disagreement.hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
-    for policy in disagreement.POLICIES:
+    effect = label_conventions.hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
+    for policy in label_conventions.POLICIES:
         for name in ("Edema", "Pleural Effusion"):
-            difference = effect.estimate(disagreement.closing_contrast(policy), name, "f1")
+            difference = effect.estimate(label_conventions.closing_contrast(policy), name, "f1")
             assert difference.value == 0.0 and not difference.replicates.any()
 
 
 def test_without_a_scored_parent_all_observations_are_averaged(chexpert):
     truth = chexpert.truth[["Edema", "Pleural Effusion"]]
-    effect = disagreement.hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
+    effect = label_conventions.hierarchy_effect(truth, chexpert.labeler, resampling=Resampling(20))
     parts = [effect.estimate("zeros", name, "f1").value for name in truth]
     assert effect.estimate("zeros", "Average", "f1").value == pytest.approx(np.mean(parts))
 
@@ -80,7 +82,7 @@ def test_children_that_are_not_scored_count_for_their_parent():
     opacity = [1.0, 0.0] * 20
     truth = pd.DataFrame({"Lung Opacity": opacity, "Fracture": opacity})
     labels = pd.DataFrame({"Lung Lesion": opacity, "Lung Opacity": np.nan, "Fracture": opacity})
-    effect = disagreement.hierarchy_effect(truth, labels, resampling=Resampling(20))
+    effect = label_conventions.hierarchy_effect(truth, labels, resampling=Resampling(20))
     assert effect.estimate("zeros, closed", "Lung Opacity", "f1").value == 1.0
     assert effect.estimate("zeros", "Lung Opacity", "f1").value == 0.0
     words = disagreement.gain_over_all_in_words(effect, truth)

@@ -7,10 +7,11 @@ from scipy.optimize import minimize
 from statsmodels.stats.multitest import multipletests
 
 from cxrstudy.agreement import Resampling, percentile_interval
+from cxrstudy.experiments import firth, odds_ratios
 from cxrstudy.experiments.label_mapping import one_hot_codes
 from cxrstudy.experiments.one_hot_logistic import active_columns
 from cxrstudy.published import published_table
-from cxrstudy.studies.report_vs_image_agreement import firth, odds
+from cxrstudy.studies.report_vs_image_agreement import odds
 
 
 def _fit(codes, y, weight=None, tolerance=1e-9):
@@ -88,7 +89,7 @@ def tables():
 
 def test_replicates_are_centred_refits_on_the_shared_resamples(tables):
     truth, labels = tables
-    ratios = odds.firth_odds_ratios(truth, labels, resampling=Resampling(40, 5))
+    ratios = odds_ratios.firth_odds_ratios(truth, labels, resampling=Resampling(40, 5))
     found = ratios.log_odds_ratios["Edema positive", "Lung Opacity"]
     codes = one_hot_codes(labels)[ratios.occurrences.index]
     y = truth["Lung Opacity"].to_numpy()
@@ -101,7 +102,7 @@ def test_replicates_are_centred_refits_on_the_shared_resamples(tables):
 
 def test_false_discovery_control_runs_over_all_ratios(tables):
     """Adjusted p-values are statsmodels' over every row of the table, and the planted one stays."""
-    ratios = odds.firth_odds_ratios(*tables, resampling=Resampling(2000))
+    ratios = odds_ratios.firth_odds_ratios(*tables, resampling=Resampling(2000))
     table = ratios.table()
     assert len(table) == 2 * len(ratios.occurrences)
     expected = multipletests(table["p_value"], method="fdr_bh")[1]
@@ -117,7 +118,7 @@ def test_false_discovery_control_runs_over_all_ratios(tables):
 def test_labels_that_cannot_enter_are_listed_with_the_reason(tables):
     truth, labels = tables
     labels = labels.assign(Copy=labels["Edema"], Rare=np.where(np.arange(200) < 9, 1, np.nan))
-    ratios = odds.firth_odds_ratios(truth, labels, resampling=Resampling(2))
+    ratios = odds_ratios.firth_odds_ratios(truth, labels, resampling=Resampling(2))
     left_out = ratios.left_out.set_index("report_label")
     assert left_out.loc["Copy positive", "reason"] == "follows from the labels before it"
     assert left_out.loc["Rare positive", "studies"] == 9
@@ -127,7 +128,8 @@ def test_labels_that_cannot_enter_are_listed_with_the_reason(tables):
 def test_tables_without_usable_labels_give_empty_tables(tables):
     """Nothing to regress on is a listed lack of data, not an error."""
     truth, labels = tables
-    ratios = odds.firth_odds_ratios(truth, labels.head(200) * np.nan, resampling=Resampling(5))
+    blank = labels.head(200) * np.nan
+    ratios = odds_ratios.firth_odds_ratios(truth, blank, resampling=Resampling(5))
     assert ratios.table().empty and len(ratios.left_out) == 9
     published = published_table("visualchexbert", "odds_ratios").values
     compared = odds.compare_odds_ratios(published, truth, labels, ratios)
@@ -137,7 +139,7 @@ def test_tables_without_usable_labels_give_empty_tables(tables):
 
 def test_the_claim_keeps_a_cell_for_every_published_ratio(tables):
     """An unmeasured ratio stays as an undefined estimate; one below 1 is turned."""
-    ratios = odds.firth_odds_ratios(*tables, resampling=Resampling(50))
+    ratios = odds_ratios.firth_odds_ratios(*tables, resampling=Resampling(50))
     rows = [
         ("Edema positive", "Lung Opacity", 3.0),
         ("Fracture positive", "Support Devices", 0.2),
@@ -172,7 +174,7 @@ def test_intervals_cover_the_odds_ratios_that_made_the_data():
     effect = rng.normal(0, 1, codes.shape[1])
     chance = 1 / (1 + np.exp(0.8 - codes.to_numpy() @ effect))
     simulated = pd.DataFrame((rng.random((120, 250)) < chance).astype(int).T)
-    ratios = odds.firth_odds_ratios(simulated, labels, resampling=Resampling(150))
+    ratios = odds_ratios.firth_odds_ratios(simulated, labels, resampling=Resampling(150))
     replicates = np.array([e.replicates for e in ratios.log_odds_ratios.values()])
     low, high = percentile_interval(replicates.reshape(120, len(effect), 150))
     assert 0.92 <= ((low <= effect) & (effect <= high)).mean() <= 0.98
@@ -181,6 +183,6 @@ def test_intervals_cover_the_odds_ratios_that_made_the_data():
 def test_chexpert_ratios_point_the_published_way(chexpert):
     evaluated = list(published_table("visualchexbert", "positives").values.index)
     truth = chexpert.truth[evaluated]
-    ratios = odds.firth_odds_ratios(truth, chexpert.labeler, resampling=Resampling(2))
+    ratios = odds_ratios.firth_odds_ratios(truth, chexpert.labeler, resampling=Resampling(2))
     published = published_table("visualchexbert", "odds_ratios").values
     assert all(e.value > 0 for e in odds.on_published_side(published, ratios).values())
