@@ -107,27 +107,59 @@ def audit(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for the findings: findings.json.")
     ] = None,
+    out: Annotated[Path | None, typer.Option(help="File for the report: report.html.")] = None,
+    tables: Annotated[
+        Path | None, typer.Option(help="Folder for the tables of the report, as CSV.")
+    ] = None,
+    suppress_below: Annotated[
+        int, typer.Option(min=0, help="Print counts below this as '< K'; 0 prints all.")
+    ] = 0,
+    show_ids: Annotated[
+        bool, typer.Option("--show-ids", help="Let the report show ids of studies.")
+    ] = False,
 ) -> None:
-    """Check whether label tables are what they say they are and describe the same studies.
+    """Check label tables, say what to repair, and write a report of how far they agree.
 
     Exit code: 1 if any finding is an error.
     """
-    from cxrstudy.audit import check_all, read_tables, write_findings
+    from cxrstudy.audit import check_all, read_tables, shown_findings, write_findings
 
-    given = read_tables(
-        truth, labels, scores, groups, reports, reader or [], patient=patient, id_column=id_column
-    )
-    findings = check_all(given)
+    named = {"patient": patient, "id_column": id_column}
+    given = {"truth": truth, "labels": labels, "scores": scores, "groups": groups}
+    given |= {"reports": reports, "readers": reader or [], **named}
+    if out or tables:
+        from cxrstudy.book.one_file import audit_report
+
+        shown = {"suppress_below": suppress_below, "show_ids": show_ids}
+        absolute = {name: _given(value) for name, value in given.items()}
+        findings = audit_report(absolute | shown, tables, out)
+    else:
+        read = read_tables(**given)
+        findings = shown_findings(check_all(read), suppress_below)
+        for line in read.understood():
+            typer.echo(f"read: {line}")
     if json_file:
         write_findings(json_file, findings)
-    for line in given.understood():
-        typer.echo(f"read: {line}")
     for finding in findings:
         typer.echo(f"{finding.severity}: {finding.sentence} {finding.repair}".rstrip())
+    for what, place in (("findings", json_file), ("report", out), ("tables", tables)):
+        if place:
+            typer.echo(f"{what}: {place}")
     if not findings:
-        typer.echo(f"No defect found in {given.in_words()}.")
+        typer.echo("No defect found.")
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
+
+
+def _given(value: object) -> object:
+    """Make paths absolute, and missing ones empty: a notebook runs in a folder of its own."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return [_given(each) for each in value]
+    if isinstance(value, str | Path):
+        return str(Path(value).absolute()) if value and Path(value).exists() else str(value)
+    return value
 
 
 @app.command()
@@ -299,7 +331,7 @@ def _split(text: str) -> tuple[str, str]:
     if not equals:
         raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
     # The notebook runs in the project's folder, the reader may be anywhere.
-    return name, str(Path(value).absolute()) if value and Path(value).exists() else value
+    return name, _given(value)
 
 
 if __name__ == "__main__":

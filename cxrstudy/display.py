@@ -44,6 +44,12 @@ class Page:
     data: str = ""
     resampling: object = None
 
+    def file(self, name: str) -> Path:
+        """Return the path of a file beside the page's tables."""
+        folder = in_project(self.results)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
+
     def table(
         self,
         table: pd.DataFrame,

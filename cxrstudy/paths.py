@@ -1,5 +1,6 @@
 """Where the project's folders are, from whatever folder a notebook runs in."""
 
+from importlib.metadata import files
 from pathlib import Path
 
 CLAIMS_FOLDER = "claims"
@@ -24,4 +25,16 @@ def recorded_folder() -> Path:
 
 def in_project(path: str | Path) -> Path:
     """Resolve a path as seen from the project's root; absolute paths stay as they are."""
-    return project_root() / path
+    return Path(path) if Path(path).is_absolute() else project_root() / path
+
+
+def shipped(path: str) -> Path:
+    """Return a file that the package carries: the checkout's own, or what a wheel installed."""
+    checkout = Path(__file__).resolve().parents[1] / path
+    if checkout.is_file():
+        return checkout
+    name = Path(path).name
+    found = [each.locate() for each in files("cxrstudy") or () if each.name == name]
+    if not found:
+        raise FileNotFoundError(f"cxrstudy was installed without {path}: install its wheel again")
+    return Path(found[0])

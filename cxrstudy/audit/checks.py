@@ -36,7 +36,7 @@ def check_all(given: GivenTables) -> list[Finding]:
         findings += check_matching(Pair.of(given.truth, table))
     coded = [given.truth, given.labels, *given.readers]
     for table in coded:
-        groups = _groups_of(given, table)
+        groups = groups_of(given, table)
         findings += check_policy(table, groups)
         findings += check_hierarchy(table)
         findings += check_repeated(table)
@@ -51,7 +51,7 @@ def check_all(given: GivenTables) -> list[Finding]:
 def _check_pairs(given: GivenTables) -> list[Finding]:
     pair, findings, _ = check_blocks(Pair.of(given.truth, given.labels))
     findings += check_swapped(pair) + check_inverted(pair)
-    groups = _groups_of(given, given.labels)
+    groups = groups_of(given, given.labels)
     places = pair.positions(given.labels)
     findings += check_sites(pair, {name: column.iloc[places] for name, column in groups.items()})
     findings += check_groups_match(pair)
@@ -85,15 +85,35 @@ def _alike(one: Finding, other: Finding) -> bool:
 
 
 def _check_patients(given: GivenTables) -> list[Finding]:
+    table, column = _patient_column(given)
+    return check_patients(table, column, groups_of(given, table)) if column else []
+
+
+def patients_of(given: GivenTables, table: GivenTable) -> pd.Series | None:
+    """Return the patients of one table's rows, or None where no table names them.
+
+    A row without a patient is a patient of its own.
+    """
+    source, column = _patient_column(given)
+    if not column:
+        return None
+    kept = (source.ids != "") & ~source.ids.duplicated()
+    known = source.column(column).str.strip()[kept].set_axis(source.ids[kept])
+    found = known.reindex(table.ids).fillna("").reset_index(drop=True)
+    own = pd.Series([f"row {number}" for number in range(len(found))])
+    return found.where(found != "", own)
+
+
+def _patient_column(given: GivenTables) -> tuple[GivenTable, str]:
     for table in reversed(given.all()):
         named = [column for column in table.others if _PATIENT_NAMES.search(str(column))]
         column = given.patient or next(iter(named), "")
         if column and table.column(column) is not None:
-            return check_patients(table, column, _groups_of(given, table))
-    return []
+            return table, column
+    return given.truth, ""
 
 
-def _groups_of(given: GivenTables, table: GivenTable) -> dict[str, pd.Series]:
+def groups_of(given: GivenTables, table: GivenTable) -> dict[str, pd.Series]:
     """Return the columns of few levels that any table holds, in the rows of one table."""
     found: dict[str, pd.Series] = {}
     for source in given.all():

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from cxrstudy.audit.finding import Finding
 from cxrstudy.audit.given import GivenTable, read_given
-from cxrstudy.data import chexpert_test
+from cxrstudy.data import chexpert_test, nih_experts
 from cxrstudy.data.label_pair import is_chexpert_test
 from cxrstudy.data.tables import LabelTableError
 from cxrstudy.labeler import label_reports
@@ -36,6 +38,10 @@ class GivenTables:
         known = (self.truth, self.labels, *self.readers, self.scores, self.groups)
         return [table for table in known if table is not None]
 
+    def names(self) -> str:
+        """Name the files that are compared, such as ``labels.csv against truth.csv``."""
+        return f"{Path(self.labels.path).name} against {Path(self.truth.path).name}"
+
     def in_words(self) -> str:
         """Say what was given."""
         return ", ".join(f"{table.name} ({len(table.ids)} rows)" for table in self.all())
@@ -62,7 +68,13 @@ def read_tables(
     patient: str = "",
     id_column: str = "",
 ) -> GivenTables:
-    """Read the tables of an audit; ``"chexpert_test_set_labels"`` twice stands for that set."""
+    """Read the tables of an audit.
+
+    In place of paths, truth and labels may both be ``"chexpert_test_set_labels"``, that test set
+    with all its readers, or ``"google_adjudicated_labels"``, NIH's labels against Google's readers.
+    """
+    if truth == labels == nih_experts.GOOGLE:
+        return _nih_against_google()
     if labels is not None and is_chexpert_test(truth, labels):
         truth, labels, readers = _released()
     options = {"id_column": id_column}
@@ -111,3 +123,25 @@ def _released() -> tuple[str, str, list[Path]]:
     """Return the paths of the CheXpert test set: truth, labels, and all other label tables."""
     _, paths = chexpert_test.released_tables()
     return str(paths[0]), str(paths[1]), paths[2:]
+
+
+def _nih_against_google() -> GivenTables:
+    """Lay NIH's labels beside Google's readers, by the terms that both have."""
+    nih, sets = nih_experts.load_nih(), nih_experts.load_google()
+    pairs = {"Pneumothorax": ("Pneumothorax",), "Nodule or mass": ("Nodule", "Mass")}
+    pairs["Airspace opacity"] = nih_experts.AIRSPACE
+    truth = pd.concat(sets.values())[[*pairs]]
+    labels = pd.DataFrame({name: nih.any_of(terms) for name, terms in pairs.items()})
+    images = nih.images.assign(set="")
+    for name, table in sets.items():
+        images.loc[table.index, "set"] = name
+    shown = images.loc[truth.index].astype(str)
+    return GivenTables(
+        truth=_in_memory("truth", nih_experts.google_file(), truth, truth[[]]),
+        labels=_in_memory("labels", nih_experts.nih_file(), labels.loc[truth.index], shown),
+    )
+
+
+def _in_memory(name: str, path: Path, values: pd.DataFrame, others: pd.DataFrame) -> GivenTable:
+    parts = (part.reset_index(drop=True) for part in (values.astype(float), others))
+    return GivenTable(name, path, values.index, *parts, {column: column for column in values})

@@ -7,6 +7,7 @@ for 26,585 of them, drawn by text-mined label.
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pandas as pd
 from cxrstudy.data.registry import dataset
 from cxrstudy.data.tables import LabelTableError
 
+GOOGLE = "google_adjudicated_labels"  # in the registry
 NO_FINDING = "No Finding"
 NIH_FINDINGS: tuple[str, ...] = (
     "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis",
@@ -21,6 +23,8 @@ NIH_FINDINGS: tuple[str, ...] = (
 )  # fmt: skip
 # The NIH terms by which the RSNA challenge was sampled.
 PNEUMONIA_LIKE: tuple[str, ...] = ("Pneumonia", "Consolidation", "Infiltration")
+# Every NIH term that the crosswalk puts below Lung Opacity, lesions apart.
+AIRSPACE: tuple[str, ...] = (*PNEUMONIA_LIKE, "Atelectasis", "Edema")
 
 GOOGLE_FINDINGS: tuple[str, ...] = (
     "Fracture", "Pneumothorax", "Airspace opacity", "Nodule or mass",
@@ -58,6 +62,16 @@ class RsnaLabels:
     matching: dict[str, int]  # how many images each step of the matching keeps
 
 
+def nih_file() -> Path:
+    """Return the path of the NIH's table."""
+    return dataset("nih_text_mined_labels").path("data/Data_Entry_2017_v2020.csv.gz")
+
+
+def google_file() -> Path:
+    """Return the path of Google's table."""
+    return dataset(GOOGLE).path("data/google2019_nih-chest-xray-labels.csv.gz")
+
+
 @cache
 def load_nih() -> NihLabels:
     """Load the NIH's corrected table of 2020, in which no age is above 95.
@@ -81,7 +95,7 @@ def load_nih() -> NihLabels:
         "Patient Gender": "sex",
         "Patient Age": "age",
     }
-    path = dataset("nih_text_mined_labels").path("data/Data_Entry_2017_v2020.csv.gz")
+    path = nih_file()
     read = ["Image Index", "Finding Labels", *columns]
     table = pd.read_csv(path, usecols=read, index_col="Image Index").rename_axis("image")
     images = table.rename(columns=columns)[list(columns.values())]
@@ -121,7 +135,7 @@ def load_google() -> dict[str, pd.DataFrame]:
     LabelTableError
         If a set or an answer has an unknown name.
     """
-    path = dataset("google_adjudicated_labels").path("data/google2019_nih-chest-xray-labels.csv.gz")
+    path = google_file()
     return read_google(pd.read_csv(path, index_col="Image Index").rename_axis("image"))
 
 

@@ -113,11 +113,46 @@ def firth_odds_ratios(
     return OddsRatios(estimates, used.sum(), left_out)
 
 
-def _fit(codes: pd.DataFrame, truth: pd.DataFrame, resampling: Resampling) -> tuple:
-    """Fit on all studies, (n_observations, p + 1), and on resamples, with a last axis for them."""
+def wald_odds_ratios(
+    truth: pd.DataFrame, labels: pd.DataFrame, minimum_occurrences: int = 10
+) -> pd.DataFrame:
+    """Estimate the same ratios with normal intervals, at the cost of one fit for each observation.
+
+    Columns are those of `OddsRatios.table` but for the undefined replicates. Studies count as
+    unrelated. An observation whose fit does not converge has no rows.
+    """
+    codes = one_hot_codes(labels)
+    used = codes.drop(columns=_unusable_labels(codes, minimum_occurrences)["report_label"])
+    active, row_of_study, images = _design(used, truth)
+    trials = np.bincount(row_of_study, minlength=len(active)).astype(float)
+    tables = []
+    for observation, image in zip(truth, images, strict=True):
+        successes = np.bincount(row_of_study, image, minlength=len(active))
+        start = np.zeros(used.shape[1] + 1)
+        beta, covariance = firth.fit(active, successes, trials, start, _SAMPLE_TOLERANCE)
+        beta, error = beta[:-1], np.sqrt(np.diag(covariance)[:-1])
+        limits = {"estimate": beta, "low": beta - 1.96 * error, "high": beta + 1.96 * error}
+        table = pd.DataFrame({name: np.exp(values) for name, values in limits.items()})
+        table.insert(0, "report_label", used.columns)
+        table.insert(1, "image_observation", observation)
+        table.insert(2, "studies", used.sum().to_numpy())
+        tables.append(table.assign(p_value=2 * stats.norm.sf(np.abs(beta / error))))
+    found = pd.concat(tables, ignore_index=True).dropna()
+    adjusted = stats.false_discovery_control(found["p_value"]) if len(found) else []
+    found["adjusted_p_value"] = adjusted
+    return found.assign(selected=found["adjusted_p_value"] <= _FALSE_DISCOVERY_RATE)
+
+
+def _design(codes: pd.DataFrame, truth: pd.DataFrame) -> tuple:
+    """Lay out the distinct sets of codes, which of them each study has, and the image labels."""
     rows, row_of_study = np.unique(codes.to_numpy(), axis=0, return_inverse=True)
     images = np.ascontiguousarray(truth.to_numpy(np.int8).T)
-    design = (active_columns(rows), row_of_study.reshape(-1), images)
+    return active_columns(rows), row_of_study.reshape(-1), images
+
+
+def _fit(codes: pd.DataFrame, truth: pd.DataFrame, resampling: Resampling) -> tuple:
+    """Fit on all studies, (n_observations, p + 1), and on resamples, with a last axis for them."""
+    design = _design(codes, truth)
     everyone = np.ones((1, len(truth)), np.uint8)
     start = np.zeros((truth.shape[1], codes.shape[1] + 1))
     point = firth.fit_replicates(*design, everyone, start, _SAMPLE_TOLERANCE)[..., 0].copy()
@@ -135,10 +170,11 @@ def _centred(replicates: NDArray, value: float) -> NDArray:
 
 def _unusable_labels(codes: pd.DataFrame, minimum_occurrences: int) -> pd.DataFrame:
     """List the labels that are too rare, too common, or determined by the others."""
-    rows, kept = [], [np.ones(len(codes))]
+    distinct = codes.drop_duplicates()
+    rows, kept = [], [np.ones(len(distinct))]
     for label in codes:
-        column = codes[label].to_numpy(float)
-        studies = int(column.sum())
+        column = distinct[label].to_numpy(float)
+        studies = int(codes[label].sum())
         if min(studies, len(codes) - studies) < minimum_occurrences:
             reason = f"in fewer than {minimum_occurrences} studies, or in all but as few"
         elif np.linalg.matrix_rank(np.column_stack([*kept, column])) == len(kept):

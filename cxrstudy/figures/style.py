@@ -3,7 +3,7 @@
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from cxrstudy.paths import in_project
+from cxrstudy.paths import shipped
 
 # They go with the colours, so that no figure relies on colour alone.
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
@@ -11,7 +11,7 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 def use_book_style() -> None:
     """Apply the project's ``matplotlibrc`` whatever folder the notebook runs in."""
-    mpl.rc_file(in_project("matplotlibrc"))
+    mpl.rc_file(shipped("matplotlibrc"))
 
 
 def legend_above(axes: Axes) -> None:

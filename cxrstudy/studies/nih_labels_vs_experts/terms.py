@@ -6,13 +6,17 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cxrstudy.agreement import Resampling, agree
-from cxrstudy.data.nih_experts import LUNG_OPACITY, PNEUMONIA_LIKE, NihLabels, RsnaLabels
+from cxrstudy.data.nih_experts import (
+    AIRSPACE,
+    LUNG_OPACITY,
+    PNEUMONIA_LIKE,
+    NihLabels,
+    RsnaLabels,
+)
 from cxrstudy.experiments.subgroups import SubgroupAgreement, agree_by_subgroup
 from cxrstudy.observations import crosswalk
 from cxrstudy.words import in_sentence
 
-# Every NIH term that the crosswalk puts below Lung Opacity, lesions apart.
-AIRSPACE: tuple[str, ...] = (*PNEUMONIA_LIKE, "Atelectasis", "Edema")
 AIRSPACE_OPACITY = "Airspace opacity"
 
 NIH = "NIH"

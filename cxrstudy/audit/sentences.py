@@ -1,0 +1,136 @@
+"""What an audit found, in a few plain sentences; each number comes from a table of the report."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from cxrstudy.agreement import MACRO_AVERAGE, Agreement
+from cxrstudy.audit.comparisons import GIVEN, REPAIRED
+from cxrstudy.audit.finding import Finding
+from cxrstudy.audit.scored import Scored
+from cxrstudy.experiments.label_conventions import always_positive_f1
+from cxrstudy.observations import POSITIVE
+from cxrstudy.words import in_sentence
+
+_MOST_REPAIRS = 3
+_NOTHING = 0.0005  # a change that prints as zero
+
+
+def first_sentences(
+    scored: Scored,
+    findings: Sequence[Finding],
+    found: Agreement | None,
+    conventions: pd.DataFrame,
+    scores: pd.DataFrame,
+) -> list[str]:
+    """Say in up to five sentences what was checked, how well labels agree, and why they do not."""
+    sentences = [_checked(findings)]
+    if found is None:
+        return [*sentences, "No finding has enough cases to be scored; the counts are below."]
+    return [
+        *sentences,
+        _agreement(scored, found),
+        _floors(scored, found),
+        _convention(conventions),
+        _scores(scores) if len(scores) else _precision(scored, found),
+    ]
+
+
+def what_to_repair(findings: Sequence[Finding]) -> str:
+    """Say what to repair first: the errors in the order of the checks, the warnings after them."""
+    serious = [finding for finding in findings if finding.severity != "note"]
+    if not serious:
+        return "Nothing: no check found an error or reason for a warning."
+    first = serious[:_MOST_REPAIRS]
+    lines = [f"{place}. {each.sentence} {each.repair}" for place, each in enumerate(first, 1)]
+    rest = len(serious) - len(first)
+    more = [f"{rest} more errors and warnings stand in the table of findings."] if rest else []
+    return "\n".join(lines + more)
+
+
+def _checked(findings: Sequence[Finding]) -> str:
+    counts = {
+        severity: sum(finding.severity == severity for finding in findings)
+        for severity in ("error", "warning", "note")
+    }
+    said = ", ".join(
+        f"{count or 'no'} {severity}{'s' * (count != 1)}" for severity, count in counts.items()
+    )
+    if counts["error"]:
+        return f"The checks found {said}: figures from the tables as they are would be wrong."
+    return f"The checks found {said}."
+
+
+def _agreement(scored: Scored, found: Agreement) -> str:
+    given, n = _row(found, GIVEN, "kappa"), scored.truth.shape[1]
+    text = f"Over {scored.in_words()}, labels and truth agree to a mean kappa of "
+    text += f"{in_sentence(given, 2)}, where 1 is perfect and 0 is chance"
+    if n == 1:
+        text = text.replace("mean kappa", "kappa")
+    if scored.mended is None:
+        return f"{text}."
+    mended = in_sentence(_row(found, REPAIRED, "kappa"), 2)
+    return f"{text}; with the displaced rows put back, to {mended}."
+
+
+def _floors(scored: Scored, found: Agreement) -> str:
+    method = GIVEN if scored.mended is None else REPAIRED
+    floors = always_positive_f1(scored.truth)
+    below = [
+        name for name in floors.index if found.estimate(method, name, "f1").value < floors[name]
+    ]
+    mean = in_sentence(_row(found, method, "f1"), 2)
+    if not below:
+        return (
+            f"Their mean F1 is {mean}, and no finding's F1 is below that of always answering yes."
+        )
+    return (
+        f"Their mean F1 is {mean}; for {len(below)} of {len(floors)} findings "
+        f"({', '.join(below[:3])}{' ...' if len(below) > 3 else ''}) always answering yes would "
+        "score higher."
+    )
+
+
+def _convention(table: pd.DataFrame) -> str:
+    changes = table.query("quantity == 'change' and metric == 'kappa'")
+    fixed = changes[changes["policy"].isin(["zeros", "ones"])]
+    if fixed["estimate"].isna().all():
+        return "How much of the disagreement is convention cannot be told from so few cases."
+    best = fixed.loc[fixed["estimate"].idxmax()]
+    if changes["estimate"].abs().max() < _NOTHING:
+        return "None of the disagreement is convention: no reading of the labels changes the score."
+    policy = "negative" if best["policy"] == "zeros" else "positive"
+    closed = " and closing labels upward" if best["parents"] == "closed upward" else ""
+    return (
+        f"Of what is missing, convention is a part: reading uncertain labels as {policy}{closed} "
+        f"changes the mean kappa by {in_sentence(best, 2, '+')}, more than any other fixed reading."
+    )
+
+
+def _scores(scores: pd.DataFrame) -> str:
+    wide = scores.pivot_table(index="observation", columns="quantity", values="estimate")
+    beyond = scores.query("quantity == 'beyond noise'")
+    more = beyond.loc[beyond["low"] > 0, "observation"].tolist()
+    if "by the report labels" not in wide or beyond.empty:
+        return "The scores have too few cases to be judged."
+    truth, labels = wide["by the truth"].mean(), wide["by the report labels"].mean()
+    return (
+        f"The scores reach a mean AUROC of {labels:.2f} by the labels and {truth:.2f} by the "
+        f"truth; for {len(more)} of {len(beyond)} findings they agree with the labels by more than "
+        "random errors of the labels would allow, so they share some of them."
+    )
+
+
+def _precision(scored: Scored, found: Agreement) -> str:
+    method = GIVEN if scored.mended is None else REPAIRED
+    row = _row(found, method, "kappa")
+    half = (row.high - row.low) / 2
+    events = int(scored.truth.eq(POSITIVE).sum().min())
+    return (
+        f"The mean kappa is known to within {half:.2f} either way; the rarest finding scored has "
+        f"{events} cases, and the last table says what single findings can show."
+    )
+
+
+def _row(found: Agreement, method: str, metric: str) -> pd.Series:
+    return pd.Series(found.estimate(method, MACRO_AVERAGE, metric).row())
