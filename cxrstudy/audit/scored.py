@@ -13,6 +13,7 @@ from cxrstudy.audit.given import GivenTable
 from cxrstudy.audit.pairs import Pair, check_blocks
 from cxrstudy.audit.suppression import counted
 from cxrstudy.audit.tables import GivenTables
+from cxrstudy.data.tables import LabelTableError
 from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN, apply_uncertainty_policy
 
 _BLOCKS = {"displaced_block", "reversed_block"}
@@ -81,6 +82,11 @@ def prepare(
     Scored
     """
     pair = Pair.of(given.truth, given.labels)
+    if pair.given.empty:
+        raise LabelTableError(
+            f"{given.names()}: no study is in both tables, or no finding; nothing can be compared. "
+            "Write ids and columns of both in one way, or name the id column with --id."
+        )
     expected, labels = pair.expected, pair.given.rename_axis(None)
     uncertain = expected == UNCERTAIN
     expected = expected.mask(uncertain).rename_axis(None)

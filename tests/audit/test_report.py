@@ -193,6 +193,18 @@ def test_suppression_leaves_no_small_count():
     assert suppressed_estimates(table, 0).equals(table)
 
 
+def test_observations_with_hidden_cells_are_not_scored(tmp_path):
+    """Scores to three decimals would give a hidden cell away."""
+    given = read_tables(**_made(tmp_path))
+    cells = prepare(given, []).counts[["both", "image_only", "report_only", "neither"]].min(axis=1)
+    below = int(cells.max())
+    prepared = prepare(given, [], suppress_below=below)
+    assert 0 < len(prepared.truth.columns) < 3
+    shown = suppressed_counts(prepared.counts, below)
+    numbers = pd.to_numeric(shown.stack(), errors="coerce").dropna()
+    assert numbers.min() >= below
+
+
 def test_findings_on_few_rows_say_no_number(tmp_path):
     """A count below K leaves sentence and evidence."""
     paths = _made(tmp_path)
