@@ -17,6 +17,7 @@ from cxrstudy.observations import apply_uncertainty_policy, close_upward
 GIVEN, REPAIRED = "as given", "repaired"
 _FEWEST_STUDIES_OF_ODDS = 100
 _MOST_LEVELS, _FEWEST_ROWS = 8, 30
+_MOST_RANKED_ROWS = 40_000_000
 _FALSE_DISCOVERY_RATE = 0.05
 # Normal quantiles of a two-sided test at 5 % with a power of 80 %: 1.960 + 0.842.
 _POWERED = 2.802
@@ -130,7 +131,8 @@ def scores_table(scored: Scored) -> pd.DataFrame:
     """
     truth = scored.truth.where(scored.scores.notna())
     labels = apply_uncertainty_policy(latest(scored)[truth.columns], "zeros").where(truth.notna())
-    options = {"resampling": scored.resampling, "min_events": scored.minimum_events}
+    draws = scored.resampling.of(replicates=scores_replicates(scored))
+    options = {"resampling": draws, "min_events": scored.minimum_events}
     scores, auroc = {"scores": scored.scores}, {"metrics": ("auroc",)}
     by_truth = agree(truth, scores, **auroc, **options)
     by_labels = agree(labels, scores, **auroc, **options)
@@ -157,6 +159,12 @@ def scores_table(scored: Scored) -> pd.DataFrame:
             for quantity, estimate in quantities.items()
         ]
     return pd.DataFrame(rows)
+
+
+def scores_replicates(scored: Scored) -> int:
+    """Return on how many resamples scores are ranked: 2,000 of 20,000 rows, 400 of 100,000."""
+    most = max(200, _MOST_RANKED_ROWS // max(1, len(scored.truth)))
+    return min(scored.resampling.replicates, most)
 
 
 def groups_table(scored: Scored) -> pd.DataFrame:
