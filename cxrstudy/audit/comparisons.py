@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control, norm
 
 from cxrstudy.agreement import MACRO_AVERAGE, Agreement, Estimate, agree
-from cxrstudy.agreement.result import derive
+from cxrstudy.agreement.result import derive, mean_estimate
 from cxrstudy.audit.scored import Scored
 from cxrstudy.audit.suppression import suppressed_estimates
 from cxrstudy.experiments.label_conventions import POLICIES, always_positive_f1
@@ -138,7 +138,7 @@ def scores_table(scored: Scored) -> pd.DataFrame:
     by_labels = agree(labels, scores, **auroc, **options)
     ppv = agree(truth, {"labels": labels}, metrics=("precision",), **options)
     npv = agree(1 - truth, {"labels": 1 - labels}, metrics=("precision",), **options)
-    rows = []
+    rows, judged = [], {}
     for name in truth:
         if any(name in {o for _, o in found.too_few} for found in (by_truth, by_labels)):
             rows.append({"observation": name, "quantity": "by the truth", "too_few": True}
@@ -154,10 +154,13 @@ def scores_table(scored: Scored) -> pd.DataFrame:
             "that label noise alone predicts": noise,
             "beyond noise": seen - noise,
         }
-        rows += [
-            {"observation": name, "quantity": quantity, "too_few": False} | estimate.row()
-            for quantity, estimate in quantities.items()
-        ]
+        for quantity, estimate in quantities.items():
+            judged.setdefault(quantity, []).append(estimate)
+            key = {"observation": name, "quantity": quantity, "too_few": False}
+            rows.append(key | estimate.row())
+    for quantity, estimates in judged.items():
+        key = {"observation": MACRO_AVERAGE, "quantity": quantity, "too_few": False}
+        rows.append(key | mean_estimate(estimates).row())
     return pd.DataFrame(rows)
 
 

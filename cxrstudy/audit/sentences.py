@@ -37,15 +37,20 @@ def first_sentences(
 
 
 def what_to_repair(findings: Sequence[Finding]) -> str:
-    """Say what to repair first: the errors in the order of the checks, the warnings after them."""
-    serious = [finding for finding in findings if finding.severity != "note"]
+    """Say what to repair first: errors before warnings, each kind in a table once."""
+    serious: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        if finding.severity != "note":
+            serious.setdefault((finding.kind, finding.table), []).append(finding)
     if not serious:
         return "Nothing: no check found an error or reason for a warning."
-    first = serious[:_MOST_REPAIRS]
-    lines = [f"{place}. {each.sentence} {each.repair}" for place, each in enumerate(first, 1)]
-    rest = len(serious) - len(first)
-    more = [f"{rest} more errors and warnings stand in the table of findings."] if rest else []
-    return "\n".join(lines + more)
+    lines = []
+    for place, alike in enumerate([*serious.values()][:_MOST_REPAIRS], 1):
+        more = f" And {len(alike) - 1} more like it." if len(alike) > 1 else ""
+        lines.append(f"{place}. {alike[0].sentence} {alike[0].repair}{more}")
+    if len(serious) > _MOST_REPAIRS:
+        lines.append(f"{len(serious) - _MOST_REPAIRS} more kinds stand in the table of findings.")
+    return "\n".join(lines)
 
 
 def _checked(findings: Sequence[Finding]) -> str:
@@ -108,16 +113,18 @@ def _convention(table: pd.DataFrame) -> str:
 
 
 def _scores(scores: pd.DataFrame) -> str:
-    wide = scores.pivot_table(index="observation", columns="quantity", values="estimate")
-    beyond = scores.query("quantity == 'beyond noise'")
-    more = beyond.loc[beyond["low"] > 0, "observation"].tolist()
-    if "by the report labels" not in wide or beyond.empty:
+    rows = scores.set_index(["observation", "quantity"])
+    if (MACRO_AVERAGE, "beyond noise") not in rows.index:
         return "The scores have too few cases to be judged."
-    truth, labels = wide["by the truth"].mean(), wide["by the report labels"].mean()
+    mean = rows.loc[MACRO_AVERAGE]
+    single = scores.query("quantity == 'beyond noise' and observation != @MACRO_AVERAGE")
+    n_more = int((single["low"] > 0).sum())
+    shared = f"for {n_more} of {len(single)} findings" if n_more else "for no finding"
     return (
-        f"The scores reach a mean AUROC of {labels:.2f} by the labels and {truth:.2f} by the "
-        f"truth; for {len(more)} of {len(beyond)} findings they agree with the labels by more than "
-        "random errors of the labels would allow, so they share some of them."
+        f"The scores reach a mean AUROC of {in_sentence(mean.loc['by the truth'], 2)} by the truth "
+        f"and {in_sentence(mean.loc['by the report labels'], 2, level='')} by the labels; beyond "
+        "what random errors of the labels would allow, as a model does that has learned these "
+        f"errors, they agree with the labels {shared}."
     )
 
 

@@ -20,11 +20,13 @@ from cxrstudy.audit import Finding
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.paths import shipped
 from cxrstudy.runs import StudyFailedError
+from cxrstudy.runs.parameters import read_parameters
 from cxrstudy.table_html import anchor, with_true_minus
 from cxrstudy.whole_files import written_whole
 
 AUDIT_NOTEBOOK = "notebooks/20_audit.ipynb"
-_SHIPPED_PARAMETERS = ("minimum_events", "suppress_below", "n_bootstrap", "seed")
+_LONGEST_OPEN_TABLE = 40  # rows
+_SHOWN_PARAMETERS = ("minimum_events", "suppress_below", "n_bootstrap", "seed")
 
 
 def audit_report(
@@ -68,10 +70,9 @@ def one_file(executed: NotebookNode, inputs: list[Path]) -> str:
             elif what.get("kind") == "figure":
                 figure = _figure(output, what)  # There is one, and it stands at the top.
             elif "text/html" in output.get("data", {}):
-                shown.append(Markup(with_true_minus(output["data"]["text/html"])))
-    parameters = next(
-        cell.source for cell in executed.cells if "parameters" in cell.metadata.get("tags", [])
-    )
+                table = with_true_minus(output["data"]["text/html"])
+                long = table.count("<tr") > _LONGEST_OPEN_TABLE
+                shown.append(Markup(table.replace('" open>', '">', 1) if long else table))
     folder = files("cxrstudy.book")
     template = folder.joinpath("one_file.html.jinja").read_text("utf-8")
     return _environment.from_string(template).render(
@@ -82,14 +83,17 @@ def one_file(executed: NotebookNode, inputs: list[Path]) -> str:
         figure=figure,
         shown=shown,
         style=Markup(folder.joinpath("one_file.css").read_text("utf-8")),
-        parameters=[
-            line.partition("  #")[0]
-            for line in parameters.splitlines()
-            if line.startswith(_SHIPPED_PARAMETERS)
-        ],
+        parameters=[f"{name} = {value}" for name, value in _named(executed).items()],
         date=datetime.now(UTC).date().isoformat(),
         version=version("cxrstudy"),
     )
+
+
+def _named(executed: NotebookNode) -> dict[str, object]:
+    """Return the parameters of a run that a report names: its own, or the notebook's."""
+    own = executed.metadata.papermill.parameters
+    declared = read_parameters(shipped(AUDIT_NOTEBOOK))
+    return {name: own.get(name, declared[name].default) for name in _SHOWN_PARAMETERS}
 
 
 def _figure(output: NotebookNode, what: Mapping[str, str]) -> Markup:
