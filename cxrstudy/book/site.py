@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from cxrstudy.book import pages
 from cxrstudy.book.api import api_markdown
+from cxrstudy.book.audit_tools import audit_tools_markdown
 from cxrstudy.book.landing import Findings
 from cxrstudy.book.ledger_page import ledger_html
 from cxrstudy.book.release import bibtex
@@ -42,6 +43,7 @@ def _assemble(book: Path, build: Path) -> None:
     (generated / "datasets.html").write_text(datasets_html(), "utf-8")
     notebooks = [study.notebook_path for study in studies().values()]
     (generated / "api.md").write_text(api_markdown(notebooks), "utf-8")
+    (generated / "audit_tools.md").write_text(audit_tools_markdown(), "utf-8")
     (generated / "cxrstudy.bib").write_text(bibtex(), "utf-8")
     shutil.copy(build / "ledger.json", generated / "ledger.json")
     shutil.rmtree(book / "studies", ignore_errors=True)

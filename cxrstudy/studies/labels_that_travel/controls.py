@@ -1,6 +1,6 @@
 """What tells a site's classes apart without looking for opacity: sharpness, grey, borders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -50,10 +50,7 @@ def border_features(pixels: np.ndarray) -> np.ndarray:
 
 
 def control_heads(
-    home: ImageSet,
-    features: Mapping[str, np.ndarray],
-    sites: Mapping[str, ImageSet],
-    inverse_penalties: Sequence[float],
+    home: ImageSet, features: Mapping[str, np.ndarray], sites: Mapping[str, ImageSet]
 ) -> dict[str, dict[str, np.ndarray]]:
     """Fit two heads at home that should know nothing of opacity abroad, and score the sites.
 
@@ -62,9 +59,8 @@ def control_heads(
     """
     age = home.images["age"]
     child = Source((age < CHILD_AGE).astype(float).where(age.notna()).to_numpy())
-    expert, at_borders = label_sources(home)[EXPERTS], border_features(home.pixels)
-    borders = fit_heads(home, at_borders, expert, None, inverse_penalties)
-    children = fit_heads(home, features[HOME], child, None, inverse_penalties)
+    borders = fit_heads(home, border_features(home.pixels), label_sources(home)[EXPERTS])
+    children = fit_heads(home, features[HOME], child)
     return {
         BORDERS: {
             name: borders.scores(border_features(site.pixels))[0] for name, site in sites.items()

@@ -152,7 +152,6 @@ def trained_table(
     small: ImageSet,
     features: Mapping[str, np.ndarray],
     judges: Sequence[Judge],
-    inverse_penalties: Sequence[float],
 ) -> pd.DataFrame:
     """Tabulate trained networks, a head on frozen features of the same images, and the controls.
 
@@ -161,8 +160,7 @@ def trained_table(
     """
     halves = small.folds(N_HALVES)
     weights = (halves == np.arange(N_HALVES)[:, None]).astype(float)
-    reports = label_sources(small)[REPORTS]
-    heads = fit_heads(small, features[HOME], reports, weights, inverse_penalties)
+    heads = fit_heads(small, features[HOME], label_sources(small)[REPORTS], weights)
     half_of_read = halves[small.labels["rsna"].notna().any(axis=1).to_numpy()]
     # The images of one half by the head of the other.
     at_home = np.where(half_of_read == 0, heads.held_out[1], heads.held_out[0])

@@ -239,15 +239,11 @@ class Scores:
 
 
 def add_controls(
-    scores: Scores,
-    network: str,
-    sites: Sites,
-    features: Mapping[str, np.ndarray],
-    inverse_penalties: Sequence[float],
+    scores: Scores, network: str, sites: Sites, features: Mapping[str, np.ndarray]
 ) -> None:
     """Add every site control as a score of its own, and the radiologists at Brixia as a ceiling."""
     found = {name: controls.site_controls(site) for name, site in sites.abroad.items()}
-    heads = controls.control_heads(sites.home, features, sites.abroad, inverse_penalties)
+    heads = controls.control_heads(sites.home, features, sites.abroad)
     for control in CONTROLS:
         by_site = heads.get(control) or {name: each[control] for name, each in found.items()}
         scores.add_scores(network, control, by_site, sites.judges)
