@@ -6,12 +6,13 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import gammaln
 
 from cxrstudy.audit.finding import Finding, Kind
 from cxrstudy.audit.given import GivenTable
 from cxrstudy.audit.pairs import Pair
-from cxrstudy.audit.segments import best_run
+from cxrstudy.audit.segments import best_run, likely_limits
 from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN
 
 # Codes of cells; scores are cut in thirds.
@@ -24,12 +25,16 @@ _TAKEN_FOR = (0, 1, 2, 3), (_NEGATIVE, _NEGATIVE, _UNCERTAIN, _POSITIVE)
 # and that of every pair of codes where the other rows tell what to expect.
 _ASSUMED_AGREEMENT, _ASSUMED_ROWS, _ASSUMED_CELL = 0.3, 5.0, 0.1
 # Smallest log likelihood ratios (nats) in favour of an exchange: in all rows, in a run of rows
-# (for every row that it may start at), and in how the two tables go together there, against no
-# exchange and against no relation at all; and the smallest z in all rows.
-_WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _RELATED_NATS, _WHOLE_Z = 7.0, 8.0, 2.0, 1.5, 3.0
+# (over the logarithm of the rows and columns where it may be), and in how the two tables go
+# together in the run; and the smallest z in all rows.
+_WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _WHOLE_Z = 7.0, 9.0, 3.0, 2.5
+# Smallest kappa that an exchange leads to, and its smallest gain.
+_LEAST_KAPPA, _LEAST_GAIN = 0.05, 0.05
 # The whole table is concerned unless the rows outside a run speak against it by so much.
 _AGAINST_NATS = 4.0
 _MIN_ROWS = 50
+# A column that is never positive is no error where another table's share is smaller.
+_RARE = 0.05
 
 Codes = NDArray[np.intp]
 
@@ -50,19 +55,26 @@ class _Codes:
         exchanged = self._taken(joint) + 0.01
         return np.log(exchanged)[self.beside, self.before] - np.log(joint)[self.beside, self.given]
 
-    def nats(self, inside: NDArray[np.bool_]) -> float:
-        """Return how much likelier all rows are if those inside were exchanged than if none was.
+    def log_likelihoods(self, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return how likely all rows are if those inside, none or all are exchanged, or differ.
 
         Likelihoods are averaged over every distribution of the codes (a Dirichlet prior).
         """
         assumed = self._assumed()
-        outside = self._counts(self.given, ~inside)
-        taken, taken_assumed = self._taken(outside), self._taken(assumed) + 0.01
-        none = _log_likelihood(outside + self._counts(self.given, inside), assumed)
-        exchanged = _log_likelihood(taken + self._counts(self.before, inside), taken_assumed)
+        taken_assumed = self._taken(assumed) + 0.01
+        outside, alone = self._counts(self.given, ~inside), self._counts(self.given, inside)
+        taken, before = self._taken(outside), self._counts(self.before, inside)
+        of_outside = _log_likelihood(outside, assumed)
         # How often codes are blank among those that are taken for negative, rows outside tell.
-        apart = _log_likelihood(outside, assumed) - _log_likelihood(taken, taken_assumed)
-        return exchanged + apart - none
+        apart = of_outside - _log_likelihood(taken, taken_assumed)
+        return np.array(
+            [
+                _log_likelihood(taken + before, taken_assumed) + apart,
+                _log_likelihood(outside + alone, assumed),
+                _log_likelihood(self._counts(self.before, inside | True), taken_assumed),
+                of_outside + _log_likelihood(alone, assumed),
+            ]
+        )
 
     def _counts(self, codes: Codes, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
         pairs = 4 * self.beside[rows] + codes[rows]
@@ -83,15 +95,12 @@ class _Exchange:
     stop: int
     nats: float
 
-    def sum(self, scores: NDArray[np.float64]) -> float:
-        return float(scores[self.start : self.stop].sum())
-
     def finding(
         self, pair: Pair, kind: Kind, table: GivenTable, columns: list[str], words: tuple[str, str]
     ) -> Finding:
         rows = pair.rows(self.start, self.stop, of=table)
         sentence = f"{table.name}: in rows {rows[0]} to {rows[1]}, {words[0]}."
-        evidence = {"log_likelihood_ratio": round(self.nats, 2)}
+        evidence = {"log_likelihood_ratio": round(float(self.nats), 2)}
         return Finding(kind, "error", table.name, columns, rows, sentence, words[1], evidence)
 
 
@@ -106,13 +115,8 @@ def check_swapped(pair: Pair) -> list[Finding]:
         together = {(c, d): ratios[c, d][truth[c], labels[d]] for c in (a, b) for d in (a, b)}
         crossed = together[a, b] + together[b, a] - together[a, a] - together[b, b]
         exchanged = [_Codes(truth[c], labels[c], labels[d]) for c, d in ((a, b), (b, a))]
-        found = _exchange(crossed, exchanged)
-        # Either column of labels goes with the other one's truth, rather than with its own.
-        if found and all(
-            found.sum(together[c, d]) > _RELATED_NATS
-            and found.sum(together[c, d] - together[d, d]) > _RELATED_NATS
-            for c, d in ((a, b), (b, a))
-        ):
+        found = _exchange(crossed, exchanged, len(columns) ** 2 // 2)
+        if found:
             candidates.append((found, a, b))
     findings, taken = [], set[str]()
     for found, a, b in sorted(candidates, key=lambda each: -each[0].nats):
@@ -142,12 +146,15 @@ def check_inverted(pair: Pair) -> list[Finding]:
         as_turned = known * _assumed_ratios(x, turned)[x, turned]
         together = as_turned - known * _assumed_ratios(x, y)[x, y]
         found = [
-            (_exchange(together, [_Codes(beside, codes, _TURNED[codes], taken_for)]), table)
+            (
+                _exchange(together, [_Codes(beside, codes, _TURNED[codes], taken_for)], len(truth)),
+                table,
+            )
             for beside, codes, table in ((x, y, pair.table), (y, x, pair.reference))
             for taken_for in _TAKEN_FOR
         ]
         best, table = max(found, key=lambda each: each[0].nats if each[0] else 0.0)
-        if best is None or best.sum(as_turned) < _RELATED_NATS:
+        if best is None:
             continue
         whole = best.stop - best.start == len(x)
         if whole and (x == _POSITIVE).mean() > 0.6 and (y == _POSITIVE).mean() <= 0.5:
@@ -173,19 +180,22 @@ def check_constant(table: GivenTable, others: list[GivenTable]) -> list[Finding]
         shares = [_positive_share(each.values[column]) for each in others if column in each.values]
         expected = max(shares, default=0.0)
         missed = expected * len(values) >= 10 or value == POSITIVE
+        # E.g. a reader who never marks what another one marks in 2 of 100 studies.
+        unsure = value != POSITIVE and expected < _RARE
+        severity = "note" if not missed else "warning" if unsure else "error"
         (name,) = table.spelled([column])
         written = "blank" if np.isnan(value) else f"{value:g}"
         findings.append(
             Finding(
                 "constant_column",
-                "error" if missed else "note",
+                severity,
                 table.name,
                 [name],
                 [0, len(values) - 1],
                 f"{table.name}, {name}: every row is {written}"
                 + (f", where another table has {expected:.1%} positive." if expected else "."),
                 "Leave the column out, or find its values." if missed else "",
-                {"value": None if np.isnan(value) else float(value), "expected": expected},
+                {"value": None if np.isnan(value) else float(value), "expected": float(expected)},
             )
         )
     return findings
@@ -198,7 +208,9 @@ def _positive_share(values: pd.Series) -> float:
     return 0.0 if _is_constant(values) else 0.5
 
 
-def _exchange(together: NDArray[np.float64], columns: list[_Codes]) -> _Exchange | None:
+def _exchange(
+    together: NDArray[np.float64], columns: list[_Codes], n_compared: int
+) -> _Exchange | None:
     """Return where an exchange of the columns is likelier than none.
 
     The first argument says by row how much likelier the two tables' values are together.
@@ -213,23 +225,58 @@ def _exchange(together: NDArray[np.float64], columns: list[_Codes]) -> _Exchange
     for limits in ((0, n // 2), (n // 2, n), (start, stop)) if most > _TOGETHER_NATS else ():
         while limits not in tried:
             tried.add(limits)
-            outside = np.ones(n, bool)
-            outside[slice(*limits)] = False
-            start, stop, nats = best_run(np.sum([each.scores(outside) for each in columns], axis=0))
+            outside = _all_but(n, *limits)
+            if outside.sum() < _MIN_ROWS // 2:
+                break
+            scores = np.sum([each.scores(outside) for each in columns], axis=0)
+            start, stop, nats = best_run(scores)
             limits = start, stop
             # Of a run and the rest, either is the other's exchange by the codes alone.
-            if nats > _RUN_NATS and together[start:stop].sum() > _TOGETHER_NATS:
-                inside = np.zeros(n, bool)
-                inside[start:stop] = True
-                best = max(best, (sum(each.nats(inside) for each in columns), start, stop))
+            is_run = stop - start >= _MIN_ROWS and stop - start <= n - _MIN_ROWS // 2
+            if is_run and nats > best[0] and together[start:stop].sum() > _TOGETHER_NATS:
+                inside = ~_all_but(n, start, stop)
+                exchanged, *others = sum(each.log_likelihoods(inside) for each in columns)
+                nats = (exchanged - max(others[:2])) * _tail_rate(scores[~inside])
+                if exchanged > others[2] and _agrees(columns, inside):
+                    best = max(best, (nats, *likely_limits(scores, start, stop)))
     nats, start, stop = best
     against = together[start:stop].sum() - whole
     is_whole = against < _AGAINST_NATS or stop - start > n - _MIN_ROWS // 2
-    if whole > _WHOLE_NATS and whole > _WHOLE_Z * together.std() * np.sqrt(n) and is_whole:
+    is_clear = whole > _WHOLE_NATS and whole > _WHOLE_Z * together.std() * np.sqrt(n)
+    if is_whole and is_clear and _agrees(columns, np.ones(n, bool)):
         return _Exchange(0, n, whole)
-    if nats > _RUN_NATS + np.log(n) and stop - start < n:
+    if nats > _RUN_NATS + np.log(n * n_compared) and stop - start < n:
         return _Exchange(start, stop, nats)
     return None
+
+
+def _all_but(n: int, start: int, stop: int) -> NDArray[np.bool_]:
+    rows = np.arange(n)
+    return (rows < start) | (rows >= stop)
+
+
+def _agrees(columns: list[_Codes], rows: NDArray[np.bool_]) -> bool:
+    """Say whether the tables agree before an exchange, and clearly better than as given."""
+    before, given = (
+        np.array([_kappa(each.beside[rows], codes[rows]) for each, codes in sides])
+        for sides in ([(c, c.before) for c in columns], [(c, c.given) for c in columns])
+    )
+    return bool(before.min() > _LEAST_KAPPA and (before - given).mean() > _LEAST_GAIN)
+
+
+def _kappa(x: Codes, y: Codes) -> float:
+    x, y = x == _POSITIVE, y == _POSITIVE
+    by_chance = x.mean() * y.mean() + (1 - x.mean()) * (1 - y.mean())
+    return float(((x == y).mean() - by_chance) / (1 - by_chance)) if by_chance < 1 else 0.0
+
+
+def _tail_rate(scores: NDArray[np.float64]) -> float:
+    """Return r such that rows like these have a run of gain g with probability exp(-r g)."""
+    if scores.mean() >= 0:
+        return 0.0
+    if np.exp(scores).mean() <= 1:
+        return 1.0
+    return float(brentq(lambda rate: np.log(np.exp(rate * scores).mean()), 1e-6, 1.0))
 
 
 def _log_likelihood(counts: NDArray[np.float64], assumed: NDArray[np.float64]) -> float:
