@@ -1,30 +1,90 @@
 """Columns of one table that do not mean what those of another do: swapped, inverted, constant."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import gammaln
 
-from cxrstudy.audit.finding import Finding
+from cxrstudy.audit.finding import Finding, Kind
 from cxrstudy.audit.given import GivenTable
 from cxrstudy.audit.pairs import Pair
-from cxrstudy.audit.segments import best_run
+from cxrstudy.audit.segments import best_run, likely_limits
 from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN
 
-# Agreement assumed between the same observation of two tables, as a kappa.
-_ASSUMED_AGREEMENT = 0.3
-# Smallest log likelihood ratios (nats) in favour of an exchange: in all rows, in a run of rows, and
-# in how the two tables go together there, against no exchange and against no relation at all; and
-# the smallest z of either.
-_WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _RELATED_NATS = 7.0, 15.0, 2.0, 1.5
-_WHOLE_Z, _RUN_Z = 3.0, 5.0
+# Codes of cells; scores are cut in thirds.
+_BLANK, _NEGATIVE, _UNCERTAIN, _POSITIVE = range(4)
+# The code that an inversion shows for every code, and the other way round.
+_TURNED = np.array([_BLANK, _POSITIVE, _UNCERTAIN, _NEGATIVE])
+# What an inversion takes a code for: blanks stay, or count as negatives and become positive.
+_TAKEN_FOR = (0, 1, 2, 3), (_NEGATIVE, _NEGATIVE, _UNCERTAIN, _POSITIVE)
+# Agreement assumed between the same observation of two tables, as a kappa; and its weight in rows
+# and that of every pair of codes where the other rows tell what to expect.
+_ASSUMED_AGREEMENT, _ASSUMED_ROWS, _ASSUMED_CELL = 0.3, 5.0, 0.1
+# Smallest log likelihood ratios (nats) in favour of an exchange: in all rows, in a run of rows
+# (over the logarithm of the rows and columns where it may be), and in how the two tables go
+# together in the run; and the smallest z in all rows.
+_WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _WHOLE_Z = 7.0, 9.0, 3.0, 2.5
+# Smallest kappa that an exchange leads to, and its smallest gain.
+_LEAST_KAPPA, _LEAST_GAIN = 0.05, 0.05
 # The whole table is concerned unless the rows outside a run speak against it by so much.
 _AGAINST_NATS = 4.0
 _MIN_ROWS = 50
+# A column that is never positive is no error where another table's share is smaller.
+_RARE = 0.05
+
+Codes = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class _Codes:
+    """The codes of one table beside those of another, and what they were before an exchange."""
+
+    beside: Codes
+    given: Codes
+    before: Codes
+    taken_for: tuple[int, ...] = _TAKEN_FOR[0]
+
+    def scores(self, outside: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return by row how much likelier an exchange is, given the rows outside."""
+        joint = self._counts(self.given, outside) + self._assumed()
+        # E.g. a blank where blanks count as negatives is never shown.
+        exchanged = self._taken(joint) + 0.01
+        return np.log(exchanged)[self.beside, self.before] - np.log(joint)[self.beside, self.given]
+
+    def log_likelihoods(self, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return how likely all rows are if those inside, none or all are exchanged, or differ.
+
+        Likelihoods are averaged over every distribution of the codes (a Dirichlet prior).
+        """
+        assumed = self._assumed()
+        taken_assumed = self._taken(assumed) + 0.01
+        outside, alone = self._counts(self.given, ~inside), self._counts(self.given, inside)
+        taken, before = self._taken(outside), self._counts(self.before, inside)
+        of_outside = _log_likelihood(outside, assumed)
+        # How often codes are blank among those that are taken for negative, rows outside tell.
+        apart = of_outside - _log_likelihood(taken, taken_assumed)
+        return np.array(
+            [
+                _log_likelihood(taken + before, taken_assumed) + apart,
+                _log_likelihood(outside + alone, assumed),
+                _log_likelihood(self._counts(self.before, inside | True), taken_assumed),
+                of_outside + _log_likelihood(alone, assumed),
+            ]
+        )
+
+    def _counts(self, codes: Codes, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+        pairs = 4 * self.beside[rows] + codes[rows]
+        return np.bincount(pairs, minlength=16).reshape(4, 4).astype(float)
+
+    def _assumed(self) -> NDArray[np.float64]:
+        return _ASSUMED_ROWS * _assumed(self.beside, self.given) + _ASSUMED_CELL
+
+    def _taken(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        return counts @ np.eye(4)[list(self.taken_for)]
 
 
 @dataclass(frozen=True)
@@ -34,94 +94,78 @@ class _Exchange:
     start: int
     stop: int
     nats: float
-    z: float
 
-    def sum(self, scores: NDArray[np.float64]) -> float:
-        return float(scores[self.start : self.stop].sum())
-
-    def evidence(self) -> dict[str, object]:
-        return {"log_likelihood_ratio": round(self.nats, 2), "z": round(self.z, 2)}
+    def finding(
+        self, pair: Pair, kind: Kind, table: GivenTable, columns: list[str], words: tuple[str, str]
+    ) -> Finding:
+        rows = pair.rows(self.start, self.stop, of=table)
+        sentence = f"{table.name}: in rows {rows[0]} to {rows[1]}, {words[0]}."
+        evidence = {"log_likelihood_ratio": round(float(self.nats), 2)}
+        return Finding(kind, "error", table.name, columns, rows, sentence, words[1], evidence)
 
 
 def check_swapped(pair: Pair) -> list[Finding]:
     """Find two columns of a table that agree with each other's counterparts, not with their own."""
-    truth, labels = _strengths(pair.expected), _strengths(pair.given)
+    truth, labels = _codes(pair.expected), _codes(pair.given)
     columns = [c for c in truth if _varies(truth[c]) and _varies(labels[c])]
-    together = {(a, b): _log_ratios(truth[a], labels[b]) for a in columns for b in columns}
+    ratios = {(a, b): _assumed_ratios(truth[a], labels[b]) for a in columns for b in columns}
     candidates = []
     for a, b in combinations(columns, 2):
+        # Of the truth of one column with the labels of another.
+        together = {(c, d): ratios[c, d][truth[c], labels[d]] for c in (a, b) for d in (a, b)}
         crossed = together[a, b] + together[b, a] - together[a, a] - together[b, b]
-        found = _exchange(crossed, partial(_swapped_shares, _codes(labels[[a, b]])))
-        # Either column of labels goes with the other one's truth, rather than with its own.
-        if found and all(
-            found.sum(together[x, y]) > _RELATED_NATS
-            and found.sum(together[x, y] - together[y, y]) > _RELATED_NATS
-            for x, y in ((a, b), (b, a))
-        ):
-            candidates.append((found.nats, a, b, found))
+        exchanged = [_Codes(truth[c], labels[c], labels[d]) for c, d in ((a, b), (b, a))]
+        found = _exchange(crossed, exchanged, len(columns) ** 2 // 2)
+        if found:
+            candidates.append((found, a, b))
     findings, taken = [], set[str]()
-    for _, a, b, found in sorted(candidates, key=lambda each: -each[0]):
+    for found, a, b in sorted(candidates, key=lambda each: -each[0].nats):
         if taken & {a, b}:
             continue
         taken |= {a, b}
-        table = pair.table
-        names, rows = table.spelled([a, b]), pair.rows(found.start, found.stop)
-        sentence = (
-            f"{table.name}: in rows {rows[0]} to {rows[1]}, {names[0]} agrees with {b} of "
-            f"{pair.reference.name} and {names[1]} with {a}, not with their own."
+        one, other = names = pair.table.spelled([a, b])
+        words = (
+            f"{one} agrees with {b} of {pair.reference.name} and {other} with {a}, not with their "
+            "own",
+            f"Exchange the values of {one} and {other} in these rows.",
         )
-        remedy = f"Exchange the values of {names[0]} and {names[1]} in these rows."
-        findings.append(
-            Finding(
-                "swapped_columns",
-                "error",
-                table.name,
-                names,
-                rows,
-                sentence,
-                remedy,
-                found.evidence(),
-            )
-        )
+        findings.append(found.finding(pair, "swapped_columns", pair.table, names, words))
     return findings
 
 
 def check_inverted(pair: Pair) -> list[Finding]:
     """Find columns whose positives are the other table's negatives, in all rows or in a run."""
-    truth, labels = _strengths(pair.expected), _strengths(pair.given)
-    turned = _strengths(_turned(pair.given))
+    truth, labels = _codes(pair.expected), _codes(pair.given)
     findings = []
     for column in truth:
-        if not _varies(truth[column]) or not (_varies(labels[column]) or _varies(turned[column])):
+        x, y = truth[column], labels[column]
+        turned = _TURNED[y]
+        if not _varies(x) or not (_varies(y) or _varies(turned)):
             continue
-        known = pair.expected[column].notna().to_numpy()
-        as_turned = known * _log_ratios(truth[column], turned[column])
-        together = as_turned - known * _log_ratios(truth[column], labels[column])
-        codes = [_codes(side[[column]]) for side in (labels, truth)]
-        found = [_exchange(together, partial(_turned_shares, side)) for side in codes]
-        best = max(filter(None, found), key=lambda each: each.nats, default=None)
-        if best is None or best.sum(as_turned) < _RELATED_NATS:
-            continue
-        table = pair.reference if _is_in_truth(pair, column, best, found) else pair.table
-        other = pair.table if table is pair.reference else pair.reference
-        rows, (name,) = pair.rows(best.start, best.stop, of=table), table.spelled([column])
-        sentence = (
-            f"{table.name}, {name}: in rows {rows[0]} to {rows[1]} positives stand where "
-            f"{other.name} has negatives."
-        )
-        remedy = f"Exchange 1 and 0 of {name} in these rows (scores: 1 minus the score)."
-        findings.append(
-            Finding(
-                "inverted_column",
-                "error",
-                table.name,
-                [name],
-                rows,
-                sentence,
-                remedy,
-                best.evidence(),
+        known = x != _BLANK
+        as_turned = known * _assumed_ratios(x, turned)[x, turned]
+        together = as_turned - known * _assumed_ratios(x, y)[x, y]
+        found = [
+            (
+                _exchange(together, [_Codes(beside, codes, _TURNED[codes], taken_for)], len(truth)),
+                table,
             )
+            for beside, codes, table in ((x, y, pair.table), (y, x, pair.reference))
+            for taken_for in _TAKEN_FOR
+        ]
+        best, table = max(found, key=lambda each: each[0].nats if each[0] else 0.0)
+        if best is None:
+            continue
+        whole = best.stop - best.start == len(x)
+        if whole and (x == _POSITIVE).mean() > 0.6 and (y == _POSITIVE).mean() <= 0.5:
+            table = pair.reference
+        other = pair.table if table is pair.reference else pair.reference
+        names = table.spelled([column])
+        words = (
+            f"{names[0]} has positives where {other.name} has negatives",
+            f"Exchange 1 and 0 of {names[0]} in these rows (scores: 1 minus the score).",
         )
+        findings.append(best.finding(pair, "inverted_column", table, names, words))
     return findings
 
 
@@ -136,19 +180,22 @@ def check_constant(table: GivenTable, others: list[GivenTable]) -> list[Finding]
         shares = [_positive_share(each.values[column]) for each in others if column in each.values]
         expected = max(shares, default=0.0)
         missed = expected * len(values) >= 10 or value == POSITIVE
+        # E.g. a reader who never marks what another one marks in 2 of 100 studies.
+        unsure = value != POSITIVE and expected < _RARE
+        severity = "note" if not missed else "warning" if unsure else "error"
         (name,) = table.spelled([column])
         written = "blank" if np.isnan(value) else f"{value:g}"
         findings.append(
             Finding(
                 "constant_column",
-                "error" if missed else "note",
+                severity,
                 table.name,
                 [name],
                 [0, len(values) - 1],
                 f"{table.name}, {name}: every row is {written}"
                 + (f", where another table has {expected:.1%} positive." if expected else "."),
                 "Leave the column out, or find its values." if missed else "",
-                {"value": None if np.isnan(value) else float(value), "expected": expected},
+                {"value": None if np.isnan(value) else float(value), "expected": float(expected)},
             )
         )
     return findings
@@ -162,114 +209,116 @@ def _positive_share(values: pd.Series) -> float:
 
 
 def _exchange(
-    together: NDArray[np.float64],
-    of_shares: Callable[[NDArray[np.bool_]], NDArray[np.float64]],
+    together: NDArray[np.float64], columns: list[_Codes], n_compared: int
 ) -> _Exchange | None:
-    """Return where an exchange is likelier than none.
+    """Return where an exchange of the columns is likelier than none.
 
-    The first argument says by row how much likelier the two tables' values are together; the second
-    how much likelier the codes are by themselves, given the rows outside.
+    The first argument says by row how much likelier the two tables' values are together.
     """
     n = len(together)
     if n < _MIN_ROWS:
         return None
-    runs = []
-    for begin, end in ((0, n // 2), (n // 2, n), best_run(together)[:2]):
-        start, stop = begin, end
-        for _ in range(4):
-            outside = np.ones(n, bool)
-            outside[start:stop] = False
+    whole = float(together.sum())
+    # (nats, start, stop)
+    best, tried = (0.0, 0, n), set[tuple[int, int]]()
+    start, stop, most = best_run(together)
+    for limits in ((0, n // 2), (n // 2, n), (start, stop)) if most > _TOGETHER_NATS else ():
+        while limits not in tried:
+            tried.add(limits)
+            outside = _all_but(n, *limits)
             if outside.sum() < _MIN_ROWS // 2:
                 break
-            scores = together + of_shares(outside)
+            scores = np.sum([each.scores(outside) for each in columns], axis=0)
             start, stop, nats = best_run(scores)
+            limits = start, stop
             # Of a run and the rest, either is the other's exchange by the codes alone.
-            if together[start:stop].sum() > _TOGETHER_NATS:
-                runs.append((nats, start, stop, _z(scores[start:stop], scores)))
-    whole = _Exchange(0, n, float(together.sum()), _z(together, together))
-    nats, start, stop, z = max(runs, default=(0.0, 0, n, 0.0))
-    inside = together[start:stop].sum()
-    is_whole = whole.nats - inside > -_AGAINST_NATS or stop - start > n - _MIN_ROWS // 2
-    if whole.nats > _WHOLE_NATS and whole.z > _WHOLE_Z and is_whole:
-        return whole
-    if nats > _RUN_NATS and z > _RUN_Z and stop - start < n:
-        return _Exchange(start, stop, nats, z)
+            is_run = stop - start >= _MIN_ROWS and stop - start <= n - _MIN_ROWS // 2
+            if is_run and nats > best[0] and together[start:stop].sum() > _TOGETHER_NATS:
+                inside = ~_all_but(n, start, stop)
+                exchanged, *others = sum(each.log_likelihoods(inside) for each in columns)
+                nats = (exchanged - max(others[:2])) * _tail_rate(scores[~inside])
+                if exchanged > others[2] and _agrees(columns, inside):
+                    best = max(best, (nats, *likely_limits(scores, start, stop)))
+    nats, start, stop = best
+    against = together[start:stop].sum() - whole
+    is_whole = against < _AGAINST_NATS or stop - start > n - _MIN_ROWS // 2
+    is_clear = whole > _WHOLE_NATS and whole > _WHOLE_Z * together.std() * np.sqrt(n)
+    if is_whole and is_clear and _agrees(columns, np.ones(n, bool)):
+        return _Exchange(0, n, whole)
+    if nats > _RUN_NATS + np.log(n * n_compared) and stop - start < n:
+        return _Exchange(start, stop, nats)
     return None
 
 
-def _z(run: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
-    spread = scores.std() * np.sqrt(len(run))
-    return float(run.sum() / spread) if spread > 0 else 0.0
+def _all_but(n: int, start: int, stop: int) -> NDArray[np.bool_]:
+    rows = np.arange(n)
+    return (rows < start) | (rows >= stop)
 
 
-def _codes(strengths: pd.DataFrame) -> NDArray[np.intp]:
-    return strengths.to_numpy(int) + 1
+def _agrees(columns: list[_Codes], rows: NDArray[np.bool_]) -> bool:
+    """Say whether the tables agree before an exchange, and clearly better than as given."""
+    before, given = (
+        np.array([_kappa(each.beside[rows], codes[rows]) for each, codes in sides])
+        for sides in ([(c, c.before) for c in columns], [(c, c.given) for c in columns])
+    )
+    return bool(before.min() > _LEAST_KAPPA and (before - given).mean() > _LEAST_GAIN)
 
 
-def _log_shares(codes: NDArray[np.intp], rows: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the logarithm of every code's share in some rows, shape (n_columns, 4)."""
-    counts = np.array([np.bincount(column[rows], minlength=4) for column in codes.T]) + 0.5
-    return np.log(counts / counts.sum(axis=1, keepdims=True))
+def _kappa(x: Codes, y: Codes) -> float:
+    x, y = x == _POSITIVE, y == _POSITIVE
+    by_chance = x.mean() * y.mean() + (1 - x.mean()) * (1 - y.mean())
+    return float(((x == y).mean() - by_chance) / (1 - by_chance)) if by_chance < 1 else 0.0
 
 
-def _swapped_shares(codes: NDArray[np.intp], outside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    shares = _log_shares(codes, outside)
-    change = shares[1] - shares[0]
-    return change[codes[:, 0]] - change[codes[:, 1]]
+def _tail_rate(scores: NDArray[np.float64]) -> float:
+    """Return r such that rows like these have a run of gain g with probability exp(-r g)."""
+    if scores.mean() >= 0:
+        return 0.0
+    if np.exp(scores).mean() <= 1:
+        return 1.0
+    return float(brentq(lambda rate: np.log(np.exp(rate * scores).mean()), 1e-6, 1.0))
 
 
-def _turned_shares(codes: NDArray[np.intp], outside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    (shares,) = _log_shares(codes, outside)
-    # Codes as `_strengths` has them, plus 1: blank 0, negative 1, uncertain 2, positive 3.
-    return (shares[[0, 3, 2, 1]] - shares)[codes[:, 0]]
+def _log_likelihood(counts: NDArray[np.float64], assumed: NDArray[np.float64]) -> float:
+    """Return the logarithm of the counts' likelihood, averaged over a Dirichlet distribution."""
+    each = gammaln(assumed + counts) - gammaln(assumed)
+    return float(each.sum() + gammaln(assumed.sum()) - gammaln(assumed.sum() + counts.sum()))
 
 
-def _is_in_truth(pair: Pair, column: str, best: _Exchange, found: list[_Exchange | None]) -> bool:
-    """Say whether the first table is the inverted one: it changes there, or its share is odd."""
-    if best.stop - best.start < len(pair.given):
-        return best is found[1] and best is not found[0]
-    shares = [(each[column] == POSITIVE).mean() for each in (pair.expected, pair.given)]
-    return bool(shares[0] > 0.6 and shares[1] <= 0.5)
+def _assumed(x: Codes, y: Codes) -> NDArray[np.float64]:
+    """Return the share of every pair of codes under moderate agreement about positives."""
+    p, q = (np.bincount(side, minlength=4) / len(side) for side in (x, y))
+    toward = [np.where(np.arange(4) == _POSITIVE, 1.0, -share / max(1 - share[_POSITIVE], 1e-9))
+              for share in (p, q)]  # fmt: skip
+    a, b = p[_POSITIVE], q[_POSITIVE]
+    return np.outer(p, q) + _ASSUMED_AGREEMENT * (min(a, b) - a * b) * np.outer(*toward)
 
 
-def _turned(values: pd.DataFrame) -> pd.DataFrame:
-    """Exchange 1 and 0; of scores, high and low."""
-    turned = values.copy()
-    for column in values:
-        codes = values[column].dropna().isin([POSITIVE, NEGATIVE, UNCERTAIN]).all()
-        turned[column] = values[column].replace({1.0: 0.0, 0.0: 1.0}) if codes else -values[column]
-    return turned
+def _assumed_ratios(x: Codes, y: Codes) -> NDArray[np.float64]:
+    """Return by pair of codes how much likelier it is than if the tables were unrelated."""
+    p, q = (np.bincount(side, minlength=4) / len(side) for side in (x, y))
+    unrelated = np.outer(p, q)
+    occurs = unrelated > 0
+    return np.log(np.divide(_assumed(x, y), unrelated, out=np.ones((4, 4)), where=occurs))
+
+
+def _codes(table: pd.DataFrame) -> dict[str, Codes]:
+    codes = {}
+    for column in table:
+        values = table[column].to_numpy()
+        if np.isin(values[~np.isnan(values)], [POSITIVE, NEGATIVE, UNCERTAIN]).all():
+            known = [values == code for code in (NEGATIVE, UNCERTAIN, POSITIVE)]
+            codes[column] = np.select(known, [_NEGATIVE, _UNCERTAIN, _POSITIVE], _BLANK)
+        else:
+            thirds = np.ceil(table[column].rank(pct=True) * 3)
+            codes[column] = thirds.fillna(_BLANK).to_numpy().astype(np.intp)
+    return codes
+
+
+def _varies(codes: Codes) -> bool:
+    return bool(0 < (codes == _POSITIVE).sum() < len(codes))
 
 
 def _is_constant(values: pd.Series) -> bool:
     first = values.iloc[0]
     return bool(values.isna().all() if pd.isna(first) else (values == first).all())
-
-
-def _varies(strengths: pd.Series) -> bool:
-    positive = strengths == strengths.max()
-    return bool(positive.any() and not positive.all())
-
-
-def _strengths(table: pd.DataFrame) -> pd.DataFrame:
-    """Return 2 for positive, 1 for uncertain, 0 for negative, -1 for blank; scores in thirds."""
-    strengths = pd.DataFrame(index=table.index)
-    for column in table:
-        values = table[column]
-        if values.dropna().isin([POSITIVE, NEGATIVE, UNCERTAIN]).all():
-            codes = values.map({POSITIVE: 2, UNCERTAIN: 1, NEGATIVE: 0})
-        else:
-            codes = np.ceil(values.rank(pct=True) * 3) - 1
-        strengths[column] = codes.fillna(-1).astype(int)
-    return strengths
-
-
-def _log_ratios(truth: pd.Series, labels: pd.Series) -> NDArray[np.float64]:
-    """Return per row how much likelier its two values are together, had they moderate agreement."""
-    positive, strong = (truth == 2).to_numpy(), (labels == 2).to_numpy()
-    p, q = positive.mean(), strong.mean()
-    if not 0 < q < 1:
-        return np.zeros(len(truth))
-    excess = _ASSUMED_AGREEMENT * (min(p, q) - p * q) * np.where(strong, 1 / q, -1 / (1 - q))
-    # The share of positives in truth is p plus what agreement adds to it.
-    return np.log(np.where(positive, (p + excess) / p, (1 - p - excess) / (1 - p)))

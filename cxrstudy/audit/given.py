@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cxrstudy.audit.finding import Finding
 from cxrstudy.audit.segments import dense_rows
@@ -82,11 +84,12 @@ def read_given(
     path = Path(path)
     cells, findings = _read_cells(path, name)
     id_column = _find_id(path, cells, id_column)
-    ids = pd.Index(cells[id_column].str.strip(), dtype="str", name="study")
+    ids = pd.Index(cells[id_column].str.strip(), dtype=object, name="study")
     rest = cells.drop(columns=id_column)
     spelling = {} if holds == "groups" else _observations(rest.columns)
-    usual = "words" if _share_of_words(rest[list(spelling)]) > 0.5 else "numbers"
-    parsed: dict[str, pd.Series] = {}
+    codes = {column: _parse_codes(rest[column]) for column in rest} if holds == "labels" else {}
+    in_words = _in_words([codes[column][1] for column in spelling if column in codes])
+    parsed: dict[str, NDArray[np.float64]] = {}
     for column in rest if holds != "groups" else ():
         known = spelling.get(column)
         if known is None and _GROUP_NAMES.search(str(column).lower()):
@@ -94,12 +97,14 @@ def read_given(
         if holds == "scores":
             values, odd, mixed = _parse_scores(rest[column])
         else:
-            values, odd, mixed = _parse_codes(rest[column], usual if known else None)
-        read = values.notna().sum()
+            values, written = codes[column]
+            odd, usual = written == "odd", in_words if known else _in_words([written])
+            mixed = written == ("number" if usual else "word")
+        read = np.isfinite(values).sum()
         if known is None and read <= _LABEL_SHARE / (1 - _LABEL_SHARE) * odd.sum():
             continue
         parsed[known or column] = values
-        findings += _cell_findings(name, column, rest[column], odd, mixed)
+        findings += _cell_findings(name, column, odd, mixed)
     others = rest[[column for column in rest if spelling.get(column, column) not in parsed]]
     findings += _text_findings(name, cells)
     return GivenTable(
@@ -219,36 +224,33 @@ def _filled(text: pd.Series) -> pd.Series:
     return ~text.str.lower().isin(_MORE_BLANKS)
 
 
-def _share_of_words(cells: pd.DataFrame) -> float:
-    """Return the share of words among the cells that hold a code."""
-    if cells.empty:
-        return 0.0
-    parsed = [_parse_codes(cells[column], "numbers") for column in cells]
-    n_words = sum(int(words.sum()) for *_, words in parsed)
-    return n_words / max(1, sum(int(values.notna().sum()) for values, *_ in parsed))
+def _parse_codes(column: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+    """Return by cell its code, and whether it is a "number", a "word", "blank" or "odd"."""
+    # A column holds few distinct cells, however many rows it has.
+    places, cells = pd.factorize(column)
+    codes, written = zip(*map(_parse_code, cells), strict=True)
+    return np.array(codes)[places], np.array(written)[places]
 
 
-def _parse_codes(
-    column: pd.Series, usual: Literal["words", "numbers"] | None
-) -> tuple[pd.Series, pd.Series, pd.Series]:
-    """Return codes, where a cell is none, and where it is written otherwise than is usual.
-
-    Usual is what the table does or, of a column that is none of the 14, what most of its cells do.
-    """
-    text = column.str.strip().str.lower()
-    filled = _filled(text)
-    numbers = pd.to_numeric(text.where(filled, None), errors="coerce").astype(float)
-    is_code = numbers.isin([POSITIVE, NEGATIVE, UNCERTAIN])
-    words = text.map(_CODE_OF_WORD).astype(float)
-    is_word = words.notna()
-    odd = filled & ~is_code & ~is_word
-    if usual is None:
-        usual = "numbers" if is_code.sum() >= is_word.sum() else "words"
-    mixed = is_word if usual == "numbers" else is_code
-    return numbers.where(is_code, words), odd, mixed
+def _parse_code(cell: str) -> tuple[float, str]:
+    text = cell.strip().lower()
+    if text in _MORE_BLANKS:
+        return np.nan, "blank"
+    if text in _CODE_OF_WORD:
+        return _CODE_OF_WORD[text], "word"
+    with suppress(ValueError):
+        if float(text) in {POSITIVE, NEGATIVE, UNCERTAIN}:
+            return float(text), "number"
+    return np.nan, "odd"
 
 
-def _parse_scores(column: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
+def _in_words(written: list[NDArray[np.str_]]) -> bool:
+    """Say whether most codes of some columns are words."""
+    counts = [sum(int((each == what).sum()) for each in written) for what in ("word", "number")]
+    return counts[0] > counts[1]
+
+
+def _parse_scores(column: pd.Series) -> tuple[NDArray, NDArray, NDArray]:
     """Return scores, where a cell is none, and where it lies outside 0 to 1 unlike most."""
     text = column.str.strip()
     filled = _filled(text)
@@ -260,42 +262,29 @@ def _parse_scores(column: pd.Series) -> tuple[pd.Series, pd.Series, pd.Series]:
     # Percent among shares; scores that are no probabilities go beyond 1 by less.
     if outside.mean() > 0.5 or numbers[outside].median() < 10 * numbers[~outside].median():
         outside[:] = False
-    return numbers, filled & numbers.isna(), outside | with_comma
+    odd = filled & numbers.isna()
+    return numbers.to_numpy(), odd.to_numpy(), (outside | with_comma).to_numpy()
 
 
 def _cell_findings(
-    name: str, column: str, cells: pd.Series, odd: pd.Series, mixed: pd.Series
+    name: str, column: str, odd: NDArray[np.bool_], mixed: NDArray[np.bool_]
 ) -> list[Finding]:
+    """Report cells by count and place only: a cell may hold a patient's text."""
+    remedy = "Write 1, 0, -1 or nothing (scores: a number from 0 to 1) in the whole column."
     findings = []
-    if odd.any():
-        examples = ", ".join(repr(cell[:20]) for cell in cells[odd].str.strip().unique()[:3])
-        sentence = (
-            f"{name}, {column}: {int(odd.sum())} cells hold no value of the code, such as "
-            f"{examples}, the first in row {int(odd.to_numpy().argmax())}; they count as blank."
-        )
-        remedy = "Write 1, 0, -1 or nothing (scores: a number from 0 to 1)."
-        evidence = {"cells": int(odd.sum())}
-        rows = dense_rows(odd.to_numpy())
-        findings.append(
-            Finding("encoding", "error", name, [column], rows, sentence, remedy, evidence)
-        )
-    if mixed.sum() > odd.sum():
-        sentence = (
-            f"{name}, {column}: {int(mixed.sum())} cells are written otherwise than the rest, "
-            f"such as {cells[mixed].iloc[0].strip()[:20]!r}."
-        )
-        findings.append(
-            Finding(
-                "encoding",
-                "warning",
-                name,
-                [column],
-                dense_rows(mixed.to_numpy()),
-                sentence,
-                "Write one code in the whole column.",
-                {"cells": int(mixed.sum())},
-            )
-        )
+    for severity, marked, what in (
+        ("error", odd, "hold no value of the code and count as blank"),
+        ("warning", mixed, "are written otherwise than the rest"),
+    ):
+        count = int(marked.sum())
+        if count > (0 if severity == "error" else odd.sum()):
+            first = int(marked.argmax())
+            sentence = f"{name}, {column}: {count} cells {what}, the first in row {first}."
+            rows = dense_rows(marked)
+            findings.append(
+                Finding("encoding", severity, name, [column], rows, sentence, remedy,
+                        {"cells": count})
+            )  # fmt: skip
     return findings
 
 
@@ -303,10 +292,11 @@ def _text_findings(name: str, cells: pd.DataFrame) -> list[Finding]:
     """Find text that was decoded wrongly before it was written."""
     findings = []
     for column in cells:
-        broken = cells[column].str.contains(_MOJIBAKE)
+        places, distinct = pd.factorize(cells[column])
+        broken = pd.Series(distinct, dtype=str).str.contains(_MOJIBAKE).to_numpy()[places]
         if broken.any():
             sentence = f"{name}, {column}: {int(broken.sum())} cells were decoded wrongly."
             remedy = "Export the table again, as UTF-8 from its source on."
-            rows = dense_rows(broken.to_numpy())
+            rows = dense_rows(broken)
             findings.append(Finding("encoding", "warning", name, [column], rows, sentence, remedy))
     return findings

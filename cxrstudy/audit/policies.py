@@ -192,7 +192,7 @@ def _policy_finding(table: GivenTable, change: _Change, log_p: float) -> Finding
             "code": change.code,
             "share_inside": round(float(inside), 4),
             "share_outside": round(float(outside), 4),
-            "log_p": round(log_p, 2),
+            "log_p": round(float(log_p), 2),
             "where": change.where,
         },
     )

@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 from scipy.stats import binom
 
+# Limits are placed where most of their likelihood lies so near, in rows; and that a run reaches an
+# end of the table is so much likelier than that it ends at any one row near it.
+_NEAR, _AT_END = 10, 20.0
 # Log likelihood (nats) by which a dense run has to beat marks scattered from first to last.
 _DENSE = 8.0
 
@@ -16,6 +19,26 @@ def best_run(scores: NDArray[np.float64]) -> tuple[int, int, float]:
     stop = int(np.argmax(sums - lowest))
     start = int(np.argmin(sums[: stop + 1]))
     return start, stop, float(sums[stop] - sums[start])
+
+
+def likely_limits(scores: NDArray[np.float64], start: int, stop: int) -> tuple[int, int]:
+    """Return limits of a best run near which most of the likelihood lies.
+
+    Rows that tell nothing leave a gap in which a limit may be; the middle of it is nearest to all.
+
+    >>> likely_limits(np.repeat([-1.0, 0, 1, -1], [20, 8, 30, 20]), 20, 58)
+    (24, 58)
+    """
+    sums = np.concatenate([[0.0], np.cumsum(scores)])
+    begin = _most_likely(-sums[:stop])
+    return begin, len(scores) - _most_likely(sums[:begin:-1])
+
+
+def _most_likely(log_likelihood: NDArray[np.float64]) -> int:
+    likelihood = np.exp(log_likelihood - log_likelihood.max())
+    likelihood[0] *= _AT_END
+    nearness = np.bartlett(2 * _NEAR + 3)
+    return int(np.argmax(np.convolve(likelihood, nearness)[_NEAR + 1 : -_NEAR - 1]))
 
 
 def dense_rows(marked: NDArray[np.bool_]) -> list[int]:
@@ -73,7 +96,9 @@ def emptied_run(marked: NDArray[np.bool_]) -> tuple[int, int, float]:
         if left == 0:
             return 0, 0, 0.0
         share = (k - marked[start:stop].sum() + 0.5) / (left + 1)
+    kept = np.where(marked, np.log(0.01), -np.log1p(-min(share, 0.99)))
+    limits = likely_limits(kept, start, stop)
     length, inside = stop - start, int(marked[start:stop].sum())
     log_p = binom.logcdf(inside, k, length / n) + np.log(inside + 1.0)
     at_end = start == 0 or stop == n
-    return start, stop, float(min(0.0, log_p + (np.log(2.0) if at_end else np.log(k + 1.0))))
+    return *limits, float(min(0.0, log_p + (np.log(2.0) if at_end else np.log(k + 1.0))))

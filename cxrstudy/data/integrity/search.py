@@ -81,18 +81,26 @@ def _judge(
     block: Block,
     id_order_blocks: Collection[Block],
 ) -> Misalignment:
-    plausible = _plausible_blocks(observations, block)
+    def judged(block: Block) -> tuple[float, float]:
+        outside = np.r_[: block.start, block.stop : len(ids)]
+        # Rows of the block must not vouch for their own repair.
+        held_out = Association.fit(observations, outside, outside)
+        return block_gain(held_out, block), log_p_value(observations, block, min_rows, held_out)
+
+    gain, log_p = judged(block)
+    # Of what chance explains, nobody asks for the limits.
+    matters = log_p < 0 or id_order_blocks
+    plausible = _plausible_blocks(observations, block) if matters else {block}
     supported = [other for other in id_order_blocks if other in plausible]
-    block = supported[0] if supported else block
-    outside = np.r_[: block.start, block.stop : len(ids)]
-    # Rows of the block must not vouch for their own repair.
-    held_out = Association.fit(observations, outside, outside)
+    if supported:
+        block = supported[0]
+        gain, log_p = judged(block)
     return Misalignment(
         block=block,
         first_id=ids[block.start],
         last_id=ids[block.stop - 1],
-        gain=block_gain(held_out, block),
-        log_p_value=log_p_value(observations, block, min_rows, held_out),
+        gain=gain,
+        log_p_value=log_p,
         plausible_start=(min(b.start for b in plausible), max(b.start for b in plausible)),
         plausible_stop=(min(b.stop for b in plausible), max(b.stop for b in plausible)),
         limits_from="values and id order" if supported else "values",
@@ -126,16 +134,18 @@ def log_p_value(
     E exp(rate * score) = 1 as its rate: Karlin and Altschul 1990, PNAS 87:2264-2268.
     """
     n_rows = len(association.reference)
+    gain = block_gain(association, block)
+    # One of two tests, of so many blocks.
+    compared = np.log(2.0) + np.log(n_candidates(n_rows, min_rows))
+    if compared >= _LARGEST_RATE * gain:
+        return 0.0  # no bound below can be smaller
     inside = spaced(np.arange(block.length))
     repaired = association.matrix(block.start + inside, block.sources()[inside])
-    gain = block_gain(association, block)
     outside = np.r_[: block.start, block.stop : n_rows]
     halves = cross_fitted_scores(observations, outside)
     if_unrelated = _log_tail_of_difference(repaired, gain, block.length / len(inside))
     if_matched = max(-_tail_rate(halves) * gain, _log_tail_of_matching(halves))
-    either_test = np.log(2.0)
-    compared = np.log(n_candidates(n_rows, min_rows))
-    return float(min(0.0, either_test + compared + min(if_unrelated, if_matched)))
+    return float(min(0.0, compared + min(if_unrelated, if_matched)))
 
 
 def _tail_rate(matched: list[NDArray[np.float64]]) -> float:
