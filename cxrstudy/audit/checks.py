@@ -37,7 +37,7 @@ def check_all(given: GivenTables) -> list[Finding]:
     coded = [given.truth, given.labels, *given.readers]
     for table in coded:
         groups = groups_of(given, table)
-        findings += check_policy(table, groups)
+        findings += check_policy(table, groups, patients_of(given, table))
         findings += check_hierarchy(table)
         findings += check_repeated(table)
     valued = [table for table in tables if table.values.shape[1]]

@@ -35,10 +35,13 @@ class _Change:
     log_p: float
 
 
-def check_policy(table: GivenTable, groups: dict[str, pd.Series]) -> list[Finding]:
+def check_policy(
+    table: GivenTable, groups: dict[str, pd.Series], patients: pd.Series | None = None
+) -> list[Finding]:
     """Find runs of rows, or sites, where uncertain, negative or blank cells give way to others.
 
-    Groups are columns of site and the like, in the order of the table's rows.
+    Groups are columns of site and the like, in the order of the table's rows, patients likewise:
+    46 images of one patient in a row may well have one answer.
     """
     if len(table.values) < 2 * _MIN_ROWS:
         return []
@@ -53,6 +56,7 @@ def check_policy(table: GivenTable, groups: dict[str, pd.Series]) -> list[Findin
     kept: list[_Change] = []
     for change in sorted(changes, key=lambda change: (change.log_p, -len(change.columns))):
         certain = change.log_p + compared < np.log(_ALPHA)
+        certain &= patients is None or patients[change.inside].nunique() >= _MIN_ROWS
         if certain and not any(_is_part(change, other) for other in kept):
             kept.append(change)
     return [_policy_finding(table, change, change.log_p + compared) for change in kept]

@@ -49,7 +49,8 @@ def check_sites(pair: Pair, groups: dict[str, pd.Series]) -> list[Finding]:
                 pair.table.spelled(columns),
                 [int(places.min()), int(places.max())],
                 f"Where {name} is {level!r} ({int(inside.sum())} rows), {pair.table.name} and "
-                f"{pair.reference.name} agree less than elsewhere in {len(columns)} columns.",
+                f"{pair.reference.name} agree less than elsewhere in {len(columns)} "
+                f"column{'s' * (len(columns) > 1)}.",
                 "Find out how labels were made there, and score it apart.",
                 {"group": name, "level": str(level), "z": round(pooled, 2), "p": float(min(p, 1))},
             )

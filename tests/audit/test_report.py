@@ -88,6 +88,7 @@ def test_label_noise_alone(tmp_path):
         del paths["groups"]
         given = read_tables(**paths)
         table = comparisons.scores_table(prepare(given, [], replicates=200))
+        table = table.query("observation == 'Edema'")
         beyond.append(table.set_index("quantity").loc["beyond noise"])
         quantities = table.set_index("quantity")["estimate"]
         wanted = quantities["by the report labels"] - quantities["that label noise alone predicts"]
@@ -233,3 +234,17 @@ def test_findings_json_is_plain(scored, tmp_path):
 
     write_findings(tmp_path / "f.json", scored[1])
     assert [Finding(**each) for each in json.loads((tmp_path / "f.json").read_text())] == scored[1]
+
+
+def test_many_images_of_one_patient_are_no_other_policy(tmp_path):
+    """A run of equal answers is a change of rule among patients, and nothing within one."""
+    paths = _made(tmp_path, 400)
+    labels = pd.read_csv(paths["labels"], index_col=0).fillna(0.0)
+    labels.iloc[100:160, 0] = 1.0
+    labels.to_csv(paths["labels"])
+    for one in (False, True):
+        groups = pd.read_csv(paths["groups"], index_col=0).assign(patient=range(400))
+        groups.iloc[100:160, 0] = 100 if one else range(100, 160)
+        groups.to_csv(paths["groups"])
+        kinds = {finding.kind for finding in check_all(read_tables(**paths))}
+        assert ("policy_change" in kinds) == (not one)
