@@ -46,6 +46,8 @@ def agreement_table(scored: Scored, found: Agreement) -> pd.DataFrame:
     ]
     table = found.table().query("observation != 'Weighted Average'")
     shown = pd.concat([pd.DataFrame(rows), table], ignore_index=True)
+    order = {name: place for place, name in enumerate([*scored.truth, MACRO_AVERAGE])}
+    shown = shown.sort_values("observation", key=lambda names: names.map(order), kind="stable")
     return suppressed_estimates(shown, scored.suppress_below)
 
 
@@ -93,7 +95,8 @@ def odds_table(scored: Scored) -> pd.DataFrame:
     if len(truth) < _FEWEST_STUDIES_OF_ODDS or truth.empty:
         return pd.DataFrame()
     found = wald_odds_ratios(truth, labels, max(10, scored.minimum_events))
-    return found[found["selected"]].sort_values("p_value", kind="stable").drop(columns="selected")
+    found = found[found["selected"]].sort_values("p_value", kind="stable")
+    return found.drop(columns=["p_value", "adjusted_p_value", "selected"])
 
 
 def readers_table(scored: Scored) -> pd.DataFrame:

@@ -85,12 +85,11 @@ def _floors(scored: Scored, found: Agreement) -> str:
         name for name in floors.index if found.estimate(method, name, "f1").value < floors[name]
     ]
     mean = in_sentence(_row(found, method, "f1"), 2)
+    mean = f"{'So repaired, their' if scored.mended is not None else 'Their'} mean F1 is {mean}"
     if not below:
-        return (
-            f"Their mean F1 is {mean}, and no finding's F1 is below that of always answering yes."
-        )
+        return f"{mean}, and no finding's F1 is below that of always answering yes."
     return (
-        f"Their mean F1 is {mean}; for {len(below)} of {len(floors)} findings "
+        f"{mean}; for {len(below)} of {len(floors)} findings "
         f"({', '.join(below[:3])}{' ...' if len(below) > 3 else ''}) always answering yes would "
         "score higher."
     )
@@ -104,6 +103,12 @@ def _convention(table: pd.DataFrame) -> str:
     best = fixed.loc[fixed["estimate"].idxmax()]
     if changes["estimate"].abs().max() < _NOTHING:
         return "None of the disagreement is convention: no reading of the labels changes the score."
+    if best["estimate"] < _NOTHING:
+        worst = fixed.loc[fixed["estimate"].idxmin()]
+        return (
+            "Convention hides no agreement here: no other fixed reading of the labels raises the "
+            f"mean kappa, and the worst changes it by {in_sentence(worst, 2, '+')}."
+        )
     policy = "negative" if best["policy"] == "zeros" else "positive"
     closed = " and closing labels upward" if best["parents"] == "closed upward" else ""
     return (
