@@ -19,7 +19,7 @@ from cxrstudy.book.top import answer_of, exhibits, figure_of, top_markdown
 from cxrstudy.claims import LedgerRow
 from cxrstudy.data.registry import MIRROR_VARIABLE, dataset
 from cxrstudy.display import METADATA_KEY
-from cxrstudy.runs.catalogue import Study
+from cxrstudy.runs.catalogue import Study, studies
 from cxrstudy.table_html import anchor, with_true_minus
 
 _MOST_OPEN_TABLES = 4
@@ -37,16 +37,20 @@ def study_page(
 ) -> NotebookNode:
     """Make the page of the run that decides; a note below its top can say whose run it is."""
     rows = [row for row in ledger if row.study == study.name]
+    # A book has each anchor once, though two studies may share a notebook.
+    alike = [each.name for each in studies().values() if each.notebook == study.notebook]
+    prefix = f"{anchor(study.name)}-" if study.name in alike[1:] else ""
     title, *rest = executed.cells
     _, _, introduction = title.source.partition("\n")
     if answer := answer_of(executed):
         _, alt = figure_of(executed, answer["figure"])
-        title.source = top_markdown(study, answer, alt, rows, introduction)
+        figure = f"{prefix}{anchor(answer['figure'])}"
+        title.source = top_markdown(study, answer, figure, alt, rows, introduction)
     else:
         title.source = f"# {study.title}\n{introduction}".rstrip("\n")
     notes = [new_markdown_cell(note)] if note else []
     _put_findings_first(rest)
-    shown = _exhibited(study.name, rest, rows)
+    shown = _exhibited(study.name, rest, rows, prefix)
     ends = map(new_markdown_cell, (_verdicts(rows), _provenance_line(study, study.name, stamp)))
     return new_notebook(cells=[title, *notes, *shown, *ends], metadata=executed.metadata)
 

@@ -12,7 +12,7 @@ from cxrstudy.claims import LedgerRow
 from cxrstudy.display import METADATA_KEY
 from cxrstudy.published import paper
 from cxrstudy.runs.catalogue import RunFolders, Study
-from cxrstudy.table_html import anchor, with_true_minus
+from cxrstudy.table_html import with_true_minus
 
 _MOST_CHIPS = 4
 
@@ -31,7 +31,12 @@ def figure_of(executed: NotebookNode, name: str) -> tuple[str, str]:
 
 
 def top_markdown(
-    study: Study, answer: dict, alt: str, ledger: Iterable[LedgerRow], introduction: str
+    study: Study,
+    answer: dict,
+    figure: str,
+    alt: str,
+    ledger: Iterable[LedgerRow],
+    introduction: str,
 ) -> str:
     """Lay out what fits one screen, then what it means, and how the page was made in a fold."""
     rows = [row for row in ledger if row.study == study.name]
@@ -43,7 +48,7 @@ def top_markdown(
             f'<p class="cxr-answer">{with_true_minus(escape(answer["sentence"]))}</p>',
             "``````{div} cxr-top",
             f"`````{{image}} {study.name}/answer.svg\n:alt: {one_line(alt)}\n"
-            f":target: '#{anchor(answer['figure'])}'\n`````",
+            f":target: '#{figure}'\n`````",
             chips_html(rows),
             "``````",
             f"**What it means.** {with_true_minus(markdown_text(answer['means']))}",
