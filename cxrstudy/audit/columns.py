@@ -30,11 +30,13 @@ _ASSUMED_AGREEMENT, _ASSUMED_ROWS, _ASSUMED_CELL = 0.3, 5.0, 0.1
 _WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _WHOLE_Z = 7.0, 9.0, 3.0, 2.5
 # Smallest kappa that an exchange leads to, and its smallest gain.
 _LEAST_KAPPA, _LEAST_GAIN = 0.05, 0.05
+# Largest correlation of positives with those of a column that is inverted in all rows.
+_LARGEST_CORRELATION = -0.05
 # The whole table is concerned unless the rows outside a run speak against it by so much.
 _AGAINST_NATS = 4.0
 _MIN_ROWS = 50
 # A column that is never positive is no error where another table's share is smaller.
-_RARE = 0.05
+_RARE = 0.1
 
 Codes = NDArray[np.intp]
 
@@ -154,9 +156,10 @@ def check_inverted(pair: Pair) -> list[Finding]:
             for taken_for in _TAKEN_FOR
         ]
         best, table = max(found, key=lambda each: each[0].nats if each[0] else 0.0)
-        if best is None:
+        whole = best is not None and best.stop - best.start == len(x)
+        # E.g. a labeler that hardly ever names what the readers see agrees as chance does.
+        if best is None or (whole and _varies(y) and _correlation(x, y) > _LARGEST_CORRELATION):
             continue
-        whole = best.stop - best.start == len(x)
         if whole and (x == _POSITIVE).mean() > 0.6 and (y == _POSITIVE).mean() <= 0.5:
             table = pair.reference
         other = pair.table if table is pair.reference else pair.reference
@@ -256,12 +259,21 @@ def _all_but(n: int, start: int, stop: int) -> NDArray[np.bool_]:
 
 
 def _agrees(columns: list[_Codes], rows: NDArray[np.bool_]) -> bool:
-    """Say whether the tables agree before an exchange, and clearly better than as given."""
+    """Say whether the tables agree before an exchange, and clearly better than as given.
+
+    In all rows both columns have to; in a run the codes by themselves speak as well.
+    """
     before, given = (
         np.array([_kappa(each.beside[rows], codes[rows]) for each, codes in sides])
         for sides in ([(c, c.before) for c in columns], [(c, c.given) for c in columns])
     )
-    return bool(before.min() > _LEAST_KAPPA and (before - given).mean() > _LEAST_GAIN)
+    gain = before - given
+    least = gain.min() if rows.all() else gain.mean()
+    return bool(before.min() > _LEAST_KAPPA and least > _LEAST_GAIN)
+
+
+def _correlation(x: Codes, y: Codes) -> float:
+    return float(np.corrcoef(x == _POSITIVE, y == _POSITIVE)[0, 1])
 
 
 def _kappa(x: Codes, y: Codes) -> float:

@@ -18,7 +18,7 @@ _SPLIT_NAMES = re.compile(r"split|fold|partition|subset|^set$", re.IGNORECASE)
 _PIECE, _RUN_NATS = 4, 9.0
 _MIN_PATTERNS = 4
 _MIN_ROWS = 20
-_ALPHA = 1e-3
+_ALPHA = 1e-4
 
 
 def check_files(tables: list[GivenTable]) -> list[Finding]:
