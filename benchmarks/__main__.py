@@ -2,7 +2,15 @@
 
 import importlib
 
-BENCHMARKS = ("agreement", "image_training", "kernels.__main__", "probes", "reports", "students")
+BENCHMARKS = (
+    "agreement",
+    "audit_tools",
+    "image_training",
+    "kernels.__main__",
+    "probes",
+    "reports",
+    "students",
+)
 
 for name in BENCHMARKS:
     importlib.import_module(f"benchmarks.{name}").main()
