@@ -45,7 +45,7 @@ def top_markdown(
             f"# {study.question}",
             description_markdown(answer["sentence"]),
             f'<p class="cxr-kicker">{_kicker(study, rows)}</p>',
-            f'<p class="cxr-answer">{with_true_minus(escape(answer["sentence"]))}</p>',
+            *_paragraphs(answer["sentence"]),
             "``````{div} cxr-top",
             f"`````{{image}} {study.name}/answer.svg\n:alt: {one_line(alt)}\n"
             f":target: '#{figure}'\n`````",
@@ -58,6 +58,13 @@ def top_markdown(
             "```````",
         ]
     )
+
+
+def _paragraphs(sentence: str) -> list[str]:
+    """Set an answer large; of one in lines the first two, and the others as text."""
+    lines = with_true_minus(escape(sentence)).split("\n")
+    large = f'<p class="cxr-answer">{" ".join(lines[:2])}</p>'
+    return [large, *([f"<p>{' '.join(lines[2:])}</p>"] if lines[2:] else [])]
 
 
 def description_markdown(sentence: str) -> str:
