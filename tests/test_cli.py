@@ -107,7 +107,7 @@ def test_audit_writes_findings_and_says_how_columns_were_read(tmp_path):
     records = json.loads((tmp_path / "findings.json").read_text("utf-8"))
     wrong = next(record for record in records if record["kind"] == "encoding")
     assert (wrong["severity"], wrong["rows"]) == ("error", [0, 0])
-    assert wrong["columns"] == ["pleural_effusion"] and "'7'" in wrong["sentence"]
+    assert wrong["columns"] == ["pleural_effusion"] and "7" not in wrong["sentence"]
     assert "p1" not in result.output + json.dumps(records)
 
 

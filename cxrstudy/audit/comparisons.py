@@ -29,7 +29,7 @@ def agreement(scored: Scored) -> Agreement:
     return agree(
         scored.truth,
         scored.methods,
-        metrics=("kappa", "f1", "mcc"),
+        metrics=("f1", "kappa", "mcc", "precision", "recall"),
         contrasts=[(REPAIRED, GIVEN)] if scored.mended is not None else [],
         resampling=scored.resampling,
         min_events=scored.minimum_events,
@@ -56,7 +56,7 @@ def conventions(scored: Scored) -> Agreement:
 
     Each is compared with the first: uncertain as negative, as given.
     """
-    truth, labels = scored.truth, latest(scored)
+    truth, labels = scored.truth, scored.latest
     variants = {
         name: apply_uncertainty_policy(table[truth.columns], policy, truth)
         for policy in POLICIES
@@ -89,7 +89,7 @@ def odds_table(scored: Scored) -> pd.DataFrame:
     Empty where too few studies have a complete truth.
     """
     known = scored.truth.notna().all(axis=1)
-    truth, labels = scored.truth[known], latest(scored)[known]
+    truth, labels = scored.truth[known], scored.latest[known]
     events = np.minimum(truth.sum(), (1 - truth).sum())
     truth = truth.loc[:, events >= scored.minimum_events]
     if len(truth) < _FEWEST_STUDIES_OF_ODDS or truth.empty:
@@ -107,7 +107,7 @@ def readers_table(scored: Scored) -> pd.DataFrame:
     """
     options = {"metrics": ("kappa", "f1"), "resampling": scored.resampling}
     options |= {"min_events": scored.minimum_events}
-    labels = {"report labels": apply_uncertainty_policy(latest(scored)[scored.truth.columns],
+    labels = {"report labels": apply_uncertainty_policy(scored.latest[scored.truth.columns],
                                                         "zeros")}  # fmt: skip
     sides = {
         "the truth": agree(scored.truth, {**scored.readers, **labels}, **options),
@@ -133,7 +133,7 @@ def scores_table(scored: Scored) -> pd.DataFrame:
     share with the labels' errors.
     """
     truth = scored.truth.where(scored.scores.notna())
-    labels = apply_uncertainty_policy(latest(scored)[truth.columns], "zeros").where(truth.notna())
+    labels = apply_uncertainty_policy(scored.latest[truth.columns], "zeros").where(truth.notna())
     draws = scored.resampling.of(replicates=scores_replicates(scored))
     options = {"resampling": draws, "min_events": scored.minimum_events}
     scores, auroc = {"scores": scored.scores}, {"metrics": ("auroc",)}
@@ -186,10 +186,11 @@ def groups_table(scored: Scored) -> pd.DataFrame:
         shown = sorted(levels)[: 1 if len(sizes) == 2 else _MOST_LEVELS]
         for level in shown if len(sizes) <= _MOST_LEVELS else ():
             inside = np.where(column == level, "in", np.where(column == "", "unknown", "out"))
-            members[f"{group}: {level}"] = pd.Series(inside, column.index)
+            rest = f" (rest: {sorted(levels)[1]})" if len(sizes) == 2 else ""
+            members[f"{group}: {level}{rest}"] = pd.Series(inside, column.index)
     if not members:
         return pd.DataFrame()
-    labels = {GIVEN: apply_uncertainty_policy(latest(scored)[scored.truth.columns], "zeros")}
+    labels = {GIVEN: apply_uncertainty_policy(scored.latest[scored.truth.columns], "zeros")}
     tables = []
     for name, column in members.items():
         found = agree_by_subgroup(
@@ -259,11 +260,6 @@ def _precision(observation: str, metric: str, row: dict) -> dict:
 
 def _noise_alone(auroc: np.ndarray, ppv: np.ndarray, npv: np.ndarray) -> np.ndarray:
     return 0.5 + (auroc - 0.5) * (ppv + npv - 1)
-
-
-def latest(scored: Scored) -> pd.DataFrame:
-    """Return labels with displaced blocks put back, or as given where there are none."""
-    return scored.labels if scored.mended is None else scored.mended
 
 
 def average(found: Agreement, method: str, metric: str) -> Estimate:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from cxrstudy.agreement import count_metric
 from cxrstudy.audit.finding import Finding
 from cxrstudy.audit.given import GivenTable
-from cxrstudy.data.integrity import find_misaligned_blocks, repair
-from cxrstudy.data.integrity.alignment import association_per_row, remedy, where_and_how
+from cxrstudy.data.integrity import Block, find_misaligned_blocks, repair
+from cxrstudy.data.integrity.alignment import association_per_row, where_and_how
 from cxrstudy.data.integrity.blocks import id_order_permutation
 from cxrstudy.data.integrity.search import Misalignment
 from cxrstudy.observations import POSITIVE
@@ -123,8 +123,10 @@ def _block_finding(
         [],
         rows,
         f"Joined by id to {pair.reference.name}, the values of {pair.table.name} in rows {rows[0]} "
-        f"to {rows[1]} stand {where_and_how(block)}.",
-        f"In the order of {table.name}, {remedy(block)}.",
+        f"to {rows[1]} stand {where_and_how(block, cyclic=False)} (lines {rows[0] + 2} to "
+        f"{rows[1] + 2} of a CSV file): kappa in these rows is {before:.2f}, and {after:.2f} with "
+        "the rows put back.",
+        _how_to_mend(pair.table.name, table.name, block),
         {
             "shift": int(block.shift),
             "gain_nats": round(float(found.gain), 3),
@@ -134,6 +136,19 @@ def _block_finding(
             "kappa_inside_as_given": _rounded(before),
             "kappa_inside_repaired": _rounded(after),
         },
+    )
+
+
+def _how_to_mend(name: str, order: str, block: Block) -> str:
+    """Say in steps what to do in a spreadsheet."""
+    rows = "these rows" if name == order else f"these rows, sorted as {order} is"
+    if block.kind == "reversal":
+        return f"In {name}, leave the ids and reverse the order of all other cells of {rows}."
+    way, ends, to = ("down", "last", "top") if block.shift < 0 else ("up", "first", "bottom")
+    n = abs(block.shift)
+    return (
+        f"In {name}, leave the ids and move all other cells of {rows} {way} by {n}; those of the "
+        f"{ends} {n} go to the {to} of the block."
     )
 
 

@@ -27,7 +27,7 @@ class Scored:
     truth: pd.DataFrame  # 1 and 0, NaN without an answer: (n_studies, n_scored)
     labels: pd.DataFrame  # codes of all observations: 1, 0, -1, NaN
     mended: pd.DataFrame | None  # labels with displaced blocks put back, if there are any
-    counts: pd.DataFrame  # of every shared observation, scored or not
+    counts: pd.DataFrame  # of every shared observation, scored or not; of `latest`
     left_out: pd.DataFrame  # what is not scored and why: what, count
     readers: dict[str, pd.DataFrame]  # 1 and 0 of `truth`'s observations
     scores: pd.DataFrame | None
@@ -48,6 +48,16 @@ class Scored:
         if self.mended is not None:
             found["repaired"] = apply_uncertainty_policy(self.mended[self.truth.columns], "zeros")
         return found
+
+    @property
+    def latest(self) -> pd.DataFrame:
+        """Labels with displaced blocks put back, or as given where there are none."""
+        return self.labels if self.mended is None else self.mended
+
+    @property
+    def basis(self) -> str:
+        """Say which labels stand behind every table that does not show both."""
+        return "labels as given" if self.mended is None else "displaced rows put back"
 
     def in_words(self) -> str:
         """Say how many studies and observations are scored."""
@@ -90,7 +100,9 @@ def prepare(
     expected, labels = pair.expected, pair.given.rename_axis(None)
     uncertain = expected == UNCERTAIN
     expected = expected.mask(uncertain).rename_axis(None)
-    counts = _counts(expected, labels)
+    blocked = any(each.kind in _BLOCKS and each.table in {"truth", "labels"} for each in findings)
+    mended = check_blocks(pair)[0].given.rename_axis(None) if blocked else None
+    counts = _counts(expected, labels if mended is None else mended)
     minimum = max(minimum_events, suppress_below, 1)
     enough = counts[["image_positive", "image_negative"]].min(axis=1) >= minimum
     cells = counts[["both", "image_only", "report_only", "neither"]]
@@ -113,12 +125,11 @@ def prepare(
         {"what": f"{name}: too few studies with or without it", "count": ""}
         for name in counts.index[~enough]
     ]
-    blocked = any(each.kind in _BLOCKS and each.table in {"truth", "labels"} for each in findings)
     clusters = None if patients is None else patients.to_numpy()[places]
     return Scored(
         truth=expected[scored],
         labels=labels,
-        mended=check_blocks(pair)[0].given.rename_axis(None) if blocked else None,
+        mended=mended,
         counts=counts,
         left_out=pd.DataFrame(reasons, columns=["what", "count"]),
         readers={

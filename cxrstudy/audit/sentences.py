@@ -9,7 +9,6 @@ from cxrstudy.audit.comparisons import GIVEN, REPAIRED
 from cxrstudy.audit.finding import Finding
 from cxrstudy.audit.scored import Scored
 from cxrstudy.experiments.label_conventions import always_positive_f1
-from cxrstudy.observations import POSITIVE
 from cxrstudy.words import in_sentence
 
 _MOST_REPAIRS = 3
@@ -30,7 +29,7 @@ def first_sentences(
     return [
         *sentences,
         _agreement(scored, found),
-        _floors(scored, found),
+        _single(scored, found),
         _convention(conventions),
         _scores(scores) if len(scores) else _precision(scored, found),
     ]
@@ -67,32 +66,35 @@ def _checked(findings: Sequence[Finding]) -> str:
 
 
 def _agreement(scored: Scored, found: Agreement) -> str:
-    given, n = _row(found, GIVEN, "kappa"), scored.truth.shape[1]
-    text = f"Over {scored.in_words()}, labels and truth agree to a mean kappa of "
-    text += f"{in_sentence(given, 2)}, where 1 is perfect and 0 is chance"
-    if n == 1:
-        text = text.replace("mean kappa", "kappa")
+    given = in_sentence(_row(found, GIVEN, "kappa"), 2)
+    mean = "mean kappa" if scored.truth.shape[1] > 1 else "kappa"
+    scale = "where 1 is perfect and 0 is chance"
     if scored.mended is None:
-        return f"{text}."
+        over = f"Over {scored.in_words()}, labels agree with the truth to a {mean}"
+        return f"{over} of {given}, {scale}."
     mended = in_sentence(_row(found, REPAIRED, "kappa"), 2)
-    return f"{text}; with the displaced rows put back, to {mended}."
+    return (
+        f"With the displaced rows put back, labels agree with the truth to a {mean} of {mended} "
+        f"over {scored.in_words()}, {scale}; as given, to {given}."
+    )
 
 
-def _floors(scored: Scored, found: Agreement) -> str:
+def _single(scored: Scored, found: Agreement) -> str:
     method = GIVEN if scored.mended is None else REPAIRED
+    kappas = {name: found.estimate(method, name, "kappa").value for name in scored.truth}
+    weakest = min(kappas, key=kappas.get)
+    row = pd.Series(found.estimate(method, weakest, "kappa").row())
     floors = always_positive_f1(scored.truth)
     below = [
         name for name in floors.index if found.estimate(method, name, "f1").value < floors[name]
     ]
-    mean = in_sentence(_row(found, method, "f1"), 2)
-    mean = f"{'So repaired, their' if scored.mended is not None else 'Their'} mean F1 is {mean}"
-    if not below:
-        return f"{mean}, and no finding's F1 is below that of always answering yes."
-    return (
-        f"{mean}; for {len(below)} of {len(floors)} findings "
-        f"({', '.join(below[:3])}{' ...' if len(below) > 3 else ''}) always answering yes would "
-        "score higher."
+    text = (
+        f"The weakest finding is {weakest}, with a kappa of {in_sentence(row, 2)} on "
+        f"{int(row.positives)} cases"
     )
+    if below:
+        text += f"; for {len(below)} of {len(floors)} findings always answering yes has a higher F1"
+    return f"{text}."
 
 
 def _convention(table: pd.DataFrame) -> str:
@@ -106,15 +108,19 @@ def _convention(table: pd.DataFrame) -> str:
     if best["estimate"] < _NOTHING:
         worst = fixed.loc[fixed["estimate"].idxmin()]
         return (
-            "Convention hides no agreement here: no other fixed reading of the labels raises the "
-            f"mean kappa, and the worst changes it by {in_sentence(worst, 2, '+')}."
+            f"Convention explains none of the disagreement: {_reading(worst)} changes the mean "
+            f"kappa by {in_sentence(worst, 2, '+')}, and no other reading of the labels raises it."
         )
-    policy = "negative" if best["policy"] == "zeros" else "positive"
-    closed = " and closing labels upward" if best["parents"] == "closed upward" else ""
     return (
-        f"Of what is missing, convention is a part: reading uncertain labels as {policy}{closed} "
-        f"changes the mean kappa by {in_sentence(best, 2, '+')}, more than any other fixed reading."
+        f"A part of the disagreement is convention: {_reading(best)} changes the mean kappa by "
+        f"{in_sentence(best, 2, '+')}."
     )
+
+
+def _reading(row: pd.Series) -> str:
+    policy = "negative" if row["policy"] == "zeros" else "positive"
+    closed = ", and a parent as positive where its child is," if row["parents"] != GIVEN else ""
+    return f"counting uncertain labels as {policy}{closed}"
 
 
 def _scores(scores: pd.DataFrame) -> str:
@@ -137,10 +143,9 @@ def _precision(scored: Scored, found: Agreement) -> str:
     method = GIVEN if scored.mended is None else REPAIRED
     row = _row(found, method, "kappa")
     half = (row.high - row.low) / 2
-    events = int(scored.truth.eq(POSITIVE).sum().min())
     return (
-        f"The mean kappa is known to within {half:.2f} either way; the rarest finding scored has "
-        f"{events} cases, and the last table says what single findings can show."
+        f"So many studies tell the mean kappa to within {half:.2f} either way, and single findings "
+        "less well: the last table says how well, and what it would take."
     )
 
 

@@ -129,7 +129,7 @@ def test_groups_find_the_one_that_differs(tmp_path):
     labels.to_csv(paths["labels"])
     table = comparisons.groups_table(prepare(read_tables(**paths), [], replicates=200))
     selected = set(table.loc[table["selected"], "group"])
-    assert selected == {"sex: F"}
+    assert selected == {"sex: F (rest: M)"}
     assert (table.query("selected")["estimate"] < 0).all()
 
 

@@ -92,13 +92,13 @@ def describe(misalignment: Misalignment) -> str:
     )
 
 
-def where_and_how(block: Block) -> str:
+def where_and_how(block: Block, cyclic: bool = True) -> str:
     """Say how far and in which direction the values of a block stand from their studies."""
     if block.kind == "reversal":
         return "in reverse order"
     rows = "row" if abs(block.shift) == 1 else "rows"
     direction = "too early" if block.shift < 0 else "too late"
-    return f"{abs(block.shift)} {rows} {direction} (cyclically in the block)"
+    return f"{abs(block.shift)} {rows} {direction}" + " (cyclically in the block)" * cyclic
 
 
 def remedy(block: Block) -> str:
