@@ -30,8 +30,9 @@ _ASSUMED_AGREEMENT, _ASSUMED_ROWS, _ASSUMED_CELL = 0.3, 5.0, 0.1
 _WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _WHOLE_Z = 7.0, 9.0, 3.0, 2.5
 # Smallest kappa that an exchange leads to, and its smallest gain.
 _LEAST_KAPPA, _LEAST_GAIN = 0.05, 0.05
-# Largest correlation of positives with those of a column that is inverted in all rows.
-_LARGEST_CORRELATION = -0.05
+# Of a column that is inverted in all rows: the largest correlation of positives as they are, or
+# the smallest kappa that turning it leads to.
+_LARGEST_CORRELATION, _CLEAR_KAPPA = -0.05, 0.4
 # The whole table is concerned unless the rows outside a run speak against it by so much.
 _AGAINST_NATS = 4.0
 _MIN_ROWS = 50
@@ -158,7 +159,8 @@ def check_inverted(pair: Pair) -> list[Finding]:
         best, table = max(found, key=lambda each: each[0].nats if each[0] else 0.0)
         whole = best is not None and best.stop - best.start == len(x)
         # E.g. a labeler that hardly ever names what the readers see agrees as chance does.
-        if best is None or (whole and _varies(y) and _correlation(x, y) > _LARGEST_CORRELATION):
+        by_chance = _varies(y) and _correlation(x, y) > _LARGEST_CORRELATION
+        if best is None or (whole and by_chance and _kappa(x, turned) < _CLEAR_KAPPA):
             continue
         if whole and (x == _POSITIVE).mean() > 0.6 and (y == _POSITIVE).mean() <= 0.5:
             table = pair.reference
