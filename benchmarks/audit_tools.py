@@ -2,9 +2,10 @@
 
 Every tool sees the same files: labels with a defect of a known kind, the truth that they are
 compared with, and the groups; and for each the same files before the defect was planted, its twin.
-The tools serve other purposes and know no ids, codes or reports. Each is set up as a careful user
-would (`benchmarks.peers.audit_*`), what it reports is translated into the kinds of the audit, and a
-kind that none of its checks speaks of is said to be beyond it rather than missed.
+The tools serve other purposes and know no codes of uncertainty and no reports. Each is set up as a
+careful user would (`benchmarks.peers.audit_*`; limits were chosen on other tables), what it reports
+is translated into the kinds of the audit, and a kind that none of its checks speaks of is said to
+be beyond it rather than missed.
 
 - **named**: it reports this kind of defect, in these columns, and does not in the twin.
 - **located**: it points to the rows, at least half of the union shared, whatever it calls them.
@@ -36,8 +37,12 @@ from cxrstudy.runs import record_benchmark, study
 from tests.audit.planted import KINDS, Planted, clean, plant
 
 OURS = "cxrstudy audit"
-TOOLS = {OURS: "cxrstudy", "cleanlab": "cleanlab", "deepchecks": "deepchecks"}
-TOOLS["Evidently"] = "evidently"
+TOOLS = {
+    OURS: "cxrstudy",
+    "cleanlab": "cleanlab",
+    "deepchecks": "deepchecks",
+    "Evidently": "evidently",
+}
 PEERS = Path(__file__).parent / "peers"
 EXPRESSES = PEERS / "audit_tools.yaml"
 FLAGS = Path("_build/bench/audit_tools")
@@ -147,10 +152,18 @@ def table_of(made: dict, found: dict[str, dict]) -> pd.DataFrame:
     for tool, results in found.items():
         alerted = sum(bool(results[name]["flags"]) for name in clean_ones)
         seconds = np.median([each["seconds"] for each in results.values()])
-        note = f"{seconds:.2g} processor seconds for one table"
+        note = f"{seconds:.2g} processor seconds for one table{_version(tool)}"
         rows.append({"kind": "none", "tool": tool, "planted": len(clean_ones), "named": 0})
         rows[-1] |= {"located": 0, "alerted": alerted, "clean": 0, "expresses": "", "note": note}
     return pd.DataFrame(rows)
+
+
+def _version(tool: str) -> str:
+    if tool == OURS:
+        return ""  # stands in every row
+    name = TOOLS[tool]
+    pins = (PEERS / f"{name}_requirements.txt").read_text("utf-8").splitlines()
+    return next(f"; {tool} {pin.split('==')[1]}" for pin in pins if pin.startswith(f"{name}=="))
 
 
 def measure() -> pd.DataFrame:

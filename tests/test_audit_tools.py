@@ -66,7 +66,7 @@ def test_the_table_counts_by_kind_and_tool():
     assert table.loc[list(KINDS), ["planted", "named", "alerted"]].eq(1).to_numpy().all()
     assert table.loc[list(KINDS), ["located", "clean"]].eq(0).to_numpy().all()
     assert table.loc["none", ["planted", "alerted"]].tolist() == [1, 1]
-    assert table.loc["none", "note"] == "0.5 processor seconds for one table"
+    assert table.loc["none", "note"] == "0.5 processor seconds for one table; cleanlab 2.9.0"
 
 
 def test_every_kind_says_what_each_tool_can_express():
