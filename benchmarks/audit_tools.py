@@ -183,7 +183,7 @@ def main(record: bool = False) -> None:
     table.to_csv(TABLE, index=False)
     print(table.drop(columns="note").to_string(index=False))
     if record:
-        setting = f"{PLANTED} tables for each kind"
+        setting = f"{PLANTED} of a kind"
         record_benchmark(table, "audit_tools", study("data_integrity"), setting)
 
 
