@@ -13,7 +13,9 @@ Three good tools make reports or findings from tables: [cleanlab](https://docs.c
 [Evidently](https://docs.evidentlyai.com/) (data sets that differ). They serve other purposes and
 know nothing of reports, codes and ids, so a kind that none of their checks speaks of is said to be
 beyond them rather than missed. Each was set up as a careful user would, from its documentation, on
-the same tables, and judged against the same tables without the defect.
+the same tables, and judged against the same tables without the defect. The defects are of our own
+making and of the kinds that the audit was written for: the table shows what can be said, not how
+often such errors occur.
 
 """
 
