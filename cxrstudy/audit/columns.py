@@ -29,7 +29,7 @@ _ASSUMED_AGREEMENT, _ASSUMED_ROWS, _ASSUMED_CELL = 0.3, 5.0, 0.1
 # together in the run; and the smallest z in all rows.
 _WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _WHOLE_Z = 7.0, 9.0, 3.0, 2.5
 # Smallest kappa that an exchange leads to, and its smallest gain.
-_LEAST_KAPPA, _LEAST_GAIN = 0.05, 0.05
+_LEAST_KAPPA, _LEAST_GAIN = 0.1, 0.05
 # Of a column that is inverted in all rows: the largest correlation of positives as they are, or
 # the smallest kappa that turning it leads to.
 _LARGEST_CORRELATION, _CLEAR_KAPPA = -0.05, 0.4
@@ -263,15 +263,14 @@ def _all_but(n: int, start: int, stop: int) -> NDArray[np.bool_]:
 def _agrees(columns: list[_Codes], rows: NDArray[np.bool_]) -> bool:
     """Say whether the tables agree before an exchange, and clearly better than as given.
 
-    In all rows both columns have to; in a run the codes by themselves speak as well.
+    In a run less agreement will do, as the codes by themselves speak as well.
     """
     before, given = (
         np.array([_kappa(each.beside[rows], codes[rows]) for each, codes in sides])
         for sides in ([(c, c.before) for c in columns], [(c, c.given) for c in columns])
     )
-    gain = before - given
-    least = gain.min() if rows.all() else gain.mean()
-    return bool(before.min() > _LEAST_KAPPA and least > _LEAST_GAIN)
+    least = _LEAST_KAPPA if rows.all() else _LEAST_KAPPA / 2
+    return bool(before.min() > least and (before - given).mean() > _LEAST_GAIN)
 
 
 def _correlation(x: Codes, y: Codes) -> float:

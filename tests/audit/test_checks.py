@@ -151,9 +151,9 @@ def test_labels_in_another_order_are_searched_in_their_own(tables, tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_power(tables, tmp_path, kind):
     """Of 100 planted defects of each kind, 95 are found with kind, column and rows."""
-    cases = (plant(tables, kind, 100 + seed) for seed in range(100))
+    cases = (plant(tables, kind, 20_000 + seed) for seed in range(100))
     found = [case.is_found(kind, check_all(case.written(tmp_path))) for case in cases]
-    print(f"\n{kind}: {np.mean(found):.0%}, missed {np.flatnonzero(~np.array(found)) + 100}")
+    print(f"\n{kind}: {np.mean(found):.0%}, missed {np.flatnonzero(~np.array(found)) + 20_000}")
     assert np.mean(found) >= 0.95
 
 
@@ -162,7 +162,7 @@ def test_false_alarms(tables, tmp_path):
     """Of 1,000 clean bootstrap tables at most 1 % have an error and 5 % a warning."""
     alarms = []
     for seed in range(1000):
-        findings = check_all(clean(tables, 5000 + seed, bootstrap=True).written(tmp_path))
+        findings = check_all(clean(tables, 50_000 + seed, bootstrap=True).written(tmp_path))
         alarms.append({each.severity for each in findings})
     assert np.mean(["error" in each for each in alarms]) <= 0.01
     assert np.mean(["warning" in each for each in alarms]) <= 0.05
