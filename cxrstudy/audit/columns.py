@@ -27,12 +27,12 @@ _ASSUMED_AGREEMENT, _ASSUMED_ROWS, _ASSUMED_CELL = 0.3, 5.0, 0.1
 # Smallest log likelihood ratios (nats) in favour of an exchange: in all rows, in a run of rows
 # (over the logarithm of the rows and columns where it may be), and in how the two tables go
 # together in the run; and the smallest z in all rows.
-_WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _WHOLE_Z = 7.0, 9.0, 3.0, 2.5
+_WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _WHOLE_Z = 7.0, 9.0, 3.0, 1.4
 # Smallest kappa that an exchange leads to, and its smallest gain.
 _LEAST_KAPPA, _LEAST_GAIN = 0.1, 0.05
 # Of a column that is inverted in all rows: the largest correlation of positives as they are, or
 # the smallest kappa that turning it leads to.
-_LARGEST_CORRELATION, _CLEAR_KAPPA = -0.05, 0.4
+_LARGEST_CORRELATION, _CLEAR_KAPPA = -0.03, 0.4
 # The whole table is concerned unless the rows outside a run speak against it by so much.
 _AGAINST_NATS = 4.0
 _MIN_ROWS = 50
