@@ -27,12 +27,14 @@ _ASSUMED_AGREEMENT, _ASSUMED_ROWS, _ASSUMED_CELL = 0.3, 5.0, 0.1
 # Smallest log likelihood ratios (nats) in favour of an exchange: in all rows, in a run of rows
 # (over the logarithm of the rows and columns where it may be), and in how the two tables go
 # together in the run; and the smallest z in all rows.
-_WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _WHOLE_Z = 7.0, 9.0, 3.0, 2.5
+_WHOLE_NATS, _RUN_NATS, _TOGETHER_NATS, _WHOLE_Z = 7.0, 9.0, 3.0, 1.4
 # Smallest kappa that an exchange leads to, and its smallest gain.
 _LEAST_KAPPA, _LEAST_GAIN = 0.1, 0.05
 # Of a column that is inverted in all rows: the largest correlation of positives as they are, or
 # the smallest kappa that turning it leads to.
-_LARGEST_CORRELATION, _CLEAR_KAPPA = -0.05, 0.4
+_LARGEST_CORRELATION, _CLEAR_KAPPA = -0.03, 0.4
+# By so much (nats, or the share of positives in all rows) the first table has to be the odd one.
+_TRUTH_NATS, _MANY_POSITIVE = 5.0, 0.7
 # The whole table is concerned unless the rows outside a run speak against it by so much.
 _AGAINST_NATS = 4.0
 _MIN_ROWS = 50
@@ -98,6 +100,10 @@ class _Exchange:
     stop: int
     nats: float
 
+    @property
+    def length(self) -> int:
+        return self.stop - self.start
+
     def finding(
         self, pair: Pair, kind: Kind, table: GivenTable, columns: list[str], words: tuple[str, str]
     ) -> Finding:
@@ -149,21 +155,26 @@ def check_inverted(pair: Pair) -> list[Finding]:
         as_turned = known * _assumed_ratios(x, turned)[x, turned]
         together = as_turned - known * _assumed_ratios(x, y)[x, y]
         found = [
-            (
-                _exchange(together, [_Codes(beside, codes, _TURNED[codes], taken_for)], len(truth)),
-                table,
-            )
-            for beside, codes, table in ((x, y, pair.table), (y, x, pair.reference))
-            for taken_for in _TAKEN_FOR
+            (place, _exchange(together, [_Codes(*sides, _TURNED[sides[1]], taken)], len(truth)))
+            for place, sides in enumerate(((x, y), (y, x)))
+            for taken in _TAKEN_FOR
         ]
-        best, table = max(found, key=lambda each: each[0].nats if each[0] else 0.0)
-        whole = best is not None and best.stop - best.start == len(x)
+        # Codes that tell of a run speak against all rows; of the two tables, the second one is
+        # the likelier culprit.
+        candidates = [
+            (found_one.length < len(x), found_one.nats - _TRUTH_NATS * place, place, found_one)
+            for place, found_one in found
+            if found_one
+        ]
+        if not candidates:
+            continue
+        is_run, _, place, best = max(candidates, key=lambda each: each[:2])
         # E.g. a labeler that hardly ever names what the readers see agrees as chance does.
         by_chance = _varies(y) and _correlation(x, y) > _LARGEST_CORRELATION
-        if best is None or (whole and by_chance and _kappa(x, turned) < _CLEAR_KAPPA):
+        if not is_run and by_chance and _kappa(x, turned) < _CLEAR_KAPPA:
             continue
-        if whole and (x == _POSITIVE).mean() > 0.6 and (y == _POSITIVE).mean() <= 0.5:
-            table = pair.reference
+        many = (x == _POSITIVE).mean() > _MANY_POSITIVE and (y == _POSITIVE).mean() <= 0.5
+        table = pair.reference if (place if is_run else many) else pair.table
         other = pair.table if table is pair.reference else pair.reference
         names = table.spelled([column])
         words = (
