@@ -163,7 +163,7 @@ def test_search_knows_every_claim_and_section_and_no_code():
         sections |= {(f"studies/{study}", section["id"]) for section in below}
     assert len(sections) > 50 and sections <= places
     # Words of code cells that stand in no text of the book.
-    assert not {"set_index", "iloc", "dropna", "drop_dupl"} & {*index["terms"]}
+    assert not {"set_index", "iloc", "dropna", "groupbi"} & {*index["terms"]}
 
 
 def test_wide_tables_scroll_inside_their_frame(open_page, server):

@@ -6,7 +6,7 @@ from scipy.stats import false_discovery_control, norm
 
 from cxrstudy.agreement import MACRO_AVERAGE, Agreement, Estimate, agree
 from cxrstudy.agreement.result import derive, mean_estimate
-from cxrstudy.audit.scored import Scored
+from cxrstudy.audit.scored import GIVEN, REPAIRED, Scored
 from cxrstudy.audit.suppression import suppressed_estimates
 from cxrstudy.experiments.label_conventions import POLICIES, always_positive_f1
 from cxrstudy.experiments.odds_ratios import wald_odds_ratios
@@ -14,7 +14,6 @@ from cxrstudy.experiments.readers import READER, compare_with_peers
 from cxrstudy.experiments.subgroups import agree_by_subgroup
 from cxrstudy.observations import apply_uncertainty_policy, close_upward
 
-GIVEN, REPAIRED = "as given", "repaired"
 _FEWEST_STUDIES_OF_ODDS = 100
 _MOST_LEVELS, _FEWEST_ROWS = 8, 30
 _MOST_RANKED_ROWS = 40_000_000
@@ -107,11 +106,10 @@ def readers_table(scored: Scored) -> pd.DataFrame:
     """
     options = {"metrics": ("kappa", "f1"), "resampling": scored.resampling}
     options |= {"min_events": scored.minimum_events}
-    labels = {"report labels": apply_uncertainty_policy(scored.latest[scored.truth.columns],
-                                                        "zeros")}  # fmt: skip
+    labels = {"report labels": scored.binary}
     sides = {
         "the truth": agree(scored.truth, {**scored.readers, **labels}, **options),
-        "the report labels": agree(*labels.values(), scored.readers, **options),
+        "the report labels": agree(scored.binary, scored.readers, **options),
     }
     whole = all(table.notna().all(axis=None) for table in scored.readers.values())
     if len(scored.readers) % 2 == 0 and len(scored.readers) >= 2 and whole:
@@ -133,7 +131,7 @@ def scores_table(scored: Scored) -> pd.DataFrame:
     share with the labels' errors.
     """
     truth = scored.truth.where(scored.scores.notna())
-    labels = apply_uncertainty_policy(scored.latest[truth.columns], "zeros").where(truth.notna())
+    labels = scored.binary.where(truth.notna())
     draws = scored.resampling.of(replicates=scores_replicates(scored))
     options = {"resampling": draws, "min_events": scored.minimum_events}
     scores, auroc = {"scores": scored.scores}, {"metrics": ("auroc",)}
@@ -190,7 +188,7 @@ def groups_table(scored: Scored) -> pd.DataFrame:
             members[f"{group}: {level}{rest}"] = pd.Series(inside, column.index)
     if not members:
         return pd.DataFrame()
-    labels = {GIVEN: apply_uncertainty_policy(scored.latest[scored.truth.columns], "zeros")}
+    labels = {GIVEN: scored.binary}
     tables = []
     for name, column in members.items():
         found = agree_by_subgroup(
@@ -224,9 +222,8 @@ def precision_table(scored: Scored, found: Agreement, scores: pd.DataFrame) -> p
     with unrelated errors would find with 80 % power; studies at which the half-width is 0.05.
     """
     said = scored.counts["report_positive"]
-    method = GIVEN if scored.mended is None else REPAIRED
     rows = [
-        _precision(name, "kappa", found.estimate(method, name, "kappa").row())
+        _precision(name, "kappa", found.estimate(scored.method, name, "kappa").row())
         for name in [*scored.truth, MACRO_AVERAGE]
         # Where labels hardly ever say yes, kappa hardly varies, and its interval says nothing.
         if said.get(name, np.inf) >= scored.minimum_events
@@ -260,8 +257,3 @@ def _precision(observation: str, metric: str, row: dict) -> dict:
 
 def _noise_alone(auroc: np.ndarray, ppv: np.ndarray, npv: np.ndarray) -> np.ndarray:
     return 0.5 + (auroc - 0.5) * (ppv + npv - 1)
-
-
-def average(found: Agreement, method: str, metric: str) -> Estimate:
-    """Return the mean over the scored observations."""
-    return found.estimate(method, MACRO_AVERAGE, metric)

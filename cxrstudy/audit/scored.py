@@ -16,6 +16,7 @@ from cxrstudy.audit.tables import GivenTables
 from cxrstudy.data.tables import LabelTableError
 from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN, apply_uncertainty_policy
 
+GIVEN, REPAIRED = "as given", "repaired"
 _BLOCKS = {"displaced_block", "reversed_block"}
 _AGE_BANDS = {0: "under 18", 18: "18 to 39", 40: "40 to 59", 60: "60 to 79", 80: "80 and over"}
 
@@ -38,21 +39,24 @@ class Scored:
 
     @property
     def binary(self) -> pd.DataFrame:
-        """Labels 1 and 0 of the scored observations, uncertain and blank as 0."""
-        return apply_uncertainty_policy(self.labels[self.truth.columns], "zeros")
+        """The latest labels of the scored observations, 1 and 0; uncertain and blank as 0."""
+        return apply_uncertainty_policy(self.latest[self.truth.columns], "zeros")
 
     @property
     def methods(self) -> dict[str, pd.DataFrame]:
         """Labels as given and, if a block of rows is displaced, as mended: 1 and 0."""
-        found = {"as given": self.binary}
-        if self.mended is not None:
-            found["repaired"] = apply_uncertainty_policy(self.mended[self.truth.columns], "zeros")
-        return found
+        given = apply_uncertainty_policy(self.labels[self.truth.columns], "zeros")
+        return {GIVEN: given} if self.mended is None else {GIVEN: given, REPAIRED: self.binary}
 
     @property
     def latest(self) -> pd.DataFrame:
         """Labels with displaced blocks put back, or as given where there are none."""
         return self.labels if self.mended is None else self.mended
+
+    @property
+    def method(self) -> str:
+        """Name the latest labels among `methods`."""
+        return GIVEN if self.mended is None else REPAIRED
 
     @property
     def basis(self) -> str:
@@ -102,11 +106,13 @@ def prepare(
     expected = expected.mask(uncertain).rename_axis(None)
     blocked = any(each.kind in _BLOCKS and each.table in {"truth", "labels"} for each in findings)
     mended = check_blocks(pair)[0].given.rename_axis(None) if blocked else None
-    counts = _counts(expected, labels if mended is None else mended)
+    by_labels = [_counts(expected, each) for each in (labels, mended) if each is not None]
+    counts = by_labels[-1]
     minimum = max(minimum_events, suppress_below, 1)
     enough = counts[["image_positive", "image_negative"]].min(axis=1) >= minimum
-    cells = counts[["both", "image_only", "report_only", "neither"]]
-    enough &= cells.min(axis=1) >= suppress_below
+    for each in by_labels:
+        cells = each[["both", "image_only", "report_only", "neither"]]
+        enough &= cells.min(axis=1) >= suppress_below
     scored = counts.index[enough]
     places = pair.positions(given.labels)
     patients = patients_of(given, given.labels)

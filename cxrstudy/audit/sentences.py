@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cxrstudy.agreement import MACRO_AVERAGE, Agreement
-from cxrstudy.audit.comparisons import GIVEN, REPAIRED
 from cxrstudy.audit.finding import Finding
-from cxrstudy.audit.scored import Scored
+from cxrstudy.audit.scored import GIVEN, REPAIRED, Scored
 from cxrstudy.experiments.label_conventions import always_positive_f1
 from cxrstudy.words import in_sentence
 
@@ -80,14 +79,12 @@ def _agreement(scored: Scored, found: Agreement) -> str:
 
 
 def _single(scored: Scored, found: Agreement) -> str:
-    method = GIVEN if scored.mended is None else REPAIRED
-    kappas = {name: found.estimate(method, name, "kappa").value for name in scored.truth}
+    kappas = {name: found.estimate(scored.method, name, "kappa").value for name in scored.truth}
     weakest = min(kappas, key=kappas.get)
-    row = pd.Series(found.estimate(method, weakest, "kappa").row())
+    row = pd.Series(found.estimate(scored.method, weakest, "kappa").row())
     floors = always_positive_f1(scored.truth)
-    below = [
-        name for name in floors.index if found.estimate(method, name, "f1").value < floors[name]
-    ]
+    scores = {name: found.estimate(scored.method, name, "f1").value for name in floors.index}
+    below = [name for name, floor in floors.items() if scores[name] < floor]
     text = (
         f"The weakest finding is {weakest}, with a kappa of {in_sentence(row, 2)} on "
         f"{int(row.positives)} cases"
@@ -140,8 +137,7 @@ def _scores(scores: pd.DataFrame) -> str:
 
 
 def _precision(scored: Scored, found: Agreement) -> str:
-    method = GIVEN if scored.mended is None else REPAIRED
-    row = _row(found, method, "kappa")
+    row = _row(found, scored.method, "kappa")
     half = (row.high - row.low) / 2
     return (
         f"So many studies tell the mean kappa to within {half:.2f} either way, and single findings "

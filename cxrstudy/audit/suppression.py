@@ -15,6 +15,9 @@ _PARTS = (
 )
 """Columns of counts that add up to a known number."""
 
+_COUNTED = ("count", "patients", "cells", "lines")
+"""Evidence of a finding that counts rows, cells or patients; a shift of two rows is none."""
+
 
 def counted(count: int, below: int) -> str:
     """Print a count, or that it is below K.
@@ -69,8 +72,7 @@ def shown_findings(findings: Sequence[Finding], below: int) -> list[Finding]:
 
 
 def _suppressed(finding: Finding, below: int) -> Finding:
-    numbers = [value for value in finding.evidence.values() if isinstance(value, int)]
-    if not any(0 < number < below for number in numbers):
+    if not any(0 < finding.evidence.get(name, 0) < below for name in _COUNTED):
         return finding
     what = finding.kind.replace("_", " ")
     columns = f", {', '.join(finding.columns)}" if finding.columns else ""

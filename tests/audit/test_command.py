@@ -95,6 +95,16 @@ def test_the_file_in_a_browser(report, open_page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_the_book_prints_what_the_command_prints(monkeypatch, capsys):
+    """The page on own tables shows the line of the made-up files."""
+    monkeypatch.chdir(EXAMPLES)
+    monkeypatch.setattr(sys, "argv", ["cxrstudy", "audit", "truth.csv", "labels.csv"])
+    with pytest.raises(SystemExit):
+        main()
+    page = (EXAMPLES.parent / "own_tables.md").read_text("utf-8")
+    assert f"```text\n{capsys.readouterr().out}```" in page
+
+
 BAD = {
     "no such file": ("none.csv", "labels.csv", "no such file"),
     "empty": ("empty.csv", "labels.csv", "empty.csv"),

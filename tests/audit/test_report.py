@@ -9,9 +9,11 @@ import pytest
 
 from cxrstudy.agreement import Resampling, agree
 from cxrstudy.audit import (
+    Finding,
     check_all,
     comparisons,
     first_sentences,
+    ids_table,
     prepare,
     read_tables,
     shown_findings,
@@ -133,6 +135,36 @@ def test_groups_find_the_one_that_differs(tmp_path):
     assert (table.query("selected")["estimate"] < 0).all()
 
 
+def test_readers_stand_beside_the_labels(tmp_path):
+    """Each reader is compared with truth and labels, and four with the majority of the others."""
+    paths = _made(tmp_path)
+    random, truth = np.random.default_rng(5), pd.read_csv(tmp_path / "truth.csv", index_col=0)
+    readers = []
+    for number in range(4):
+        wrong = random.random(truth.shape) < 0.1
+        truth.mask(wrong, 1 - truth).to_csv(tmp_path / f"reader_{number}.csv")
+        readers.append(tmp_path / f"reader_{number}.csv")
+    prepared = prepare(read_tables(**paths, readers=readers), [], replicates=100)
+    table = comparisons.readers_table(prepared).query("metric == 'kappa'")
+    by_truth = table.query("against == 'the truth'").set_index("method")
+    known = agree(prepared.truth, {"x": prepared.readers["reader_0"]}, metrics=("kappa",),
+                  resampling=prepared.resampling)  # fmt: skip
+    assert by_truth.loc["reader_0", "estimate"] == known.estimate("x", "Average", "kappa").value
+    peers = table.query("against == 'the majority of the other readers'").set_index("method")
+    assert peers.loc["image reader", "estimate"] > peers.loc["report labels", "estimate"]
+    # The twin of a table is no reader of its own.
+    twin = read_tables(**paths, readers=[paths["labels"]])
+    assert not prepare(twin, [], replicates=10).readers
+
+
+def test_ids_are_those_of_the_rows(tmp_path):
+    """First and last id of a finding, for who may see them."""
+    paths = _made(tmp_path)
+    finding = Finding("repeated_rows", "error", "labels", [], [3, 7], "")
+    table = ids_table(read_tables(**paths), [finding])
+    assert table[["first_id", "last_id"]].values.tolist() == [["s0003", "s0007"]]
+
+
 def test_precision_is_of_the_interval(scored):
     """Four times as many studies halve the width of an interval."""
     prepared, _ = scored
@@ -216,6 +248,8 @@ def test_findings_on_few_rows_say_no_number(tmp_path):
     (found,) = [f for f in shown_findings(findings, 5) if f.kind == "duplicate_ids"]
     assert not found.evidence and not re.search(r"\b[1-4]\b", found.sentence)
     assert shown_findings(findings, 0) == findings
+    block = Finding("displaced_block", "error", "labels", [], [9, 90], "two rows", "", {"shift": 2})
+    assert shown_findings([block], 5) == [block]  # a shift counts nobody
 
 
 def test_one_class_truth_is_left_out_in_sight(tmp_path):
@@ -230,7 +264,7 @@ def test_one_class_truth_is_left_out_in_sight(tmp_path):
 
 def test_findings_json_is_plain(scored, tmp_path):
     """Every finding survives a round through JSON."""
-    from cxrstudy.audit import Finding, write_findings
+    from cxrstudy.audit import write_findings
 
     write_findings(tmp_path / "f.json", scored[1])
     assert [Finding(**each) for each in json.loads((tmp_path / "f.json").read_text())] == scored[1]

@@ -27,9 +27,9 @@ def test_a_run_without_marks_is_found_and_random_gaps_are_not():
     marked = np.tile([True, False, False, False], 100)
     marked[300:] = False
     start, stop, log_p = emptied_run(marked)
-    # 75 marks all in the first three quarters, the last in row 296; the limit is placed amid the
-    # rows that it may be.
-    assert 297 <= start <= 303 and stop == 400
+    # 75 marks all in the first three quarters. The last stands in row 296, and the next would stand
+    # in row 300: the limit is placed amid the rows that it may be.
+    assert (start, stop) == (299, 400)
     assert log_p == np.float64(log_p) and log_p < 75 * np.log(0.76) + np.log(2)
     random = np.random.default_rng(0)
     chance = [emptied_run(random.random(300) < 0.1)[2] for _ in range(200)]

@@ -13,7 +13,8 @@ from cxrstudy.data.integrity import Block
 from cxrstudy.paths import in_project
 from cxrstudy.runs import studies
 from cxrstudy.runs.catalogue import RunFolders
-from cxrstudy.studies import data_integrity, nlp_to_expert_gap, reader_panel, validation_compass
+from cxrstudy.studies import nlp_to_expert_gap, reader_panel, validation_compass
+from cxrstudy.studies.data_integrity import evidence
 from cxrstudy.studies.nih_labels_vs_experts import terms
 from cxrstudy.studies.report_vs_image_agreement import disagreement
 
@@ -33,7 +34,7 @@ def _integrity(shift: int | None) -> str:
     scores = {"repaired": 0.5, "by printed id": 0.3, "by printed id - repaired": -0.2}
     cost = _table(["observation", "method"], {("Average", name): x for name, x in scores.items()})
     findings = pd.DataFrame({"severity": ["info"], "kind": "aligned rows", "summary": "fine"})
-    return data_integrity.answer_in_words(findings, found, cost, 300)
+    return evidence.answer_in_words(findings, found, cost, 300)
 
 
 def _reasons(beyond: float) -> str:

@@ -1,7 +1,6 @@
-"""Are label tables what they say they are? Checks of files, columns, ids and row alignment."""
+"""Are the rows of two label tables those of the same studies? Blocks that slipped, and repair."""
 
 from cxrstudy.data.integrity.alignment import find_misaligned_blocks, repair
-from cxrstudy.data.integrity.audit import audit_tables
 from cxrstudy.data.integrity.blocks import Block
 
-__all__ = ["Block", "audit_tables", "find_misaligned_blocks", "repair"]
+__all__ = ["Block", "find_misaligned_blocks", "repair"]

@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 
 from cxrstudy.data.chexpert_test import released_tables
-from cxrstudy.data.integrity import audit_tables
-from cxrstudy.data.integrity.audit import check_alignment
-from cxrstudy.data.integrity.table_checks import (
+from cxrstudy.studies.data_integrity.checks import audit_tables, check_alignment
+from cxrstudy.studies.data_integrity.table_checks import (
     compare_columns,
     compare_ids,
     find_duplicate_files,

@@ -12,7 +12,7 @@ from cxrstudy.data.integrity.alignment import (
     remedy,
 )
 from cxrstudy.data.integrity.blocks import shared_ids
-from cxrstudy.data.integrity.table_checks import (
+from cxrstudy.studies.data_integrity.table_checks import (
     Finding,
     compare_columns,
     compare_ids,

@@ -1,4 +1,4 @@
-"""Study 01: what the integrity checks find in released label tables, and the evidence for it."""
+"""The evidence that a block of rows has slipped, what it costs, and what the page answers."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxrstudy.agreement import MACRO_AVERAGE, count_metric
+from cxrstudy.agreement import MACRO_AVERAGE
+from cxrstudy.audit.pairs import mean_kappa
 from cxrstudy.data import chexpert_test
 from cxrstudy.data.integrity import Block, repair
 from cxrstudy.data.integrity.association import Association, pair_observations
 from cxrstudy.data.integrity.blocks import shared_ids
 from cxrstudy.data.integrity.search import Misalignment
-from cxrstudy.data.integrity.table_checks import group_by_id_sequence
 from cxrstudy.data.label_pair import is_chexpert_test, tables_as_given
 from cxrstudy.data.tables import match_studies
 from cxrstudy.observations import apply_uncertainty_policy
+from cxrstudy.studies.data_integrity.table_checks import group_by_id_sequence
 from cxrstudy.words import in_sentence
 
 
@@ -232,6 +233,7 @@ def joined_both_ways(
 def _evidence(reference: pd.DataFrame, table: pd.DataFrame, block: Block) -> pd.DataFrame:
     reference, table, outside, association = _held_out(reference, table, block)
     inside = np.arange(block.start, block.stop)
+    shared = [column for column in reference.columns if column in table.columns]
     moved = outside[::-1] if block.kind == "reversal" else np.roll(outside, -block.shift)
     arrangements = [
         *(("inside", inside, other, other.sources()) for other in _arrangements(block)),
@@ -248,7 +250,7 @@ def _evidence(reference: pd.DataFrame, table: pd.DataFrame, block: Block) -> pd.
             "log_likelihood_ratio": association.scores(rows, sources).mean()
             if len(rows)
             else np.nan,
-            "kappa": _mean_kappa(reference.iloc[rows], table.iloc[sources]),
+            "kappa": mean_kappa(reference[shared].iloc[rows], table[shared].iloc[sources]),
         }
         for region, rows, arrangement, sources in arrangements
     ).astype({"shift": "Int64"})
@@ -282,14 +284,3 @@ def _name(arrangement: Block, block: Block) -> str:
 
 def _row_range(block: Block) -> str:
     return f"{block.start}-{block.stop - 1}"
-
-
-def _mean_kappa(reference: pd.DataFrame, table: pd.DataFrame) -> float:
-    shared = [column for column in reference.columns if column in table.columns]
-    x, y = (reference[shared] == 1).to_numpy(), (table[shared] == 1).to_numpy()
-    n, p, q = len(x), x.sum(axis=0), y.sum(axis=0)
-    varies = (p > 0) & (p < n) & (q > 0) & (q < n)
-    if not varies.any():
-        return np.nan
-    both = (x & y).sum(axis=0)
-    return float(count_metric("kappa", n, p[varies], q[varies], both[varies]).mean())

@@ -7,7 +7,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from cxrstudy.data.chexpert_test import NAME as CHEXPERT
 from cxrstudy.data.integrity import Block, find_misaligned_blocks
-from cxrstudy.studies import data_integrity as study
+from cxrstudy.studies.data_integrity import evidence as study
 
 
 def _tables(block: Block) -> tuple[pd.DataFrame, pd.DataFrame]:
