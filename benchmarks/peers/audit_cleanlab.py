@@ -1,10 +1,10 @@
 """Audit label tables with cleanlab's Datalab; a program for the Python of its environment.
 
 The truth is given as predicted probabilities, the labels are what they are compared with, and the
-sites and the thirds of the file are the
-clusters. What needs features gets the codes, one column for each code. Rows of codes
-repeat, and cleanlab takes equal rows in the order of the file, which by itself looks like an order:
-for the question whether neighbors in the file are alike, a little noise breaks the ties.
+sites and the thirds of the file are the clusters. What needs features gets the codes, one column
+for each code. Rows of codes repeat, and cleanlab takes equal rows in the order of the file, which
+by itself looks like an order: for the question whether neighbors in the file are alike, a little
+noise breaks the ties.
 """
 
 import contextlib
