@@ -123,6 +123,29 @@ def test_folds_as_columns_equal_fits_on_the_subset():
         np.testing.assert_allclose(heads.scores(features)[:, j], reference, atol=1e-6)
 
 
+@pytest.mark.parametrize("standardise", [False, True])
+def test_few_rows_of_many_features(standardise):
+    """A column of 30 rows, drawn with repeats, is the pipeline on them; some features are rare."""
+    rng = np.random.default_rng(3)
+    features = _features(400, 90) * (rng.random((400, 90)) < np.linspace(0.02, 1.0, 90))
+    target = _targets(features, 1)[:, 0]
+    drawn = rng.integers(0, 400, (4, 30))
+    weights = np.array([np.bincount(rows, minlength=400) for rows in drawn], float).T
+    labels = np.repeat(target[:, None], 4, axis=1)
+    options = {"standardise": standardise, "tolerance": TIGHT}
+    heads = fit_logistic(features, labels, 0.3, weights, **options)
+    for j, rows in enumerate(drawn):
+        part = features[rows]
+        scale = np.ones(90)
+        if standardise:
+            # A feature of small variance among these rows keeps its scale among all of them.
+            overall = features.std(0)
+            rare = part.var(0) <= probes._LEAST_VARIANCE * overall**2
+            scale = np.where(rare, overall, part.std(0))
+        coefficients, intercept = _reference(part / scale, target[rows], 0.3)
+        _assert_equal(heads, j, (coefficients / scale, intercept))
+
+
 def test_a_feature_constant_in_a_problem_gets_no_weight():
     features = _features()
     features[:120, 4] = 2.5
