@@ -37,7 +37,7 @@ def suppressed_counts(
     studies have their margins on the page, so of theirs all cells go.
 
     >>> table = pd.DataFrame({"a": [2], "b": [7], "c": [91]})
-    >>> suppressed_counts(table, 5, [("a", "b", "c")]).iloc[0].tolist()
+    >>> suppressed_counts(table, 5, [("a", "b", "c")]).loc[0].tolist()
     ['< 5', 'hidden', '91']
     """
     if not below:
