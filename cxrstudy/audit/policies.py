@@ -135,8 +135,13 @@ def _changed(
     others = sum(p for p, _ in alone[first:])
     others += np.log(comb(len(lacking), len(alone))) if len(alone) > first else 0.0
     total = (log_p or 0.0) + min(0.0, others)
-    if len(alone) < _SEVERAL:
+    # E.g. four uncertain cells in each of 14 columns: each could lack them by chance, not all.
+    rest = marked.drop(columns=[column for _, column in alone]).any(axis=1)
+    of_rest = _lacking(rest.to_frame("rest"), inside)["rest"]
+    if len(alone) < _SEVERAL and of_rest >= np.log(_BY_ITSELF):
         return [column for _, column in alone], total
+    # The rows of a run were chosen by all columns, those of a site by none.
+    total += of_rest if log_p is None else 0.0
     return [column for column in marked if lacking[column] < 0], total
 
 

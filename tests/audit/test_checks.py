@@ -1,6 +1,7 @@
 """Every check: small tables by hand, and defects planted in real label tables."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from cxrstudy.audit import check_all, read_given, read_tables, write_findings
 from cxrstudy.audit.columns import check_constant, check_inverted
 from cxrstudy.audit.pairs import Pair
-from cxrstudy.audit.policies import check_hierarchy
+from cxrstudy.audit.policies import check_hierarchy, check_policy
 from cxrstudy.audit.rows import check_files, check_ids, check_patients
 from cxrstudy.data.tables import LabelTableError
 from tests.audit.planted import KINDS, Planted, clean, plant
@@ -146,6 +147,24 @@ def test_labels_in_another_order_are_searched_in_their_own(tables, tmp_path):
     slipped = labels.iloc[order].set_axis(labels.index)
     case = Planted(tables["truth"], slipped, np.random.default_rng(0), rows=(100, 219))
     assert case.is_found("displaced_block", check_all(case.written(tmp_path)))
+
+
+def test_a_site_without_a_rare_code_of_many_columns_has_another_policy(tmp_path):
+    """Of 8 columns each has 8 or 9 uncertain cells, none at site B: in one column that may be chance."""
+    cells = np.zeros((300, 8), int)
+    sites = np.where(np.arange(300) % 3 == 0, "B", "A")
+    places = np.flatnonzero(sites == "A")[::3][:64]
+    cells[places, np.arange(len(places)) % 8] = -1
+    names = ["Edema", "Fracture", "Pneumonia", "Atelectasis", "Cardiomegaly", "Consolidation",
+             "Lung Lesion", "Pneumothorax"]  # fmt: skip
+    rows = [",".join([f"s{k}", *map(str, row)]) for k, row in enumerate(cells)]
+    table = _table(tmp_path, "\n".join([",".join(["id", *names]), *rows]))
+    site = {"site": pd.Series(sites)}
+    (found,) = check_policy(table, site)
+    assert (found.kind, found.severity, set(found.columns)) == ("policy_change", "error", {*names})
+    assert "where site is 'B'" in found.sentence
+    one = replace(table, values=table.values[names[:1]])
+    assert check_policy(one, site) == []
 
 
 def test_other_columns_tell_where_an_inverted_run_begins(tables, tmp_path):
