@@ -150,7 +150,7 @@ def test_labels_in_another_order_are_searched_in_their_own(tables, tmp_path):
 
 
 def test_a_site_without_a_rare_code_of_many_columns_has_another_policy(tmp_path):
-    """Of 8 columns each has 8 or 9 uncertain cells, none at site B: in one column that may be chance."""
+    """Of 8 columns each has 8 uncertain cells or 9, none at site B: in one that may be chance."""
     cells = np.zeros((300, 8), int)
     sites = np.where(np.arange(300) % 3 == 0, "B", "A")
     places = np.flatnonzero(sites == "A")[::3][:64]
