@@ -28,7 +28,7 @@ _TURNED = np.array([Code.BLANK, Code.POSITIVE, Code.UNCERTAIN, Code.NEGATIVE])
 # the smallest kappa that turning it leads to.
 _LARGEST_CORRELATION, _CLEAR_KAPPA = -0.03, 0.3
 # By so much (nats, or the share of positives in all rows) the first table has to be the odd one.
-_TRUTH_NATS, _MANY_POSITIVE = 5.0, 0.7
+_TRUTH_NATS, _MANY_POSITIVE = 5.0, 0.8
 # A column that is never positive is no error where another table's share is smaller.
 _RARE = 0.1
 

@@ -170,8 +170,8 @@ def find_exchange(
                     best = max(best, (nats, *likely_limits(scores, start, stop)))
     nats, start, stop = best
     is_run = nats > _RUN_NATS + np.log(n * n_compared) and stop - start < n
-    # Rows outside that teach the context may say that it is a run after all.
-    overruled = is_run and has_context and stop - start <= n - _MIN_ROWS
+    # An inversion of all rows leaves no run in which codes are as they are not elsewhere.
+    overruled = is_run and len(columns) == 1 and stop - start <= n - _MIN_ROWS
     against = together[start:stop].sum() - whole
     is_whole = against < _AGAINST_NATS or stop - start > n - _MIN_ROWS // 2
     z = whole / max(together.std() * np.sqrt(n), 1e-9)
