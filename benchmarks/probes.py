@@ -25,13 +25,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from cxrstudy.vision.probes import fit_logistic
+from cxrstudy.vision.logistic import fit_logistic
 
 RESULTS = Path("_build/bench/probes.csv")
 INVERSE_PENALTIES = np.logspace(-6, 1, 8)
 DEFAULT, TIGHT = 1e-4, 1e-8
 MAX_ITERATIONS = 20_000
-OURS = "cxrstudy.vision.probes"
+OURS = "cxrstudy.vision.logistic"
 IN_PARALLEL = "scikit-learn, joblib"
 
 

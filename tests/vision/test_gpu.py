@@ -8,7 +8,7 @@ from torch import Tensor
 from cxrstudy.kernels.dispatch import KERNEL, watch_paths
 from cxrstudy.vision.backbones import build_backbone
 from cxrstudy.vision.features import compute_features
-from cxrstudy.vision.probes import fit_logistic
+from cxrstudy.vision.logistic import fit_logistic
 from cxrstudy.vision.training import TrainingConfig, predict_logits, train
 from cxrstudy.vision.training.checkpoint import Checkpoint
 

@@ -11,8 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
-from cxrstudy.vision import probes
-from cxrstudy.vision.probes import cross_fit, cross_fit_nested, fit_logistic
+from cxrstudy.vision import logistic
+from cxrstudy.vision.logistic import fit_logistic
+from cxrstudy.vision.probes import cross_fit, cross_fit_nested
 
 pytestmark = pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
 
@@ -140,7 +141,7 @@ def test_few_rows_of_many_features(standardise):
         if standardise:
             # A feature of small variance among these rows keeps its scale among all of them.
             overall = features.std(0)
-            rare = part.var(0) <= probes._LEAST_VARIANCE * overall**2
+            rare = part.var(0) <= logistic._LEAST_VARIANCE * overall**2
             scale = np.where(rare, overall, part.std(0))
         coefficients, intercept = _reference(part / scale, target[rows], 0.3)
         _assert_equal(heads, j, (coefficients / scale, intercept))
@@ -192,7 +193,7 @@ def test_gradient_vanishes(seed, n, d, penalty):
 
 
 def test_too_few_steps_are_reported(monkeypatch):
-    monkeypatch.setattr(probes, "MAX_STEPS", 1)
+    monkeypatch.setattr(logistic, "MAX_STEPS", 1)
     with pytest.warns(ConvergenceWarning, match="above the tolerance of 1.0e-06"):
         fit_logistic(_features(), _targets(_features()), 10.0)
 

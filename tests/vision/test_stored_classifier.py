@@ -22,7 +22,7 @@ from cxrstudy.vision.backbones import (
     build_backbone,
 )
 from cxrstudy.vision.features import compute_features
-from cxrstudy.vision.probes import fit_logistic
+from cxrstudy.vision.logistic import fit_logistic
 from cxrstudy.vision.stored_classifier import (
     ClassifierFileError,
     StoredClassifier,

@@ -15,7 +15,7 @@ from cxrstudy.experiments.image_labels import LUNG_OPACITY, lung_opacity_labels,
 from cxrstudy.paths import in_project
 from cxrstudy.vision.backbones import BackboneName, build_backbone
 from cxrstudy.vision.features import CALIBRATION_IMAGES, compute_features
-from cxrstudy.vision.probes import fit_logistic
+from cxrstudy.vision.logistic import fit_logistic
 from cxrstudy.vision.stored_classifier import StoredClassifier, default_checkpoint, save_classifier
 
 _REPORTED_PACKAGES = ("cxrstudy", "torch", "torchvision")

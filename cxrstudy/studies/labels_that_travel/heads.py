@@ -13,7 +13,7 @@ from cxrstudy.data.nih_experts import LUNG_OPACITY, NO_FINDING
 from cxrstudy.experiments.cross_fitting import FIXED_INVERSE_PENALTY, INVERSE_PENALTIES
 from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, report_labels
 from cxrstudy.experiments.opacity_scores import rsna_sampling_weights
-from cxrstudy.vision.probes import Design, fit_logistic
+from cxrstudy.vision.logistic import Design, fit_logistic
 
 REPORTS_OF_READ = "report_of_read"
 WEIGHTED = "weighted"

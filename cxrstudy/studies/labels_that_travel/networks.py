@@ -18,7 +18,7 @@ from cxrstudy.trainings.many import train_many
 from cxrstudy.vision.backbones import Backbone, BackboneName, build_backbone
 from cxrstudy.vision.efficientnet_lite import EFFICIENTNET_LITE0, efficientnet_lite0
 from cxrstudy.vision.features import CALIBRATION_IMAGES, frozen_features
-from cxrstudy.vision.probes import Design
+from cxrstudy.vision.logistic import Design
 from cxrstudy.vision.training import predict_logits
 from cxrstudy.vision.training.loop import build_classifier
 

@@ -18,7 +18,7 @@ from cxrstudy.experiments.cross_fitting import (
 from cxrstudy.experiments.image_labels import EXPERTS, REPORTS, training_labels
 from cxrstudy.experiments.label_scores import LabelScores
 from cxrstudy.studies.regularization.metric_optimisation import column_aurocs, optimise_auroc
-from cxrstudy.vision.probes import fit_logistic
+from cxrstudy.vision.logistic import fit_logistic
 
 PLAIN, SMOOTHED, DECAYED = "plain", "label_smoothing", "weight_decay"
 PICKED, ENSEMBLE = "picked", "ensemble"
