@@ -91,8 +91,8 @@ def test_own_tables_are_checked_and_scored(tmp_path):
     findings = pd.read_csv(folders.results / "integrity.csv").set_index("kind")
     displaced = findings.loc["displaced block"]
     assert displaced["severity"] == "error"
-    assert "in rows 100 to 199 stand 1 row too late" in displaced["what_was_found"]
-    assert "move all other cells of these rows up by 1" in displaced["repair"]
+    assert "in rows 100 to 199 stand 1 row too early" in displaced["what_was_found"]
+    assert "move all other cells of these rows down by 1" in displaced["repair"]
     assert pd.read_csv(folders.results / "left_out.csv")["count"].tolist() == [100]
     scored = pd.read_csv(folders.results / "table4.csv")["observation"]
     assert scored.tolist()[:2] == ["Edema", "Pleural Effusion"]

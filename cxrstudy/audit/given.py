@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -74,12 +74,14 @@ def read_given(
     *,
     holds: Literal["labels", "scores", "groups"] = "labels",
     id_column: str = "",
+    observed: Collection[str] = (),
 ) -> GivenTable:
     """Read a CSV or Parquet table of labels, scores or groups.
 
     Observations are recognised in any spelling and through the crosswalk; other columns that hold
     label codes are kept as observations of their own, and the rest as text. Cells that are no label
-    code become blank and are reported, so that nothing is lost in silence.
+    code become blank and are reported, so that nothing is lost in silence. A column that another
+    table observed, such as the truth, is an observation here as well, be it blank throughout.
     """
     path = Path(path)
     cells, findings = _read_cells(path, name)
@@ -101,7 +103,8 @@ def read_given(
             odd, usual = written == "odd", in_words if known else _in_words([written])
             mixed = written == ("number" if usual else "word")
         read = np.isfinite(values).sum()
-        if known is None and read <= _LABEL_SHARE / (1 - _LABEL_SHARE) * odd.sum():
+        is_text = read <= _LABEL_SHARE / (1 - _LABEL_SHARE) * odd.sum()
+        if is_text and known is None and column not in observed:
             continue
         parsed[known or column] = values
         findings += _cell_findings(name, column, odd, mixed)

@@ -77,7 +77,8 @@ def read_tables(
         return _nih_against_google()
     if labels is not None and is_chexpert_test(truth, labels):
         truth, labels, readers = _released()
-    options = {"id_column": id_column}
+    known = read_given(truth, "truth", id_column=id_column)
+    options = {"id_column": id_column, "observed": [*known.values]}
     if labels is not None:
         labeled = read_given(labels, "labels", **options)
     elif reports is not None:
@@ -85,10 +86,12 @@ def read_tables(
     else:
         raise LabelTableError("there are no labels to audit: give a table of them, or --reports.")
     given = GivenTables(
-        truth=read_given(truth, "truth", **options),
+        truth=known,
         labels=labeled,
         scores=read_given(scores, "scores", holds="scores", **options) if scores else None,
-        groups=read_given(groups, "groups", holds="groups", **options) if groups else None,
+        groups=read_given(groups, "groups", holds="groups", id_column=id_column)
+        if groups
+        else None,
         readers=tuple(read_given(path, Path(path).stem, **options) for path in readers),
         patient=patient,
     )

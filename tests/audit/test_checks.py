@@ -167,6 +167,18 @@ def test_a_site_without_a_rare_code_of_many_columns_has_another_policy(tmp_path)
     assert check_policy(one, site) == []
 
 
+def test_an_own_column_that_is_blank_throughout_is_constant(tmp_path):
+    """By itself a blank column may hold anything; the truth says that it should hold labels."""
+    own = {"truth": lambda k: int(k < 30), "labels": lambda k: ""}
+    for name, label in own.items():
+        rows = "".join(f"s{k},{k % 2},{label(k)},\n" for k in range(90))
+        (tmp_path / f"{name}.csv").write_text(f"id,Edema,Tube tip,notes\n{rows}", "utf-8")
+    given = read_tables(str(tmp_path / "truth.csv"), str(tmp_path / "labels.csv"))
+    assert [*given.labels.values] == ["Edema", "Tube tip"]
+    (found,) = (each for each in check_all(given) if each.kind == "constant_column")
+    assert (found.severity, found.table, found.columns) == ("error", "labels", ["Tube tip"])
+
+
 def test_other_columns_tell_where_an_inverted_run_begins(tables, tmp_path):
     """By the column alone a run from row 158 on seems to begin at row 195."""
     case = plant(tables, "inverted_column", 20_048)
