@@ -46,19 +46,19 @@ def check_swapped(pair: Pair) -> list[Finding]:
         exchanged = [Compared(truth[c], labels[c], labels[d]) for c, d in ((a, b), (b, a))]
         found = find_exchange(crossed, exchanged, len(columns) ** 2 // 2)
         if found:
-            candidates.append((found, a, b))
+            candidates.append((found, a, b, exchanged))
     findings, taken = [], set[str]()
-    for found, a, b in sorted(candidates, key=lambda each: -each[0].nats):
+    for found, a, b, exchanged in sorted(candidates, key=lambda each: -each[0].nats):
         if taken & {a, b}:
             continue
         taken |= {a, b}
         one, other = names = pair.table.spelled([a, b])
         words = (
-            f"{one} agrees with {b} of {pair.reference.name} and {other} with {a}, not with their "
-            "own",
+            f"{one} and {other} seem to have changed places, for either agrees with the other's "
+            f"counterpart of {pair.reference.name}",
             f"Exchange the values of {one} and {other} in these rows.",
         )
-        findings.append(found.finding(pair, "swapped_columns", pair.table, names, words))
+        findings.append(found.finding(pair, "swapped_columns", pair.table, names, exchanged, words))
     return findings
 
 
@@ -112,10 +112,13 @@ def check_inverted(pair: Pair) -> list[Finding]:
         other = pair.table if table is pair.reference else pair.reference
         names = table.spelled([column])
         words = (
-            f"{names[0]} has positives where {other.name} has negatives",
-            f"Exchange 1 and 0 of {names[0]} in these rows (scores: 1 minus the score).",
+            f"1 and 0 of {names[0]} seem to be exchanged, for it has positives where {other.name} "
+            "has negatives",
+            f"Exchange 1 and 0 of {names[0]} in these rows"
+            + (" (1 minus the score)." if table.name == "scores" else "; blanks stay."),
         )
-        findings.append(best.finding(pair, "inverted_column", table, names, words))
+        compared = [Compared(x, y, turned)]
+        findings.append(best.finding(pair, "inverted_column", table, names, compared, words))
     return findings
 
 

@@ -121,12 +121,28 @@ class Exchange:
         return self.stop - self.start
 
     def finding(
-        self, pair: Pair, kind: Kind, table: GivenTable, columns: list[str], words: tuple[str, str]
+        self,
+        pair: Pair,
+        kind: Kind,
+        table: GivenTable,
+        columns: list[str],
+        compared: list[Compared],
+        words: tuple[str, str],
     ) -> Finding:
         """Say it of columns of a table, in words of what was found and of its repair."""
         rows = pair.rows(self.start, self.stop, of=table)
-        sentence = f"{table.name}: in rows {rows[0]} to {rows[1]}, {words[0]}."
-        evidence = {"log_likelihood_ratio": round(float(self.nats), 2)}
+        inside = ~_all_but(len(compared[0].given), self.start, self.stop)
+        before, given = (round(float(side.mean()), 3) for side in _kappas(compared, inside))
+        sentence = (
+            f"{table.name}: in rows {rows[0]} to {rows[1]} (lines {rows[0] + 2} to {rows[1] + 2} "
+            f"of a CSV file), {words[0]}: kappa there is {given:.2f}, and {before:.2f} with them "
+            "exchanged back."
+        )
+        evidence = {
+            "log_likelihood_ratio": round(float(self.nats), 2),
+            "kappa_inside_as_given": given,
+            "kappa_inside_repaired": before,
+        }
         return Finding(kind, "error", table.name, columns, rows, sentence, words[1], evidence)
 
 

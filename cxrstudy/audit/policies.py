@@ -233,6 +233,7 @@ def _hierarchy_finding(
         names,
         dense_rows(marked),
         f"{table.name}: {count} {rows} {names[0]} positive and {names[1]} {other}.",
-        "Close the labels upward (a positive child makes its parent positive), or correct them.",
+        "Close upward (a positive child makes its parent positive), all tables or none; or "
+        "correct.",
         {"count": count},
     )

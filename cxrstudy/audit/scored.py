@@ -1,5 +1,6 @@
 """What an audit scores: studies, observations and their rows of every other table."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,13 @@ from cxrstudy.audit.pairs import Pair, check_blocks
 from cxrstudy.audit.suppression import counted
 from cxrstudy.audit.tables import GivenTables
 from cxrstudy.data.tables import LabelTableError
-from cxrstudy.observations import NEGATIVE, POSITIVE, UNCERTAIN, apply_uncertainty_policy
+from cxrstudy.observations import (
+    NEGATIVE,
+    OBSERVATIONS,
+    POSITIVE,
+    UNCERTAIN,
+    apply_uncertainty_policy,
+)
 
 GIVEN, REPAIRED = "as given", "repaired"
 _BLOCKS = {"displaced_block", "reversed_block"}
@@ -159,14 +166,27 @@ def given_table(given: GivenTables) -> pd.DataFrame:
             "file": Path(table.path).name,
             "rows": len(table.ids),
             "columns": table.values.shape[1],
-            "read_as": "; ".join(
-                f"{own} as {name}" for name, own in table.spelling.items() if own != name
-            ),
+            "blank": _blank_share(table.values),
+            "read_as": "; ".join(_readings(table)),
             "other_columns": ", ".join(map(str, table.others.columns)),
         }
         for table in given.all()
     ]
     return pd.DataFrame(rows)
+
+
+def _readings(table: GivenTable) -> Iterator[str]:
+    """Say which columns were read under another name, and which are none of the 14."""
+    for name in table.values:
+        own = table.spelling.get(name, name)
+        if name not in OBSERVATIONS:
+            yield f"{own} as an observation of its own"
+        elif own != name:
+            yield f"{own} as {name}"
+
+
+def _blank_share(values: pd.DataFrame) -> str:
+    return f"{values.isna().to_numpy().mean():.0%} of cells" if values.size else ""
 
 
 def _counts(truth: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:

@@ -6,8 +6,10 @@ import pandas as pd
 
 from cxrstudy.agreement import MACRO_AVERAGE, Agreement
 from cxrstudy.audit.finding import Finding
+from cxrstudy.audit.given import plain
 from cxrstudy.audit.scored import GIVEN, REPAIRED, Scored
 from cxrstudy.experiments.label_conventions import always_positive_f1
+from cxrstudy.observations import UNCERTAIN
 from cxrstudy.words import in_sentence
 
 _MOST_REPAIRS = 3
@@ -28,8 +30,8 @@ def first_sentences(
     return [
         *sentences,
         _agreement(scored, found),
-        _single(scored, found),
-        _convention(conventions),
+        _single(scored, found, findings),
+        _convention(conventions, bool((scored.labels == UNCERTAIN).any(axis=None))),
         _scores(scores) if len(scores) else _precision(scored, found),
     ]
 
@@ -78,7 +80,7 @@ def _agreement(scored: Scored, found: Agreement) -> str:
     )
 
 
-def _single(scored: Scored, found: Agreement) -> str:
+def _single(scored: Scored, found: Agreement, findings: Sequence[Finding]) -> str:
     kappas = {name: found.estimate(scored.method, name, "kappa").value for name in scored.truth}
     weakest = min(kappas, key=kappas.get)
     row = pd.Series(found.estimate(scored.method, weakest, "kappa").row())
@@ -89,12 +91,14 @@ def _single(scored: Scored, found: Agreement) -> str:
         f"The weakest finding is {weakest}, with a kappa of {in_sentence(row, 2)} on "
         f"{int(row.positives)} cases"
     )
+    if plain(weakest) in {plain(c) for f in findings if f.severity == "error" for c in f.columns}:
+        text += " (its column has an error, to be repaired first)"
     if below:
         text += f"; for {len(below)} of {len(floors)} findings always answering yes has a higher F1"
     return f"{text}."
 
 
-def _convention(table: pd.DataFrame) -> str:
+def _convention(table: pd.DataFrame, has_uncertain: bool) -> str:
     changes = table.query("quantity == 'change' and metric == 'kappa'")
     fixed = changes[changes["policy"].isin(["zeros", "ones"])]
     if fixed["estimate"].isna().all():
@@ -105,19 +109,22 @@ def _convention(table: pd.DataFrame) -> str:
     if best["estimate"] < _NOTHING:
         worst = fixed.loc[fixed["estimate"].idxmin()]
         return (
-            f"Convention explains none of the disagreement: {_reading(worst)} changes the mean "
-            f"kappa by {in_sentence(worst, 2, '+')}, and no other reading of the labels raises it."
+            f"Convention explains none of the disagreement: {_reading(worst, has_uncertain)} "
+            f"changes the mean kappa by {in_sentence(worst, 2, '+')}, and none of the readings "
+            "that were tried raises it."
         )
     return (
-        f"A part of the disagreement is convention: {_reading(best)} changes the mean kappa by "
-        f"{in_sentence(best, 2, '+')}."
+        f"A part of the disagreement is convention: {_reading(best, has_uncertain)} changes the "
+        f"mean kappa by {in_sentence(best, 2, '+')}."
     )
 
 
-def _reading(row: pd.Series) -> str:
+def _reading(row: pd.Series, has_uncertain: bool) -> str:
     policy = "negative" if row["policy"] == "zeros" else "positive"
-    closed = ", and a parent as positive where its child is," if row["parents"] != GIVEN else ""
-    return f"counting uncertain labels as {policy}{closed}"
+    readings = [f"counting uncertain labels as {policy}"] if has_uncertain else []
+    if row["parents"] != GIVEN:
+        readings.append("counting a parent among the labels as positive where its child is")
+    return " and ".join(readings)
 
 
 def _scores(scores: pd.DataFrame) -> str:
@@ -140,8 +147,9 @@ def _precision(scored: Scored, found: Agreement) -> str:
     row = _row(found, scored.method, "kappa")
     half = (row.high - row.low) / 2
     return (
-        f"So many studies tell the mean kappa to within {half:.2f} either way, and single findings "
-        "less well: the last table says how well, and what it would take."
+        f"The sample tells the mean kappa to within {half:.2f} either way, errors of the tables "
+        "apart, and single findings less well: the last table says how well, and what it would "
+        "take."
     )
 
 

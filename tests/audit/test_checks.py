@@ -197,6 +197,10 @@ def test_a_rare_column_that_is_nearly_always_positive_is_inverted(tmp_path):
         given[name] = _table(tmp_path, f"id,Pneumonia\n{rows}", name)
     (found,) = check_inverted(Pair.of(given["truth"], given["labels"]))
     assert (found.kind, found.table, found.rows) == ("inverted_column", "labels", [0, 333])
+    assert "lines 2 to 335 of a CSV file" in found.sentence
+    assert (
+        found.evidence["kappa_inside_repaired"] > 0.2 > 0 > found.evidence["kappa_inside_as_given"]
+    )
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from cxrstudy.audit import (
     check_all,
     comparisons,
     first_sentences,
+    given_table,
     ids_table,
     prepare,
     read_tables,
@@ -183,6 +185,33 @@ def test_sentences(scored):
     assert len(sentences) == 5 and "240 studies" in sentences[1]
     assert all("95 % interval" in sentence for sentence in sentences[1:4])
     assert what_to_repair([]).startswith("Nothing")
+
+
+def test_sentences_say_which_figure_an_error_spoils(scored):
+    """The weakest finding is named with its error, and what is not in the labels is not said."""
+    prepared, findings = scored
+    found = comparisons.agreement(prepared)
+    table = comparisons.conventions_table(comparisons.conventions(prepared))
+    parts = prepared, findings, found, table, pd.DataFrame()
+    weakest = first_sentences(*parts)[2]
+    assert "has an error" not in weakest
+    column = weakest.removeprefix("The weakest finding is ").split(",")[0]
+    spoiled = Finding("inverted_column", "error", "labels", [column.lower()], [0, 99], "")
+    assert "(its column has an error" in first_sentences(prepared, [spoiled], *parts[2:])[2]
+    known = replace(prepared, labels=prepared.labels.replace(-1, 0), mended=None)
+    assert not any("uncertain" in each for each in first_sentences(known, [], *parts[2:]))
+
+
+def test_own_columns_and_blanks_are_said(tmp_path):
+    """What is none of the 14 observations is scored beside them, and said to be."""
+    for name in ("truth", "labels"):
+        rows = "".join(f"s{k},{k % 2},{k % 3 % 2},\n" for k in range(60))
+        (tmp_path / f"{name}.csv").write_text(f"id,effusion,Tube tip,note\n{rows}", "utf-8")
+    table = given_table(read_tables(str(tmp_path / "truth.csv"), str(tmp_path / "labels.csv")))
+    assert set(table["read_as"]) == {
+        "effusion as Pleural Effusion; Tube tip as an observation of its own"
+    }
+    assert set(table["blank"]) == {"0% of cells"}
 
 
 def test_a_displaced_block_is_scored_both_ways(tmp_path, chexpert_paths):
