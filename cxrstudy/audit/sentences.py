@@ -123,7 +123,7 @@ def _reading(row: pd.Series, has_uncertain: bool) -> str:
     policy = "negative" if row["policy"] == "zeros" else "positive"
     readings = [f"counting uncertain labels as {policy}"] if has_uncertain else []
     if row["parents"] != GIVEN:
-        readings.append("counting a parent among the labels as positive where its child is")
+        readings.append("closing the labels upward")
     return " and ".join(readings)
 
 
@@ -147,9 +147,8 @@ def _precision(scored: Scored, found: Agreement) -> str:
     row = _row(found, scored.method, "kappa")
     half = (row.high - row.low) / 2
     return (
-        f"The sample tells the mean kappa to within {half:.2f} either way, errors of the tables "
-        "apart, and single findings less well: the last table says how well, and what it would "
-        "take."
+        f"The sample tells the mean kappa to within {half:.2f}, errors of the tables apart, and "
+        "single findings less well, as the last table says."
     )
 
 
