@@ -157,12 +157,13 @@ def find_exchange(
     if n < _MIN_ROWS:
         return None
     whole = float(together.sum())
+    is_inversion = len(columns) == 1
     has_context = any(each.context is not None for each in columns)
     # (nats, start, stop)
     best, tried = (0.0, 0, n), set[tuple[int, int]]()
     start, stop, most = best_run(together)
     # An inversion of rare positives is told by how many rows are positive.
-    is_likely = most > _TOGETHER_NATS or len(columns) == 1
+    is_likely = most > _TOGETHER_NATS or is_inversion
     for limits in ((0, n // 2), (n // 2, n), (start, stop)) if is_likely else ():
         while limits not in tried:
             tried.add(limits)
@@ -178,7 +179,7 @@ def find_exchange(
                 inside = ~_all_but(n, start, stop)
                 exchanged, *others = sum(each.log_likelihoods(inside) for each in columns)
                 by_codes = exchanged - max(others[:2])
-                # What other columns tell is not in the codes: they tell it of rows not learnt from.
+                # What other columns tell counts where these codes by themselves say so as well.
                 is_known = has_context and exchanged - max(others) > _TOGETHER_NATS
                 nats = max(by_codes, nats if is_known else 0.0) * _tail_rate(scores[~inside])
                 go_together = max(exchanged - others[2], together[inside].sum()) > _TOGETHER_NATS
@@ -187,7 +188,7 @@ def find_exchange(
     nats, start, stop = best
     is_run = nats > _RUN_NATS + np.log(n * n_compared) and stop - start < n
     # An inversion of all rows leaves no run in which codes are as they are not elsewhere.
-    overruled = is_run and len(columns) == 1 and stop - start <= n - _MIN_ROWS
+    overruled = is_run and is_inversion and stop - start <= n - _MIN_ROWS
     against = together[start:stop].sum() - whole
     is_whole = against < _AGAINST_NATS or stop - start > n - _MIN_ROWS // 2
     z = whole / max(together.std() * np.sqrt(n), 1e-9)

@@ -126,6 +126,11 @@ def plain(name: object) -> str:
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
 
 
+def observed_as(column: str) -> str:
+    """Return the observation that a column of any spelling is read as, or its own name."""
+    return _observation_of_term().get(plain(column), column)
+
+
 def digest(path: Path) -> str:
     """Return the hash of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -6,7 +6,7 @@ import pandas as pd
 
 from cxrstudy.agreement import MACRO_AVERAGE, Agreement
 from cxrstudy.audit.finding import Finding
-from cxrstudy.audit.given import plain
+from cxrstudy.audit.given import observed_as
 from cxrstudy.audit.scored import GIVEN, REPAIRED, Scored
 from cxrstudy.experiments.label_conventions import always_positive_f1
 from cxrstudy.observations import UNCERTAIN
@@ -31,7 +31,9 @@ def first_sentences(
         *sentences,
         _agreement(scored, found),
         _single(scored, found, findings),
-        _convention(conventions, bool((scored.labels == UNCERTAIN).any(axis=None))),
+        _convention(
+            conventions, bool((scored.latest[[*scored.truth]] == UNCERTAIN).any(axis=None))
+        ),
         _scores(scores) if len(scores) else _precision(scored, found),
     ]
 
@@ -91,7 +93,8 @@ def _single(scored: Scored, found: Agreement, findings: Sequence[Finding]) -> st
         f"The weakest finding is {weakest}, with a kappa of {in_sentence(row, 2)} on "
         f"{int(row.positives)} cases"
     )
-    if plain(weakest) in {plain(c) for f in findings if f.severity == "error" for c in f.columns}:
+    spoiled = [column for each in findings if each.severity == "error" for column in each.columns]
+    if weakest in map(observed_as, spoiled):
         text += " (its column has an error, to be repaired first)"
     if below:
         text += f"; for {len(below)} of {len(floors)} findings always answering yes has a higher F1"

@@ -187,6 +187,20 @@ def test_other_columns_tell_where_an_inverted_run_begins(tables, tmp_path):
     assert case.is_found("inverted_column", check_all(case.written(tmp_path)))
 
 
+def test_an_inverted_run_whose_blanks_became_positive(tables, tmp_path):
+    """Blanks taken for negatives are positive after it; the rows before it say where it begins."""
+    ids = [f"s{number:03}" for number in range(400)]
+    truth, labels = (
+        tables[name].iloc[:400].astype(float).set_axis(ids) for name in ("truth", "labels")
+    )
+    run = labels["No Finding"].iloc[160:].map({1.0: 0.0, -1.0: -1.0}).fillna(1.0)
+    labels.loc[ids[160:], "No Finding"] = run
+    turned = Planted(
+        truth, labels, np.random.default_rng(0), columns=["No Finding"], rows=(160, 399)
+    )
+    assert turned.is_found("inverted_column", check_all(turned.written(tmp_path)))
+
+
 def test_a_rare_column_that_is_nearly_always_positive_is_inverted(tmp_path):
     """Of 334 rows 9 are positive, and 316 in the other table: too few agree to tell by them."""
     truth = np.arange(334) < 9
