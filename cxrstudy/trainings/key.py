@@ -8,7 +8,15 @@ import joblib
 
 from cxrstudy.imports import PACKAGE, source_file, upstream_modules
 
-_DECIDING = {"accelerate", "tokenizers", "torch", "torchvision", "torchxrayvision", "transformers"}
+_DECIDING = {
+    "accelerate",
+    "peft",
+    "tokenizers",
+    "torch",
+    "torchvision",
+    "torchxrayvision",
+    "transformers",
+}
 """Libraries that hold optimisers, architectures and weights; others only carry data."""
 
 
