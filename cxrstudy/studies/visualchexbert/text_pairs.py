@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from cxrstudy.data.images import ImageSet
 from cxrstudy.data.openi import load_reports
+from cxrstudy.experiments.image_label_sets import nih_label_sets as nih_label_sets
 from cxrstudy.labeler import label_reports
 from cxrstudy.labeler.sections import labeled_text
-from cxrstudy.observations import OBSERVATIONS, POSITIVE, UNCERTAIN, crosswalk
+from cxrstudy.observations import POSITIVE, UNCERTAIN
 from cxrstudy.text.reports import text_hash_fraction
 
-_CLOSE = ("exact", "narrower")
 _SALT = "students"
 
 
@@ -43,15 +43,6 @@ class TextPairs:
     def judged(self) -> NDArray[np.bool_]:
         """Mark the pairs that some fold holds out."""
         return self.patient_folds == self.text_folds
-
-
-def nih_label_sets(labels: pd.DataFrame) -> pd.DataFrame:
-    """Write the NIH's text-mined labels as observations, by the terms that mean these or less."""
-    table = crosswalk()
-    terms = table[(table["source"] == "nih") & table["relation"].isin(_CLOSE)]
-    names = [name for name in OBSERVATIONS if name in set(terms["observation"])]
-    wanted = {name: terms.loc[terms["observation"] == name, "term"] for name in names}
-    return pd.DataFrame({name: labels[list(own)].max(axis=1) for name, own in wanted.items()})
 
 
 def openi_impressions(observations: Iterable[str]) -> tuple[pd.Series, pd.DataFrame]:
