@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cxrstudy.cli_models import benchmark, predict
+
 app = typer.Typer(
     help="What does a chest X-ray label measure? Run studies, audit label tables, build the book.",
     no_args_is_help=True,
@@ -36,13 +38,16 @@ def main() -> None:
 def _mendable_errors() -> tuple[type[Exception], ...]:
     """Import the errors when one was raised; ``--help`` waits for no library."""
     from cxrstudy.book.site import SiteError
+    from cxrstudy.data.images.folders import ImageFolderError
     from cxrstudy.data.registry import CorruptDataError, DataNotAvailableError
     from cxrstudy.data.tables import LabelTableError
     from cxrstudy.labeler.files import ReportFileError
+    from cxrstudy.multimodal.benchmark import BenchmarkError
     from cxrstudy.runs import ParameterError, RecordError, StudyFailedError
 
-    of_data = (CorruptDataError, DataNotAvailableError, LabelTableError, ReportFileError)
-    return *of_data, ParameterError, RecordError, SiteError, StudyFailedError
+    of_data = (CorruptDataError, DataNotAvailableError, ImageFolderError, LabelTableError)
+    of_runs = (ParameterError, RecordError, SiteError, StudyFailedError)
+    return *of_data, ReportFileError, BenchmarkError, *of_runs
 
 
 @app.command()
@@ -186,44 +191,8 @@ def label(
     typer.echo(f"{n_reports} reports labeled in {out}")
 
 
-@app.command()
-def predict(
-    images: Annotated[Path, typer.Option(help="Folder of PNG, JPEG and DICOM files.")],
-    out: Annotated[Path, typer.Option(help="The table of probabilities to write: a .csv file.")],
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="A stored classifier; study 06 leaves the default one.")
-    ] = None,
-    head: Annotated[
-        str | None, typer.Option(help="A head of study 15: travel/experts or travel/reports.")
-    ] = None,
-) -> None:
-    """Predict the 14 observations for every image of a folder.
-
-    Exit code: 0 if every file was read, 1 if some were left out, 2 if no table was written.
-    """
-    from cxrstudy.data.images.folders import ImageFolderError
-    from cxrstudy.vision.predict_folder import predict_folder
-    from cxrstudy.vision.stored_classifier import (
-        ClassifierFileError,
-        default_checkpoint,
-        load_classifier,
-        stored_head,
-    )
-
-    if head and checkpoint:
-        raise typer.BadParameter("--head names one of ours, --checkpoint one of yours; give one")
-    try:
-        path = stored_head(head) if head else checkpoint or default_checkpoint()
-        classifier = load_classifier(path)
-        predicted = predict_folder(classifier, images, out)
-    except (ClassifierFileError, ImageFolderError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
-    for line in (*predicted.inverted, *predicted.skipped):
-        typer.echo(line, err=True)
-    typer.echo(f"{predicted.n_predicted} images predicted in {predicted.destination}")
-    if predicted.skipped:
-        raise typer.Exit(1)
+app.command()(predict)
+app.command()(benchmark)
 
 
 @app.command()
