@@ -1,0 +1,366 @@
+"""Tables and sentences of the study's page."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from cxrstudy.agreement import MACRO_AVERAGE, Estimate, Resampling
+from cxrstudy.multimodal.config import Part
+from cxrstudy.multimodal.items import Item
+from cxrstudy.multimodal.job import BEFORE, TuningJob
+from cxrstudy.multimodal.language import as_texts
+from cxrstudy.studies.chexagent.arms import BLIND, FEW_TASKS, FULL, HELD_OUT, VARIANTS, stages
+from cxrstudy.studies.chexagent.scores import CLAIMS, FORMAT, Benchmark, Stored
+from cxrstudy.studies.chexagent.texts import split_sentences
+from cxrstudy.trainings.job import Kept
+
+_NAMES = {
+    FULL: "model",
+    BLIND: "model without images",
+    FORMAT: "model that learned without images, shown them",
+    BEFORE: "model before instructions",
+    "probe": "linear probe",
+    "metadata": "view, sex and age alone",
+    "majority": "most frequent answer",
+    "permuted": "model, images exchanged",
+    "qformer": "Q-Former as bridger",
+    "without_language": "without stage 0, language",
+    "without_encoder": "without stage 1, encoder",
+    "without_bridger": "without stage 2, bridger",
+    "one_epoch": "all stages",
+    "pretrained": "pretrained decoder, adapters",
+    "scratch": "decoder from random weights, same items",
+    "bytes": "bytes of the file",
+    "all": "all images",
+}
+WORDS: Mapping[str, str] = {
+    **_NAMES,
+    **{f"{a} - {b}": f"{_NAMES[a]}, minus {_NAMES[b]}" for a, b in CLAIMS.values()},
+    "f1_always_yes": "F1 of always yes",
+}
+"""Keys of the study's tables to what the page says for them."""
+
+
+def task_words(tasks: Sequence[str]) -> dict[str, str]:
+    """Write tasks as the page says them.
+
+    Parameters
+    ----------
+    tasks : sequence of str
+        Such as ``"lung_opacity_matched"``.
+
+    Returns
+    -------
+    dict of str to str
+        Such as ``"lung opacity, matched"``.
+    """
+    ends = ("_matched", "_unmatched")
+    return {
+        task: next(
+            (f"{task.removesuffix(end)}, {end[1:]}" for end in ends if task.endswith(end)), task
+        ).replace("_", " ")
+        for task in tasks
+    }
+
+
+def stage_table(trainings: Sequence[Kept]) -> pd.DataFrame:
+    """Say what each stage learned from, which parts moved, and what it did to the language.
+
+    Parameters
+    ----------
+    trainings : sequence of Kept
+        By seed.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by stage: what it learns, the parts whose weights moved in every training, mean
+        loss, and the perplexity of held-out reports afterwards; the paper's own stage beside.
+    """
+    perplexity = np.mean([kept.arrays["perplexity"] for kept in trainings], axis=0)
+    rows = [{"stage": "before", "perplexity": perplexity[0]}]
+    for place, stage in enumerate(stages()["before"], 1):
+        name = stage["name"]
+        moved = [
+            part.replace("_", " ")
+            for part in Part.__args__
+            if all(kept.about[f"moved.{name}.{part}"] for kept in trainings)
+        ]
+        rows.append(
+            {
+                "stage": name,
+                "learns": stage["learns"],
+                "moved": ", ".join(moved),
+                "loss": np.mean([kept.about[f"loss.{name}"] for kept in trainings]),
+                "perplexity": perplexity[place],
+                "paper": stage["paper"],
+            }
+        )
+    last = stages()["last"]
+    rows.append(
+        {
+            "stage": last["name"],
+            "learns": last["learns"],
+            "moved": ", ".join(part.replace("_", " ") for part in last["trains"]),
+            "loss": np.mean([kept.about[f"loss.{FULL}"] for kept in trainings]),
+            "paper": last["paper"],
+        }
+    )
+    columns = ["learns", "moved", "loss", "perplexity", "paper"]
+    return pd.DataFrame(rows).set_index("stage")[columns]
+
+
+def copying_table(trainings: Sequence[Kept], learned: Sequence[str], held_out: Sequence[str]):
+    """Count the sentences that the language model took from the reports that it read.
+
+    Parameters
+    ----------
+    trainings : sequence of Kept
+    learned, held_out : sequence of str
+        Reports.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by text: sentences, different ones, the share that stands word for word in a report
+        that was learned, and texts with ``XXXX``; of the model's own texts and of held-out reports.
+    """
+    known = {sentence for text in learned for sentence in split_sentences(text)}
+    texts = {
+        "written by the model": [
+            t for kept in trainings for t in as_texts(kept.arrays["composed"])
+        ],
+        "held-out reports": list(held_out),
+    }
+    rows = []
+    for name, own in texts.items():
+        sentences = [sentence for text in own for sentence in split_sentences(text)]
+        rows.append(
+            {
+                "text": name,
+                "sentences": len(sentences),
+                "different": len(set(sentences)),
+                "share that was learned": np.mean([s in known for s in sentences]),
+                "texts with XXXX": sum("XXXX" in text for text in own),
+            }
+        )
+    return pd.DataFrame(rows).set_index("text")
+
+
+def items_table(items: Sequence[Item]) -> pd.DataFrame:
+    """Count the questions of each task, and give one of them.
+
+    Parameters
+    ----------
+    items : sequence of Item
+
+    Returns
+    -------
+    DataFrame
+        Indexed by task: training and held-out questions, held-out groups, options and an example
+        without its context, which may be a report's text.
+    """
+    rows: dict[str, dict] = {}
+    groups: dict[str, set[str]] = {}
+    for item in items:
+        row = rows.setdefault(item.task, {"training": 0, "held_out": 0})
+        row[item.split] += 1
+        row |= {"options": len(item.options), "example": item.question}
+        if item.split == "held_out":
+            groups.setdefault(item.task, set()).add(item.group)
+    table = pd.DataFrame(rows).T.rename_axis("task")
+    table.insert(2, "held_out_groups", [len(groups.get(task, ())) for task in table.index])
+    return table
+
+
+def means_in_words(table: pd.DataFrame) -> str:
+    """Write the mean accuracy of each method, such as ``model .612, linear probe .605``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `Benchmark.table`.
+
+    Returns
+    -------
+    str
+    """
+    means = table[table["task"] == MACRO_AVERAGE]
+    return ", ".join(f"{_NAMES[row.method]} {row.estimate:.3f}" for row in means.itertuples())
+
+
+def beside(exchanged: Benchmark, benchmark: Benchmark, tasks: Sequence[str]) -> pd.DataFrame:
+    """Put the model with exchanged images beside itself and the model without images.
+
+    Parameters
+    ----------
+    exchanged, benchmark : Benchmark
+    tasks : sequence of str
+
+    Returns
+    -------
+    DataFrame
+        Columns method, task and the estimate's.
+    """
+    tables = [benchmark.table([FULL], tasks), exchanged.table(["permuted"], tasks)]
+    return pd.concat([*tables, benchmark.table([BLIND], tasks)])
+
+
+def few_items_table(
+    jobs: Mapping[str, TuningJob],
+    trainings: Mapping[str, Kept],
+    benchmark: Benchmark,
+    resampling: Resampling,
+) -> pd.DataFrame:
+    """Compare decoders that saw the same few items, and the small one that saw all of them.
+
+    Parameters
+    ----------
+    jobs : mapping of str to TuningJob
+        Of `arms.language_model_jobs`.
+    trainings : mapping of str to Kept
+    benchmark : Benchmark
+        With the model of all items, and the controls.
+    resampling : Resampling
+
+    Returns
+    -------
+    DataFrame
+        Columns method, task and the estimate's.
+    """
+    asked = next(iter(jobs.values())).questions[HELD_OUT]
+    few = Benchmark(asked, resampling)
+    for name, kept in trainings.items():
+        few.add(name, Stored(kept, FULL))
+    return pd.concat([few.table(list(trainings), FEW_TASKS), benchmark.table([FULL], FEW_TASKS)])
+
+
+def seconds_in_words(few: Mapping[str, Kept], trainings: Sequence[Kept]) -> str:
+    """Say how long the trainings took, evaluation included, and what the reading of reports gave.
+
+    Parameters
+    ----------
+    few : mapping of str to Kept
+    trainings : sequence of Kept
+
+    Returns
+    -------
+    str
+    """
+    minutes = {_NAMES[name]: kept.about["seconds"] / 60 for name, kept in few.items()}
+    minutes[_NAMES[FULL]] = float(np.mean([kept.about["seconds"] for kept in trainings])) / 60
+    spent = "; ".join(f"{name} {value:.0f} min" for name, value in minutes.items())
+    first, *_, last = few["pretrained"].arrays["perplexity"]
+    return (
+        f"Wall time with all questions: {spent}. Perplexity of held-out reports to the pretrained "
+        f"decoder, before and after it read some: {first:.1f}, {last:.1f}."
+    )
+
+
+def contrasts_table(decided: Mapping[str, Estimate]) -> pd.DataFrame:
+    """Tabulate the differences that decide claims.
+
+    Parameters
+    ----------
+    decided : mapping of str to Estimate
+        By claim of `CLAIMS`.
+
+    Returns
+    -------
+    DataFrame
+        Columns method, metric and the estimate's.
+    """
+    rows = [
+        {"method": " - ".join(CLAIMS[claim]), "metric": "accuracy"} | estimate.row()
+        for claim, estimate in decided.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def variants_table(variants: Benchmark, tasks: Sequence[str]) -> pd.DataFrame:
+    """Tabulate mean accuracies of variants, and what each lacks against all stages.
+
+    Parameters
+    ----------
+    variants : Benchmark
+        Methods ``"one_epoch"`` and those of `VARIANTS` that were trained.
+    tasks : sequence of str
+
+    Returns
+    -------
+    DataFrame
+        Columns method, quantity and the estimate's.
+    """
+    rows = []
+    for name in ("one_epoch", *(v for v in VARIANTS if v in variants.answers)):
+        mean = variants.accuracy(name, tasks)
+        rows.append({"method": name, "quantity": "mean accuracy"} | mean.row())
+        if name != "one_epoch":
+            gain = variants.difference(name, "one_epoch", tasks)
+            rows.append({"method": name, "quantity": "minus all stages"} | gain.row())
+    return pd.DataFrame(rows)
+
+
+def gallery_table(benchmark: Benchmark, n_items: int, seed: int) -> pd.DataFrame:
+    """Draw questions at random, one of each of so many tasks, with everyone's answers.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+    n_items : int
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        Columns task, image, question, label, model, linear probe and most frequent answer; the
+        model's first training answers by likelihood. Only tasks on images without a report's text.
+    """
+    rng = np.random.default_rng(seed)
+    tables = {name: benchmark.answers[name][0] for name in (FULL, "probe", "majority")}
+    shown = [n for n, item in enumerate(benchmark.items) if item.images and not item.context]
+    by_task: dict[str, list[int]] = {}
+    for row in shown:
+        by_task.setdefault(benchmark.items[row].task, []).append(row)
+    rows = []
+    for task in list(by_task)[:n_items]:
+        row = int(rng.choice(by_task[task]))
+        item: Item = benchmark.items[row]
+        answers = {_NAMES[name]: tables[name]["likeliest"].iloc[row] for name in tables}
+        asked = {"task": task, "image": ", ".join(item.images), "question": item.question}
+        rows.append(asked | {"label": item.answer} | answers)
+    return pd.DataFrame(rows).fillna("none")
+
+
+def answer_in_words(decided: Mapping[str, Estimate], table: pd.DataFrame) -> str:
+    """Answer the study's question from the differences and the means.
+
+    Parameters
+    ----------
+    decided : mapping of str to Estimate
+    table : DataFrame
+        Of `Benchmark.table`, with the means of the model and of the probe.
+
+    Returns
+    -------
+    str
+    """
+    means = table[table["task"] == MACRO_AVERAGE].set_index("method")["estimate"]
+    tuning, probe, image = (decided[claim] for claim in CLAIMS)
+    return (
+        f"Over {table['task'].nunique() - 1} tasks the model answers {means[FULL]:.1%} right, "
+        f"{_than(tuning)} one that knows the questions but learned without images, and "
+        f"{_than(image)} one that never sees them. A linear probe on the same features answers "
+        f"{means['probe']:.1%}: the model is {_than(probe)} it."
+    )
+
+
+def _than(difference: Estimate) -> str:
+    low, high = difference.interval()
+    points = f"{abs(100 * difference.value):.1f} points"
+    if low > 0:
+        return f"{points} better than"
+    if high < 0:
+        return f"{points} worse than"
+    return f"not shown to differ ({100 * difference.value:+.1f} points) from"

@@ -1,0 +1,74 @@
+"""Impressions that a model writes from findings, scored by what a labeler reads in them."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from cxrstudy.agreement import MACRO_AVERAGE, Resampling, agree
+from cxrstudy.agreement.result import average_over_seeds
+from cxrstudy.labeler import label_reports
+from cxrstudy.multimodal.items import Item
+from cxrstudy.multimodal.language import as_texts
+from cxrstudy.observations import POSITIVE
+from cxrstudy.studies.chexagent.arms import FULL, OPEN
+from cxrstudy.studies.chexagent.texts import split_sentences
+from cxrstudy.trainings.job import Kept
+
+MICRO = "micro average"
+
+
+def summary_scores(
+    items: Sequence[Item], trainings: Sequence[Kept], resampling: Resampling
+) -> pd.DataFrame:
+    """Score written impressions by the labels that they share with the author's own impression.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        Open questions: the findings as context, the author's impression as answer.
+    trainings : sequence of Kept
+        By seed.
+    resampling : Resampling
+        Of reports.
+
+    Returns
+    -------
+    DataFrame
+        Columns method, observation and the estimate's. Methods are the model and two that write
+        nothing: all findings copied, and their first sentence. F1 of positive labels, over the
+        observations with ten or more positives as a mean, and over all cells at once.
+    """
+    findings = [item.context for item in items]
+    written = {
+        f"{FULL}/{seed}": as_texts(kept.arrays[f"said.{FULL}.{OPEN}"])
+        for seed, kept in enumerate(trainings)
+    }
+    written["copied findings/0"] = findings
+    written["first sentence/0"] = [(split_sentences(text) or [text])[0] for text in findings]
+    truth = _positives([item.answer for item in items])
+    labels = {name: _positives(texts) for name, texts in written.items()}
+    options = {"metrics": ("f1",), "resampling": resampling}
+    by_finding = agree(truth, labels, **options)
+    cells = pd.Series(range(len(items))).repeat(truth.shape[1])
+    micro = agree(
+        _stacked(truth),
+        {name: _stacked(table) for name, table in labels.items()},
+        metrics=("f1",),
+        resampling=resampling.of(clusters=cells.to_numpy()),
+    )
+    rows = []
+    for method in (FULL, "copied findings", "first sentence"):
+        names = [name for name in written if name.startswith(f"{method}/")]
+        for scores, key in ((by_finding, MACRO_AVERAGE), (micro, MICRO)):
+            by_seed = [scores.estimate(name, key, "f1") for name in names]
+            mean = by_seed[0] if len(by_seed) == 1 else average_over_seeds(by_seed, resampling.seed)
+            rows.append({"method": method, "observation": key} | mean.row())
+    return pd.DataFrame(rows)
+
+
+def _positives(texts: Sequence[str]) -> pd.DataFrame:
+    return (label_reports(list(texts)) == POSITIVE).astype(float)
+
+
+def _stacked(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({MICRO: table.to_numpy().ravel()})

@@ -1,0 +1,100 @@
+"""The cohort: features beside the images they are of, and questions that say what labels say."""
+
+from collections import Counter
+
+import pytest
+
+from cxrstudy.experiments.image_labels import LUNG_OPACITY
+from cxrstudy.studies.chexagent.cohort import ABROAD, POPULATION, load_cohort
+from cxrstudy.studies.chexagent.image_items import held_out_images
+from cxrstudy.vision.backbones import BackboneName
+
+NAME = BackboneName()
+
+
+def test_real_images_and_texts_make_a_cohort(mirror, tmp_path):
+    """On few images, of 32 px, and random weights."""
+    cohort = load_cohort("", 2400, 32, BackboneName(weights="random"), tmp_path, n_abroad=8, most=3)
+    assert cohort.grid.shape == (2408, 5, 1280) and len(cohort.images) == 2408
+    assert all(set(item.images) <= set(cohort.images) for item in cohort.items)
+    counts = Counter((item.task, item.split) for item in cohort.items)
+    assert max(counts.values()) == 3 and len(counts) > 30
+    assert len(cohort.second_site) == 8
+    assert {len(texts) for texts in cohort.texts.values()} == {3}
+
+
+def test_features_are_in_the_order_of_the_images(replaced, home, asked_of_texts):
+    cohort = load_cohort("own", 200, 8, NAME, "cache", seed=3)
+    assert replaced["images"] == ("own", 8) and replaced["captions"] == 3
+    assert cohort.home.images.index.tolist() == home.images.index[:200].tolist()
+    # One image of each patient of the second site.
+    assert replaced["features"] == [("Small", 200, "cache"), ("Away", 3, "cache")]
+    assert list(cohort.images[:200]) == home.images.index[:200].tolist()
+    assert list(cohort.images[200:]) == [f"{ABROAD}{name}" for name in ("a.png", "c.png", "d.png")]
+    assert cohort.grid.shape == (203, 5, 8)
+    assert (cohort.grid[:200] == 1).all() and (cohort.grid[200:] == 2).all()
+    assert len(set(cohort.images)) == 203
+    assert cohort.items[-len(asked_of_texts) :] == asked_of_texts
+    assert all(set(item.images) <= set(cohort.images) for item in cohort.items)
+
+
+@pytest.mark.parametrize(("n_abroad", "expected"), [(0, 3), (2, 2), (-1, 0)])
+def test_the_second_site_is_as_large_as_asked(replaced, n_abroad, expected):
+    cohort = load_cohort("", 0, 8, NAME, "cache", n_abroad=n_abroad)
+    assert len(cohort.second_site) == len(cohort.images) - 300 == expected
+    assert (cohort.abroad is None) == (n_abroad < 0)
+
+
+def test_the_second_site_is_asked_for_opacity_as_its_physicians_say(cohort):
+    assert [(item.images, item.answer, item.group) for item in cohort.second_site] == [
+        ((f"{ABROAD}a.png",), "yes", "one"),
+        ((f"{ABROAD}c.png",), "no", "two"),
+        ((f"{ABROAD}d.png",), "yes", "three"),
+    ]
+    assert {item.question for item in cohort.second_site} == {"Does the image show lung opacity?"}
+    assert {item.split for item in cohort.second_site} == {"held_out"}
+
+
+def test_every_held_out_image_is_asked_for_each_finding(cohort, home):
+    held_out = home.images.index[held_out_images(home)]
+    labels = home.labels["nlp"]
+    terms = {
+        "Effusion": ["Effusion"],
+        "Cardiomegaly": ["Cardiomegaly"],
+        LUNG_OPACITY: ["Pneumonia", "Consolidation", "Infiltration"],
+    }
+    asked = cohort.population
+    assert cohort.asked_of_all.tolist() == held_out.tolist()
+    assert len(asked) == 3 * len(held_out) == len(set(asked))
+    for item in asked:
+        (image,) = item.images
+        assert image in held_out and item.split == "held_out" and item.task == POPULATION
+        shown = labels.loc[image, terms[item.about]].any()
+        assert item.answer == ("yes" if shown else "no") and item.options == ("yes", "no")
+        assert item.about.lower() in item.question
+        assert item.group == str(home.images["patient"][image])
+    answers = Counter((item.about, item.answer) for item in asked)
+    assert len(answers) == 6
+
+
+def test_a_small_cohort_keeps_the_first_of_each_task_and_side(replaced, cohort):
+    few = load_cohort("", 0, 8, NAME, "cache", seed=3, most=2)
+    counts = Counter((item.task, item.split) for item in few.items)
+    whole = Counter((item.task, item.split) for item in cohort.items)
+    assert counts == {key: min(n, 2) for key, n in whole.items()}
+    # They keep their order.
+    places = [cohort.items.index(item) for item in few.items]
+    assert places == sorted(places)
+    assert few.captions["split"].value_counts().to_dict() == {"training": 2, "held_out": 2}
+    assert {side: len(texts) for side, texts in few.texts.items()} == {"training": 2, "held_out": 2}
+    assert len(few.asked_of_all) == 20 and len(few.population) == 60
+    assert len(few.grid) == len(cohort.grid)
+
+
+def test_the_sides_are_what_they_are_called(cohort, home):
+    training, held_out = cohort.of("training"), cohort.of("held_out")
+    assert len(training) + len(held_out) == len(cohort.items) and training and held_out
+    assert {item.split for item in held_out} == {"held_out"}
+    assert set(cohort.texts) == {"training", "held_out"}
+    groups = [{item.group for item in side} for side in (training, held_out)]
+    assert groups[0].isdisjoint(groups[1])
