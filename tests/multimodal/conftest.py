@@ -22,7 +22,7 @@ def tiny_config():
     def make(**changes) -> TuningConfig:
         small = {
             "stages": (),
-            "last": Stage("instructions", parts, "answer", 1, 3e-3),
+            "last": Stage("instructions", parts, "answer", 3, 3e-3),
             "branches": (Branch("full"),),
             "width": 32,
             "layers": 1,

@@ -1,6 +1,7 @@
 """Trainings as jobs: repeatable, blind where they should be, and able to learn."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -105,6 +106,12 @@ def test_what_a_training_keeps(trained):
     )
     assert len(as_texts(arrays["said.full.held_out"])) == 6
     assert len(as_texts(arrays["composed"])) == 3
+
+
+def test_branches_move_away_from_the_state_before_and_from_each_other(trained):
+    states = [trained.arrays[f"likelihood.{name}.held_out"] for name in ("before", "full", "blind")]
+    for first, second in combinations(states, 2):
+        assert np.nanmin(np.abs(first - second)) > 1e-4
 
 
 def test_what_a_training_says_of_itself(trained):
@@ -220,7 +227,7 @@ def test_a_branch_without_images_learns_the_same_whatever_they_are(short, grid, 
 
 def test_the_state_before_is_the_model_as_it_was(short, tmp_path):
     """It does not depend on the last stage, which moves a copy."""
-    longer = Stage("instructions", PARTS, "answer", 3, 1e-2)
+    longer = Stage("instructions", PARTS, "answer", 5, 1e-2)
     one, more = (
         short({"branches": BOTH[:1]} | config, generates=[]).train(tmp_path).arrays
         for config in ({}, {"last": longer})

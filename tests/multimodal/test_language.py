@@ -38,9 +38,9 @@ def test_any_text_is_written_and_read_back(writer, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["Clear lungs .", "it 's not here , n't it ?", " two  spaces ", "\n\tμ 5×5 ½"]
+    "text", ["Clear lungs .", "it 's not here , n't it ?", " two  spaces ", "\n\t5² ½ é"]
 )
-def test_spaces_around_marks_of_punctuation_stay(writer, text):
+def test_spaces_stay_as_they_are(writer, text):
     assert writer.tokenizer.decode(writer.plain(text).tokens, skip_special_tokens=True) == text
 
 

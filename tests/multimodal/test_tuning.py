@@ -67,15 +67,14 @@ def test_each_stage_moves_what_it_names_and_no_other_bit(
     assert not model.training and all(weight.device.type == "cpu" for weight in model.parameters())
 
 
-@pytest.mark.parametrize(("bridger", "parts"), [("mlp", 4), ("qformer", 2)])
-def test_all_of_a_part_learns(tiny_model, tiny_writer, grid, bridger, parts):
+@pytest.mark.parametrize("bridger", ["mlp", "qformer"])
+def test_all_of_a_part_learns(tiny_model, tiny_writer, grid, bridger):
     """Weights that no gradient reaches would only be counted."""
     model = tiny_model(bridger)
     before = copy.deepcopy(model).state_dict()
     learn(model, tiny_writer(bridger), grid, stage("answer"))
-    still = {
-        name for name, weight in model.state_dict().items() if torch.equal(weight, before[name])
-    }
+    now = model.state_dict()
+    still = {name for name in now if torch.equal(now[name], before[name])}
     # A bias of keys moves all scores of a query alike.
     assert all(name.endswith("key.bias") for name in still), still
 
@@ -252,8 +251,8 @@ def test_a_pretrained_decoder_moves_through_adapters_alone(grid, tiny_config, pr
     for objective in ("next_token", "answer"):
         learn(model, writer, grid, stage(objective))
     kept = {name for name, now in model.state_dict().items() if torch.equal(now, weights[name])}
-    base = {name for name in weights
-            if (".language_model." in name and "lora_" not in name) or name == "lm_head.weight"}  # fmt: skip
+    decoder = {name for name in weights if ".language_model." in name and "lora_" not in name}
+    base = decoder | {"lm_head.weight"}
     assert kept == base
 
 

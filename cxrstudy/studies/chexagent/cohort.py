@@ -106,7 +106,7 @@ def load_cohort(
     seed : int
         Of the items.
     n_abroad : int
-        Patients of the second site, one image each; 0 for all, -1 for none.
+        Patients of the second site, drawn at random, one image each; 0 for all, -1 for none.
     most : int
         Items of each task on each side, captions and texts, and ten times as many images of the
         population; 0 for all.
@@ -124,11 +124,20 @@ def load_cohort(
     grids, ids, abroad = [grid_features(home, backbone, folder)], list(home.images.index), None
     if n_abroad >= 0:
         site = load_kermany()
-        first = site.images.index[~site.images["patient"].duplicated()]
-        abroad = site.subset(first[: n_abroad or None]).resized(image_size)
+        abroad = site.subset(_some_patients(site.images, n_abroad, seed)).resized(image_size)
         grids.append(grid_features(abroad, backbone, folder))
         ids += [f"{ABROAD}{image}" for image in abroad.images.index]
     return Cohort(home, abroad, items, captions, texts, everyone, ids, np.concatenate(grids))
+
+
+def _some_patients(images: pd.DataFrame, most: int, seed: int) -> pd.Index:
+    """Draw so many patients and take the first image of each, in order; all if `most` is 0.
+
+    The table begins with hundreds of normal chests, which alone would have no AUROC.
+    """
+    first = images.index[~images["patient"].duplicated()]
+    drawn = np.random.default_rng(seed).permutation(len(first))[: most or None]
+    return first[np.sort(drawn)]
 
 
 def _first(items: Sequence[Item], most: int) -> list[Item]:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cxrstudy.agreement import MACRO_AVERAGE, Agreement, Estimate, Resampling, agree
-from cxrstudy.agreement.result import LIMITS, average_over_seeds
+from cxrstudy.agreement import MACRO_AVERAGE, Estimate, Resampling, agree
+from cxrstudy.agreement.result import average_over_seeds
+from cxrstudy.claims.rules import MINIMUM_EVENTS
 from cxrstudy.experiments.image_labels import LUNG_OPACITY, report_labels
 from cxrstudy.experiments.subgroups import ALL_ROWS, SubgroupAgreement, agree_by_subgroup
 from cxrstudy.multimodal.items import Item
@@ -75,7 +76,7 @@ def population_scores(
     dict of str to SubgroupAgreement
         By metric, f1 and auroc; methods are the seeds, ``"0"`` and so on. For F1 as many images
         are called positive, those with the highest log-odds of yes, as the labels of the training
-        patients make expect.
+        patients make expect; of equal ones the first.
     """
     items = cohort.population
     index = pd.Index([item.images[0] for item in items if item.about == items[0].about])
@@ -90,9 +91,9 @@ def population_scores(
         str(seed): by_finding(margins(items, kept, POPULATION))
         for seed, kept in enumerate(trainings)
     }
-    shares = training_shares(cohort)
+    expected = (training_shares(cohort) * len(index)).round()
     called = {
-        seed: (table.rank(pct=True) > 1 - shares[list(table)]).astype(float)
+        seed: (table.rank(ascending=False, method="first") <= expected).astype(float)
         for seed, table in scored.items()
     }
     groups = pd.DataFrame(
@@ -131,15 +132,10 @@ def gap(scores: SubgroupAgreement, finding: str, group: str, metric: str, seed: 
     Returns
     -------
     Estimate
+        NaN where nobody is in one of the levels.
     """
-    names = [f"{finding} | {group} | {level}" for level in LEVELS[group]]
-    methods = _methods(scores.agreement)
-    by_seed = [
-        scores.agreement.estimate(method, names[0], metric)
-        - scores.agreement.estimate(method, names[1], metric)
-        for method in methods
-    ]
-    return by_seed[0] if len(by_seed) == 1 else average_over_seeds(by_seed, seed)
+    first, second = (_by_seed(scores, finding, group, level, metric) for level in LEVELS[group])
+    return _over_seeds([a - b for a, b in zip(first, second, strict=True)], seed)
 
 
 def fewest_positives(scores: SubgroupAgreement, finding: str, group: str) -> int:
@@ -154,10 +150,9 @@ def fewest_positives(scores: SubgroupAgreement, finding: str, group: str) -> int
     -------
     int
     """
-    method = _methods(scores.agreement)[0]
-    names = [f"{finding} | {group} | {level}" for level in LEVELS[group]]
     metric = next(iter(scores.agreement.estimates))[2]
-    return min(scores.agreement.estimate(method, name, metric).positives for name in names)
+    levels = (_by_seed(scores, finding, group, level, metric)[0] for level in LEVELS[group])
+    return min(level.positives for level in levels)
 
 
 def groups_table(scores: dict[str, SubgroupAgreement], seed: int) -> pd.DataFrame:
@@ -171,17 +166,15 @@ def groups_table(scores: dict[str, SubgroupAgreement], seed: int) -> pd.DataFram
     Returns
     -------
     DataFrame
-        Columns finding, group, quantity and the estimate's; the F1 of answering yes always and the
-        prevalence are exact.
+        Columns finding, group, quantity and the estimate's, and too_few: fewer than ten positives
+        or negatives. The F1 of answering yes always and the prevalence are exact.
     """
     rows = []
     for metric, by_group in scores.items():
-        for name, (finding, group, level) in by_group.cells.items():
-            cell = {"finding": finding, "group": level if group != ALL_ROWS else "all"}
-            methods = _methods(by_group.agreement)
-            by_seed = [by_group.agreement.estimate(m, name, metric) for m in methods]
-            mean = by_seed[0] if len(by_seed) == 1 else average_over_seeds(by_seed, seed)
-            rows.append(cell | {"quantity": metric} | mean.row())
+        for finding, group, level in by_group.cells.values():
+            cell = {"finding": finding, "group": level, "too_few": False}
+            mean = _over_seeds(_by_seed(by_group, finding, group, level, metric), seed)
+            rows.append(cell | {"quantity": metric} | mean.row() | {"too_few": _too_few(mean)})
             if metric == "f1":
                 share = mean.positives / mean.n if mean.n else np.nan
                 floor = {"f1_always_yes": 2 * share / (1 + share), "prevalence": share}
@@ -203,16 +196,20 @@ def gaps_table(scores: dict[str, SubgroupAgreement], seed: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns finding, gap, metric and the estimate's.
+        Columns finding, gap, metric and the estimate's, of the level that has fewer, and too_few:
+        one of the levels has fewer than ten positives or negatives.
     """
-    rows = [
-        {"finding": finding, "gap": " minus ".join(LEVELS[group]), "metric": metric}
-        | gap(by_group, finding, group, metric, seed).row()
-        for metric, by_group in scores.items()
-        for finding in ASKED_OF_ALL
-        for group in LEVELS
-    ]
-    return pd.DataFrame(rows, columns=["finding", "gap", "metric", *LIMITS, "n", "positives"])
+    rows = []
+    for metric, by_group in scores.items():
+        for finding in ASKED_OF_ALL:
+            for group, levels in LEVELS.items():
+                sides = [_by_seed(by_group, finding, group, level, metric)[0] for level in levels]
+                rows.append(
+                    {"finding": finding, "gap": " minus ".join(levels), "metric": metric}
+                    | gap(by_group, finding, group, metric, seed).row()
+                    | {"too_few": any(map(_too_few, sides))}
+                )
+    return pd.DataFrame(rows)
 
 
 def second_site_table(
@@ -229,8 +226,9 @@ def second_site_table(
     Returns
     -------
     DataFrame
-        Columns method, place and the estimate's: AUROC of the model and of the file's bytes, over
-        all images and as a mean over the deciles of bytes that have both classes.
+        Columns method, place and the estimate's: AUROC of the model and of the file's bytes, the
+        fewer the likelier pneumonia, over all images and as a mean over the deciles of bytes with
+        ten or more images of each class; NaN without any.
     """
     items = cohort.second_site
     site = cohort.abroad.images
@@ -243,7 +241,7 @@ def second_site_table(
     scored = {
         f"{FULL}/{seed}": pd.Series(margins(items, kept, SECOND_SITE).to_numpy(), site.index)
         for seed, kept in enumerate(trainings)
-    } | {"bytes/0": -site["bytes"].astype(float)}
+    } | {"bytes/0": -site["bytes"].astype(float)}  # sharp files are larger, and of normal chests
     resampling = resampling.of(clusters=site["patient"])
     options = {"metrics": ("auroc",), "resampling": resampling}
     whole = {method: values.to_frame("all") for method, values in scored.items()}
@@ -254,10 +252,31 @@ def second_site_table(
         names = [name for name in scored if name.startswith(f"{method}/")]
         for place, scores, key in (("all", overall, "all"), (WITHIN, within, MACRO_AVERAGE)):
             by_seed = [scores.estimate(name, key, "auroc") for name in names]
-            mean = by_seed[0] if len(by_seed) == 1 else average_over_seeds(by_seed, resampling.seed)
+            mean = _over_seeds(by_seed, resampling.seed)
             rows.append({"method": method, "place": place} | mean.row())
     return pd.DataFrame(rows)
 
 
-def _methods(scores: Agreement) -> list[str]:
-    return list(dict.fromkeys(method for method, _, _ in scores.estimates))
+def _by_seed(
+    scores: SubgroupAgreement, finding: str, group: str, level: str, metric: str
+) -> list[Estimate]:
+    names = {cell: name for name, cell in scores.cells.items()}
+    # Few images may be of nobody of 65 and older: NaN, of no case.
+    name = names.get((finding, group, level))
+    methods = dict.fromkeys(method for method, _, _ in scores.agreement.estimates)
+    if name is not None:
+        return [scores.agreement.estimate(method, name, metric) for method in methods]
+    whole = names[finding, ALL_ROWS, ALL_ROWS]
+    found = [scores.agreement.estimate(method, whole, metric) for method in methods]
+    return [
+        Estimate.like(every, np.nan, np.full_like(every.replicates, np.nan), n=0, positives=0)
+        for every in found
+    ]
+
+
+def _over_seeds(by_seed: list[Estimate], seed: int) -> Estimate:
+    return by_seed[0] if len(by_seed) == 1 else average_over_seeds(by_seed, seed)
+
+
+def _too_few(estimate: Estimate) -> bool:
+    return min(estimate.positives, estimate.n - estimate.positives) < MINIMUM_EVENTS

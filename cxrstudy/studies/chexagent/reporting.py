@@ -6,13 +6,10 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.agreement import MACRO_AVERAGE, Estimate, Resampling
-from cxrstudy.multimodal.config import Part
 from cxrstudy.multimodal.items import Item
 from cxrstudy.multimodal.job import BEFORE, TuningJob
-from cxrstudy.multimodal.language import as_texts
-from cxrstudy.studies.chexagent.arms import BLIND, FEW_TASKS, FULL, HELD_OUT, VARIANTS, stages
+from cxrstudy.studies.chexagent.arms import BLIND, FEW_TASKS, FULL, HELD_OUT, VARIANTS
 from cxrstudy.studies.chexagent.scores import CLAIMS, FORMAT, Benchmark, Stored
-from cxrstudy.studies.chexagent.texts import split_sentences
 from cxrstudy.trainings.job import Kept
 
 _NAMES = {
@@ -31,7 +28,7 @@ _NAMES = {
     "one_epoch": "all stages",
     "pretrained": "pretrained decoder, adapters",
     "scratch": "decoder from random weights, same items",
-    "bytes": "bytes of the file",
+    "bytes": "fewer bytes of the file",
     "all": "all images",
 }
 WORDS: Mapping[str, str] = {
@@ -42,140 +39,23 @@ WORDS: Mapping[str, str] = {
 """Keys of the study's tables to what the page says for them."""
 
 
-def task_words(tasks: Sequence[str]) -> dict[str, str]:
-    """Write tasks as the page says them.
+def trainings_in_words(seeds: Sequence[int]) -> str:
+    """Count trainings, such as ``1 training`` or ``5 trainings``.
 
     Parameters
     ----------
-    tasks : sequence of str
-        Such as ``"lung_opacity_matched"``.
+    seeds : sequence of int
+        One of each training.
 
     Returns
     -------
-    dict of str to str
-        Such as ``"lung opacity, matched"``.
+    str
     """
-    ends = ("_matched", "_unmatched")
-    return {
-        task: next(
-            (f"{task.removesuffix(end)}, {end[1:]}" for end in ends if task.endswith(end)), task
-        ).replace("_", " ")
-        for task in tasks
-    }
-
-
-def stage_table(trainings: Sequence[Kept]) -> pd.DataFrame:
-    """Say what each stage learned from, which parts moved, and what it did to the language.
-
-    Parameters
-    ----------
-    trainings : sequence of Kept
-        By seed.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by stage: what it learns, the parts whose weights moved in every training, mean
-        loss, and the perplexity of held-out reports afterwards; the paper's own stage beside.
-    """
-    perplexity = np.mean([kept.arrays["perplexity"] for kept in trainings], axis=0)
-    rows = [{"stage": "before", "perplexity": perplexity[0]}]
-    for place, stage in enumerate(stages()["before"], 1):
-        name = stage["name"]
-        moved = [
-            part.replace("_", " ")
-            for part in Part.__args__
-            if all(kept.about[f"moved.{name}.{part}"] for kept in trainings)
-        ]
-        rows.append(
-            {
-                "stage": name,
-                "learns": stage["learns"],
-                "moved": ", ".join(moved),
-                "loss": np.mean([kept.about[f"loss.{name}"] for kept in trainings]),
-                "perplexity": perplexity[place],
-                "paper": stage["paper"],
-            }
-        )
-    last = stages()["last"]
-    rows.append(
-        {
-            "stage": last["name"],
-            "learns": last["learns"],
-            "moved": ", ".join(part.replace("_", " ") for part in last["trains"]),
-            "loss": np.mean([kept.about[f"loss.{FULL}"] for kept in trainings]),
-            "paper": last["paper"],
-        }
-    )
-    columns = ["learns", "moved", "loss", "perplexity", "paper"]
-    return pd.DataFrame(rows).set_index("stage")[columns]
-
-
-def copying_table(trainings: Sequence[Kept], learned: Sequence[str], held_out: Sequence[str]):
-    """Count the sentences that the language model took from the reports that it read.
-
-    Parameters
-    ----------
-    trainings : sequence of Kept
-    learned, held_out : sequence of str
-        Reports.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by text: sentences, different ones, the share that stands word for word in a report
-        that was learned, and texts with ``XXXX``; of the model's own texts and of held-out reports.
-    """
-    known = {sentence for text in learned for sentence in split_sentences(text)}
-    texts = {
-        "written by the model": [
-            t for kept in trainings for t in as_texts(kept.arrays["composed"])
-        ],
-        "held-out reports": list(held_out),
-    }
-    rows = []
-    for name, own in texts.items():
-        sentences = [sentence for text in own for sentence in split_sentences(text)]
-        rows.append(
-            {
-                "text": name,
-                "sentences": len(sentences),
-                "different": len(set(sentences)),
-                "share that was learned": np.mean([s in known for s in sentences]),
-                "texts with XXXX": sum("XXXX" in text for text in own),
-            }
-        )
-    return pd.DataFrame(rows).set_index("text")
-
-
-def items_table(items: Sequence[Item]) -> pd.DataFrame:
-    """Count the questions of each task, and give one of them.
-
-    Parameters
-    ----------
-    items : sequence of Item
-
-    Returns
-    -------
-    DataFrame
-        Indexed by task: training and held-out questions, held-out groups, options and an example
-        without its context, which may be a report's text.
-    """
-    rows: dict[str, dict] = {}
-    groups: dict[str, set[str]] = {}
-    for item in items:
-        row = rows.setdefault(item.task, {"training": 0, "held_out": 0})
-        row[item.split] += 1
-        row |= {"options": len(item.options), "example": item.question}
-        if item.split == "held_out":
-            groups.setdefault(item.task, set()).add(item.group)
-    table = pd.DataFrame(rows).T.rename_axis("task")
-    table.insert(2, "held_out_groups", [len(groups.get(task, ())) for task in table.index])
-    return table
+    return f"{len(seeds)} training{'' if len(seeds) == 1 else 's'}"
 
 
 def means_in_words(table: pd.DataFrame) -> str:
-    """Write the mean accuracy of each method, such as ``model .612, linear probe .605``.
+    """Write the mean accuracy of each method, such as ``model 0.612, linear probe 0.605``.
 
     Parameters
     ----------
@@ -330,7 +210,7 @@ def gallery_table(benchmark: Benchmark, n_items: int, seed: int) -> pd.DataFrame
         answers = {_NAMES[name]: tables[name]["likeliest"].iloc[row] for name in tables}
         asked = {"task": task, "image": ", ".join(item.images), "question": item.question}
         rows.append(asked | {"label": item.answer} | answers)
-    return pd.DataFrame(rows).fillna("none")
+    return pd.DataFrame(rows, dtype=object).fillna("none")
 
 
 def answer_in_words(decided: Mapping[str, Estimate], table: pd.DataFrame) -> str:
@@ -348,12 +228,17 @@ def answer_in_words(decided: Mapping[str, Estimate], table: pd.DataFrame) -> str
     """
     means = table[table["task"] == MACRO_AVERAGE].set_index("method")["estimate"]
     tuning, probe, image = (decided[claim] for claim in CLAIMS)
+    n_tasks = table["task"].nunique() - 1  # the mean stands among them
     return (
-        f"Over {table['task'].nunique() - 1} tasks the model answers {means[FULL]:.1%} right, "
+        f"Over {n_tasks} tasks the model answers {_percent(means[FULL])} right, "
         f"{_than(tuning)} one that knows the questions but learned without images, and "
         f"{_than(image)} one that never sees them. A linear probe on the same features answers "
-        f"{means['probe']:.1%}: the model is {_than(probe)} it."
+        f"{_percent(means['probe'])}: the model is {_than(probe)} it."
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _than(difference: Estimate) -> str:

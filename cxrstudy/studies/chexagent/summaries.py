@@ -15,6 +15,8 @@ from cxrstudy.studies.chexagent.texts import split_sentences
 from cxrstudy.trainings.job import Kept
 
 MICRO = "micro average"
+ALWAYS_NORMAL = "always normal"
+_NORMAL = "Normal chest."
 
 
 def summary_scores(
@@ -34,9 +36,11 @@ def summary_scores(
     Returns
     -------
     DataFrame
-        Columns method, observation and the estimate's. Methods are the model and two that write
-        nothing: all findings copied, and their first sentence. F1 of positive labels, over the
-        observations with ten or more positives as a mean, and over all cells at once.
+        Columns method, observation and the estimate's. Methods are the model and three that read
+        nothing: all findings copied, their first sentence, and one text for all, in which the
+        labeler reads No Finding, as in any text that names no finding. F1 of positive labels, over
+        all cells at once, and as a mean over the observations with ten or more positives and
+        negatives, which it names; NaN without any.
     """
     findings = [item.context for item in items]
     written = {
@@ -45,6 +49,7 @@ def summary_scores(
     }
     written["copied findings/0"] = findings
     written["first sentence/0"] = [(split_sentences(text) or [text])[0] for text in findings]
+    written[f"{ALWAYS_NORMAL}/0"] = [_NORMAL] * len(items)
     truth = _positives([item.answer for item in items])
     labels = {name: _positives(texts) for name, texts in written.items()}
     options = {"metrics": ("f1",), "resampling": resampling}
@@ -56,13 +61,19 @@ def summary_scores(
         metrics=("f1",),
         resampling=resampling.of(clusters=cells.to_numpy()),
     )
+    # Every method has the same truth, so that the same are too few.
+    few = {observation for _, observation in by_finding.too_few}
+    averaged = ", ".join(name for name in truth if name not in few) or "no observation"
     rows = []
-    for method in (FULL, "copied findings", "first sentence"):
+    for method in (FULL, "copied findings", "first sentence", ALWAYS_NORMAL):
         names = [name for name in written if name.startswith(f"{method}/")]
-        for scores, key in ((by_finding, MACRO_AVERAGE), (micro, MICRO)):
+        for scores, key, called in (
+            (by_finding, MACRO_AVERAGE, f"mean of {averaged}"),
+            (micro, MICRO, MICRO),
+        ):
             by_seed = [scores.estimate(name, key, "f1") for name in names]
             mean = by_seed[0] if len(by_seed) == 1 else average_over_seeds(by_seed, resampling.seed)
-            rows.append({"method": method, "observation": key} | mean.row())
+            rows.append({"method": method, "observation": called} | mean.row())
     return pd.DataFrame(rows)
 
 

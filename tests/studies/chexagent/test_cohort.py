@@ -2,10 +2,19 @@
 
 from collections import Counter
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from cxrstudy.experiments.image_labels import LUNG_OPACITY
-from cxrstudy.studies.chexagent.cohort import ABROAD, POPULATION, load_cohort
+from cxrstudy.multimodal.items import Item
+from cxrstudy.studies.chexagent.cohort import (
+    ABROAD,
+    POPULATION,
+    _first,
+    _some_patients,
+    load_cohort,
+)
 from cxrstudy.studies.chexagent.image_items import held_out_images
 from cxrstudy.vision.backbones import BackboneName
 
@@ -20,6 +29,7 @@ def test_real_images_and_texts_make_a_cohort(mirror, tmp_path):
     counts = Counter((item.task, item.split) for item in cohort.items)
     assert max(counts.values()) == 3 and len(counts) > 30
     assert len(cohort.second_site) == 8
+    assert {item.answer for item in cohort.second_site} == {"yes", "no"}
     assert {len(texts) for texts in cohort.texts.values()} == {3}
 
 
@@ -43,6 +53,39 @@ def test_the_second_site_is_as_large_as_asked(replaced, n_abroad, expected):
     cohort = load_cohort("", 0, 8, NAME, "cache", n_abroad=n_abroad)
     assert len(cohort.second_site) == len(cohort.images) - 300 == expected
     assert (cohort.abroad is None) == (n_abroad < 0)
+
+
+def test_patients_of_the_second_site_are_drawn_at_random_one_image_each():
+    # 100 normal chests, of 50 patients, stand before 40 of one patient each.
+    patients = [f"N{number // 2}" for number in range(100)] + [f"P{n}" for n in range(40)]
+    images = pd.DataFrame({"patient": patients}, [f"{number:03}.png" for number in range(140)])
+    everyone = _some_patients(images, 0, seed=0)
+    assert everyone.tolist() == images.index[[*range(0, 100, 2), *range(100, 140)]].tolist()
+    assert _some_patients(images, 1000, seed=5).equals(everyone)
+    few = [_some_patients(images, 12, seed) for seed in range(8)]
+    for drawn in few:
+        assert len(drawn) == len(set(drawn)) == 12 and drawn.is_monotonic_increasing
+        assert set(drawn) <= set(everyone)
+        # Both classes have a part, which the first twelve would not.
+        assert {name[:1] for name in images.loc[drawn, "patient"]} == {"N", "P"}
+    assert len({tuple(drawn) for drawn in few}) == 8
+    assert few[3].equals(_some_patients(images, 12, seed=3))
+    # Each patient has the same chance, 12 of 90: of 400 draws 53, give or take 7.
+    names = np.concatenate([_some_patients(images, 12, seed) for seed in range(400)])
+    counts = pd.Series(names).value_counts().reindex(everyone, fill_value=0)
+    assert counts.between(25, 85).all()
+
+
+def test_the_first_items_are_counted_by_task_and_side():
+    def item(task, split, number):
+        return Item(task, f"{number}?", "yes", ("yes", "no"), split=split)
+
+    asked = [("a", "training"), ("a", "training"), ("b", "training"), ("a", "held_out")]
+    asked += [("a", "training"), ("b", "training"), ("b", "training"), ("b", "held_out")]
+    items = [item(*each, number) for number, each in enumerate(asked)]
+    assert _first(items, 0) == _first(items, 3) == items and _first(items, 0) is not items
+    assert [i.question for i in _first(items, 2)] == ["0?", "1?", "2?", "3?", "5?", "7?"]
+    assert [i.question for i in _first(items, 1)] == ["0?", "2?", "3?", "7?"]
 
 
 def test_the_second_site_is_asked_for_opacity_as_its_physicians_say(cohort):
