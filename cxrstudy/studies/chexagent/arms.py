@@ -117,8 +117,10 @@ def variant_jobs(cohort: Cohort, seeds: Sequence[int], epochs: float) -> list[Tu
     -------
     list of TuningJob
     """
+    # Whatever is drawn along the way would change what is learned after it.
+    alike = {"asks_before": False, "n_composed": 0}
     return [
-        tuning_job(cohort, tuning_config(seed, epochs, name, BRANCHES[:1]), decides=False)
+        tuning_job(cohort, replace(tuning_config(seed, epochs, name, BRANCHES[:1]), **alike), False)
         for name in ("", *VARIANTS)
         for seed in seeds
     ]

@@ -116,7 +116,7 @@ def load_cohort(
     Cohort
     """
     home = study_images(load_images(images, image_size), n_images, image_size)
-    items = _first([*image_items(home, seed), *text_items(home, seed)], most)
+    items = _some([*image_items(home, seed), *text_items(home, seed)], most, seed)
     captions, _ = label_matched_captions(home, seed)
     captions = captions.groupby("split").head(most) if most else captions
     texts = {split: report_texts(split)[: most or None] for split in get_args(Split)}
@@ -140,17 +140,21 @@ def _some_patients(images: pd.DataFrame, most: int, seed: int) -> pd.Index:
     return first[np.sort(drawn)]
 
 
-def _first(items: Sequence[Item], most: int) -> list[Item]:
-    """Keep so many items of each task and side; all if `most` is 0."""
+def _some(items: Sequence[Item], most: int, seed: int) -> list[Item]:
+    """Draw so many items of each task and side, and keep their order; all if `most` is 0.
+
+    The first ones will not do: a task's items may stand in the order of their answers.
+    """
     if not most:
         return list(items)
     taken: Counter[tuple[str, str]] = Counter()
     kept = []
-    for item in items:
-        taken[item.task, item.split] += 1
-        if taken[item.task, item.split] <= most:
-            kept.append(item)
-    return kept
+    for row in np.random.default_rng(seed).permutation(len(items)):
+        key = items[row].task, items[row].split
+        taken[key] += 1
+        if taken[key] <= most:
+            kept.append(row)
+    return [items[row] for row in sorted(kept)]
 
 
 def _finding_question(task: str, about: str, image: str, positive: float, patient: str) -> Item:

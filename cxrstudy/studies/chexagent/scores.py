@@ -100,6 +100,8 @@ class Benchmark:
         """
         names = [self._names(method) for method in (first, second)]
         n_seeds = max(map(len, names))
+        if not {len(own) for own in names} <= {1, n_seeds}:
+            raise ValueError(f"{first} and {second} were trained with different numbers of seeds")
         pairs = [[own[min(seed, len(own) - 1)] for own in names] for seed in range(n_seeds)]
         by_seed = [self._of_seed(a, tasks) - self._of_seed(b, tasks) for a, b in pairs]
         return self._over_seeds(by_seed)
@@ -282,6 +284,8 @@ def variant_scores(
     """
     benchmark = Benchmark(jobs[0].questions[HELD_OUT], resampling)
     arms = ("one_epoch", *VARIANTS)
+    if len(trainings) % len(arms):
+        raise ValueError(f"{len(trainings)} trainings are not the same number for {arms}")
     for name, own in zip(arms, np.array_split(np.array(trainings, object), len(arms)), strict=True):
         benchmark.add(name, *(Stored(kept, FULL) for kept in own))
     return benchmark

@@ -11,7 +11,7 @@ from cxrstudy.multimodal.items import Item
 from cxrstudy.studies.chexagent.cohort import (
     ABROAD,
     POPULATION,
-    _first,
+    _some,
     _some_patients,
     load_cohort,
 )
@@ -76,16 +76,22 @@ def test_patients_of_the_second_site_are_drawn_at_random_one_image_each():
     assert counts.between(25, 85).all()
 
 
-def test_the_first_items_are_counted_by_task_and_side():
+def test_some_items_of_each_task_and_side_are_drawn():
     def item(task, split, number):
         return Item(task, f"{number}?", "yes", ("yes", "no"), split=split)
 
     asked = [("a", "training"), ("a", "training"), ("b", "training"), ("a", "held_out")]
     asked += [("a", "training"), ("b", "training"), ("b", "training"), ("b", "held_out")]
     items = [item(*each, number) for number, each in enumerate(asked)]
-    assert _first(items, 0) == _first(items, 3) == items and _first(items, 0) is not items
-    assert [i.question for i in _first(items, 2)] == ["0?", "1?", "2?", "3?", "5?", "7?"]
-    assert [i.question for i in _first(items, 1)] == ["0?", "2?", "3?", "7?"]
+    assert _some(items, 0, 0) == _some(items, 3, 0) == items and _some(items, 0, 0) is not items
+    for most, each in ((2, [2, 2, 1, 1]), (1, [1, 1, 1, 1])):
+        few = _some(items, most, 0)
+        keys = [("a", "training"), ("b", "training"), ("a", "held_out"), ("b", "held_out")]
+        assert [sum((i.task, i.split) == key for i in few) for key in keys] == each
+        assert few == [item for item in items if item in few]
+    # Not always the first of a task: these may all have one answer.
+    drawn = {item.question for seed in range(20) for item in _some(items, 1, seed)}
+    assert {"0?", "1?", "4?"} <= drawn
 
 
 def test_the_second_site_is_asked_for_opacity_as_its_physicians_say(cohort):
@@ -120,7 +126,7 @@ def test_every_held_out_image_is_asked_for_each_finding(cohort, home):
     assert len(answers) == 6
 
 
-def test_a_small_cohort_keeps_the_first_of_each_task_and_side(replaced, cohort):
+def test_a_small_cohort_keeps_some_of_each_task_and_side(replaced, cohort):
     few = load_cohort("", 0, 8, NAME, "cache", seed=3, most=2)
     counts = Counter((item.task, item.split) for item in few.items)
     whole = Counter((item.task, item.split) for item in cohort.items)
