@@ -15,7 +15,7 @@ from cxrstudy.trainings.job import Kept
 _NAMES = {
     FULL: "model",
     BLIND: "model without images",
-    FORMAT: "model that learned without images, shown them",
+    FORMAT: "model that learned without images, tested with them",
     BEFORE: "model before instructions",
     "probe": "linear probe",
     "metadata": "view, sex and age alone",
@@ -134,26 +134,32 @@ def seconds_in_words(few: Mapping[str, Kept], trainings: Sequence[Kept]) -> str:
     first, *_, last = few["pretrained"].arrays["perplexity"]
     return (
         f"Wall time with all questions: {spent}. Perplexity of held-out reports to the pretrained "
-        f"decoder, before and after it read some: {first:.1f}, {last:.1f}."
+        f"decoder, before and after it read some, in its own word pieces: {first:.1f}, {last:.1f}."
     )
 
 
-def contrasts_table(decided: Mapping[str, Estimate]) -> pd.DataFrame:
-    """Tabulate the differences that decide claims.
+def contrasts_table(benchmark: Benchmark, tasks: Sequence[str]) -> pd.DataFrame:
+    """Tabulate the differences that decide claims, and the same over the matched findings alone.
 
     Parameters
     ----------
-    decided : mapping of str to Estimate
-        By claim of `CLAIMS`.
+    benchmark : Benchmark
+    tasks : sequence of str
+        Those that count.
 
     Returns
     -------
     DataFrame
-        Columns method, metric and the estimate's.
+        Columns method, tasks, metric and the estimate's.
     """
+    findings = [task for task in tasks if task.endswith("_matched")]
+    named = {f"all {len(tasks)} tasks": tasks, f"{len(findings)} matched findings": findings}
     rows = [
-        {"method": " - ".join(CLAIMS[claim]), "metric": "accuracy"} | estimate.row()
-        for claim, estimate in decided.items()
+        {"method": f"{first} - {second}", "tasks": name, "metric": "accuracy"}
+        | benchmark.difference(first, second, some).row()
+        for first, second in CLAIMS.values()
+        for name, some in named.items()
+        if some
     ]
     return pd.DataFrame(rows)
 
@@ -204,7 +210,8 @@ def gallery_table(benchmark: Benchmark, n_items: int, seed: int) -> pd.DataFrame
     for row in shown:
         by_task.setdefault(benchmark.items[row].task, []).append(row)
     rows = []
-    for task in list(by_task)[:n_items]:
+    for place in sorted(rng.permutation(len(by_task))[:n_items]):
+        task = list(by_task)[place]
         row = int(rng.choice(by_task[task]))
         item: Item = benchmark.items[row]
         answers = {_NAMES[name]: tables[name]["likeliest"].iloc[row] for name in tables}
@@ -231,7 +238,7 @@ def answer_in_words(decided: Mapping[str, Estimate], table: pd.DataFrame) -> str
     n_tasks = table["task"].nunique() - 1  # the mean stands among them
     return (
         f"Over {n_tasks} tasks the model answers {_percent(means[FULL])} right, "
-        f"{_than(tuning)} one that knows the questions but learned without images, and "
+        f"{_than(tuning)} one that learned the same questions without images, and "
         f"{_than(image)} one that never sees them. A linear probe on the same features answers "
         f"{_percent(means['probe'])}: the model is {_than(probe)} it."
     )
