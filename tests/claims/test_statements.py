@@ -22,6 +22,7 @@ PRIMARY = {
     "deberta_rad.student_beats_teacher": ("direction", "proxy"),
     "chexagent.general_domain_gain": ("internal", "internal"),
     "chexagent.medical_domain_gain": ("internal", "internal"),
+    "chexagent.instruction_tuning": ("direction", "other"),
     "chexreason.chexpert_gain": ("internal", "internal"),
     "chexreason.nih_drop": ("internal", "internal"),
     "chexreason.cross_site_contrast": ("internal", "internal"),
