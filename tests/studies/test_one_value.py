@@ -18,7 +18,12 @@ BUILT = [in_project("_build/results")] if in_project("_build/html").is_dir() els
 def _tables(folder: Path) -> dict[Path, pd.DataFrame]:
     """Tables of estimates with their limits."""
     tables = {path: pd.read_csv(path) for path in sorted(folder.rglob("*.csv"))}
-    return {path: table for path, table in tables.items() if {*NUMBERS} <= {*table}}
+    # Of "too few" a page prints the count alone.
+    shown = {
+        path: table[~table["too_few"].fillna(False).astype(bool)] if "too_few" in table else table
+        for path, table in tables.items()
+    }
+    return {path: table for path, table in shown.items() if {*NUMBERS} <= {*table}}
 
 
 def _keys(table: pd.DataFrame) -> list[str]:
