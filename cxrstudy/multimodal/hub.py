@@ -118,18 +118,26 @@ class HubModel:
     def _generate_or_name(self, items: Sequence[Item], batch: list[int]) -> list[str]:
         """Answer a batch; if it fails, item by item, so that the error names one.
 
-        A batch that fails as a whole only (too little memory) is thereby answered all the same.
+        A batch for which alone there was too little memory is thereby answered all the same.
+        Where the items succeed one by one for no such reason, the batch's error stands.
         """
+        failed = None
         if len(batch) > 1:
             try:
                 return self._generate([items[place] for place in batch])
-            except Exception:
-                if self._model.device.type == "cuda":
-                    torch.cuda.empty_cache()
+            except torch.OutOfMemoryError:
+                torch.cuda.empty_cache()
+            except Exception as error:
+                failed = error
         said = []
         for place in batch:
             with _naming(self.name, place, items[place]):
                 said += self._generate([items[place]])
+        if failed:
+            raise BenchmarkError(
+                f"{self.name}: {len(batch)} items fail together and not one by one, "
+                f"{item_name(batch[0], items[batch[0]])} the first: {_line(failed)}"
+            ) from failed
         return said
 
     @torch.inference_mode()

@@ -210,6 +210,25 @@ def test_a_batch_with_prompts_of_many_lengths_is_computed_together(hub, monkeypa
     assert computed == [4]
 
 
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), RuntimeError("broken")])
+def test_only_too_little_memory_lets_items_be_asked_one_by_one(hub, monkeypatch, error):
+    items = [Item("view", "AP? " * n, "no", ("yes", "no"), ("a",)) for n in (1, 5)]
+    alone = [hub.generate([item])[0] for item in items]
+    plain = hub._generate
+
+    def fails_together(some):
+        if len(some) > 1:
+            raise error
+        return plain(some)
+
+    monkeypatch.setattr(hub, "_generate", fails_together)
+    if isinstance(error, torch.OutOfMemoryError):
+        assert hub.generate(items) == alone
+    else:
+        with pytest.raises(BenchmarkError, match="2 items fail together .* broken"):
+            hub.generate(items)
+
+
 def test_a_text_is_the_likeliest_token_after_token(folder, hub):
     processor = AutoProcessor.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder).eval()

@@ -117,20 +117,3 @@ def permuted(items: Iterable[Item], rng: np.random.Generator) -> list[Item]:
         for place, source in zip(order, turned, strict=True):
             changed[rows[place]] = replace(items[rows[place]], images=items[rows[source]].images)
     return changed
-
-
-def binary_floors(items: Iterable[Item]) -> pd.DataFrame:
-    """Give the F1 of always saying yes, for each yes/no task and finding.
-
-    Returns
-    -------
-    DataFrame
-        Columns task, about, n, positives, prevalence and f1_always_yes.
-    """
-    known = [item for item in items if set(item.options) == {"yes", "no"}]
-    rows = [(item.task, item.about, item.answer == "yes") for item in known]
-    table = pd.DataFrame(rows, columns=["task", "about", "yes"])
-    floors = table.groupby(["task", "about"], sort=False)["yes"].agg(["size", "sum"]).reset_index()
-    floors.columns = ["task", "about", "n", "positives"]
-    prevalence = floors["positives"] / floors["n"]
-    return floors.assign(prevalence=prevalence, f1_always_yes=2 * prevalence / (1 + prevalence))

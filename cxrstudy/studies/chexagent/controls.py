@@ -10,6 +10,7 @@ resolve" does: regressions of a hundred items each would tell less.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Self
@@ -49,7 +50,7 @@ class _Question(NamedTuple):
         return cls(item.about, frozenset(item.options), len(item.images), bool(item.context))
 
 
-class _Control:
+class _Control(ABC):
     """Remembers which questions it learned, and says the likeliest option in words."""
 
     name: str
@@ -57,8 +58,9 @@ class _Control:
     def __init__(self) -> None:
         self._asked: dict[str, set[_Question]] = {}
 
+    @abstractmethod
     def likelihoods(self, items: Sequence[Item]) -> Answers:
-        raise NotImplementedError
+        """Score each item's options; None where an item is left out."""
 
     def generate(self, items: Sequence[Item]) -> list[str]:
         """Say the likeliest option, and nothing where an item is left out."""
@@ -162,8 +164,9 @@ class _ConditionalRegression(_Control):
                 answers[row] = _first_of_equals(own[: len(item.options)])
         return answers
 
+    @abstractmethod
     def _inputs(self, items: Sequence[Item], task: str) -> NDArray[np.float64]:
-        raise NotImplementedError
+        """Lay out what the regression of a task sees of each item."""
 
     def _names(self, task: str, items: Sequence[Item]) -> Names:
         """Name the labels of each item's options."""

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from cxrstudy.agreement import MACRO_AVERAGE, Estimate, Resampling, agree
-from cxrstudy.agreement.result import average_over_seeds
 from cxrstudy.claims.rules import MINIMUM_EVENTS
 from cxrstudy.experiments.image_labels import LUNG_OPACITY, report_labels
 from cxrstudy.experiments.subgroups import ALL_ROWS, SubgroupAgreement, agree_by_subgroup
@@ -20,6 +19,7 @@ from cxrstudy.studies.chexagent.cohort import (
     Cohort,
 )
 from cxrstudy.studies.chexagent.image_items import held_out_images
+from cxrstudy.studies.chexagent.scores import over_seeds
 from cxrstudy.trainings.job import Kept
 
 OLDER = 65
@@ -135,7 +135,7 @@ def gap(scores: SubgroupAgreement, finding: str, group: str, metric: str, seed: 
         NaN where nobody is in one of the levels.
     """
     first, second = (_by_seed(scores, finding, group, level, metric) for level in LEVELS[group])
-    return _over_seeds([a - b for a, b in zip(first, second, strict=True)], seed)
+    return over_seeds([a - b for a, b in zip(first, second, strict=True)], seed)
 
 
 def fewest_positives(scores: SubgroupAgreement, finding: str, group: str) -> int:
@@ -173,7 +173,7 @@ def groups_table(scores: dict[str, SubgroupAgreement], seed: int) -> pd.DataFram
     for metric, by_group in scores.items():
         for finding, group, level in by_group.cells.values():
             cell = {"finding": finding, "group": level, "too_few": False}
-            mean = _over_seeds(_by_seed(by_group, finding, group, level, metric), seed)
+            mean = over_seeds(_by_seed(by_group, finding, group, level, metric), seed)
             rows.append(cell | {"quantity": metric} | mean.row() | {"too_few": _too_few(mean)})
             if metric == "f1":
                 share = mean.positives / mean.n if mean.n else np.nan
@@ -252,7 +252,7 @@ def second_site_table(
         names = [name for name in scored if name.startswith(f"{method}/")]
         for place, scores, key in (("all", overall, "all"), (WITHIN, within, MACRO_AVERAGE)):
             by_seed = [scores.estimate(name, key, "auroc") for name in names]
-            mean = _over_seeds(by_seed, resampling.seed)
+            mean = over_seeds(by_seed, resampling.seed)
             rows.append({"method": method, "place": place} | mean.row())
     return pd.DataFrame(rows)
 
@@ -272,10 +272,6 @@ def _by_seed(
         Estimate.like(every, np.nan, np.full_like(every.replicates, np.nan), n=0, positives=0)
         for every in found
     ]
-
-
-def _over_seeds(by_seed: list[Estimate], seed: int) -> Estimate:
-    return by_seed[0] if len(by_seed) == 1 else average_over_seeds(by_seed, seed)
 
 
 def _too_few(estimate: Estimate) -> bool:

@@ -99,36 +99,6 @@ def instructions() -> Mapping[str, Any]:
     return yaml.safe_load(files(__package__).joinpath("instructions.yaml").read_text("utf-8"))
 
 
-def tasks_table() -> pd.DataFrame:
-    """Tabulate what each task on images asks, and of what.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by task: category, question, options, labels, split, matched_by, training and
-        held_out (the most items that are drawn) and claim.
-    """
-    rows = {
-        name: {
-            "category": task["category"],
-            "question": task["questions"][0].replace("{about}", task.get("about", "…").lower()),
-            "options": _described(task["options"]),
-            "labels": task["labels"],
-            "split": task["split"],
-            "matched_by": ", ".join(task.get("matched_by", [])),
-            **task["cap"],
-            "claim": task.get("claim", True),
-        }
-        for name, task in instructions()["tasks"].items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("task")
-
-
-def _described(options: list[str] | int) -> str:
-    # A number says how many are drawn, or how many bands there are.
-    return f"{options}" if isinstance(options, int) else " / ".join(options)
-
-
 def chexinstruct_table() -> pd.DataFrame:
     """Tabulate which of the paper's tasks this study covers.
 
@@ -151,29 +121,6 @@ def chexinstruct_table() -> pd.DataFrame:
             for name, row in rows.items()
         ]
     )
-
-
-def item_counts(items: Iterable[Item]) -> pd.DataFrame:
-    """Count the items of every task on images, 0 for a task without any.
-
-    Parameters
-    ----------
-    items : iterable of Item
-
-    Returns
-    -------
-    DataFrame of int
-        Indexed by task; columns training and held_out (items) and held_out_patients.
-    """
-    rows = pd.DataFrame(
-        [(item.task, item.split, item.group) for item in items], columns=["task", "split", "group"]
-    )
-    counts = rows.groupby(["task", "split"]).size().unstack(fill_value=0)
-    counts = counts.reindex(columns=list(get_args(Split)), fill_value=0).rename_axis(columns=None)
-    held_out = rows[rows["split"] == "held_out"]
-    counts["held_out_patients"] = held_out.groupby("task")["group"].nunique()
-    tasks = pd.Index(instructions()["tasks"], name="task")
-    return counts.reindex(tasks).fillna(0).astype(int)
 
 
 def draw_balanced(

@@ -83,7 +83,8 @@ class Benchmark:
         Estimate
             Patients are resampled, and seeds where there are several.
         """
-        return self._over_seeds([self._of_seed(name, tasks) for name in self._names(method)])
+        by_seed = [self._of_seed(name, tasks) for name in self._names(method)]
+        return over_seeds(by_seed, self.resampling.seed)
 
     def difference(self, first: str, second: str, tasks: Sequence[str]) -> Estimate:
         """Estimate a difference of mean accuracies, paired by item and by seed.
@@ -104,7 +105,7 @@ class Benchmark:
             raise ValueError(f"{first} and {second} were trained with different numbers of seeds")
         pairs = [[own[min(seed, len(own) - 1)] for own in names] for seed in range(n_seeds)]
         by_seed = [self._of_seed(a, tasks) - self._of_seed(b, tasks) for a, b in pairs]
-        return self._over_seeds(by_seed)
+        return over_seeds(by_seed, self.resampling.seed)
 
     def n_seeds(self, method: str) -> int:
         """Count the trainings of a method."""
@@ -112,11 +113,6 @@ class Benchmark:
 
     def _names(self, method: str) -> list[str]:
         return [f"{method}/{seed}" for seed in range(self.n_seeds(method))]
-
-    def _over_seeds(self, by_seed: list[Estimate]) -> Estimate:
-        if len(by_seed) == 1:
-            return by_seed[0]
-        return average_over_seeds(by_seed, self.resampling.seed)
 
     def _of_seed(self, name: str, tasks: str | Sequence[str]) -> Estimate:
         tasks = [tasks] if isinstance(tasks, str) else tasks
@@ -187,6 +183,11 @@ class Benchmark:
         both = closed.dropna(subset=["parsed", "likeliest"])
         table["same answer"] = (both["parsed"] == both["likeliest"]).groupby(both["task"]).mean()
         return table
+
+
+def over_seeds(by_seed: Sequence[Estimate], seed: int) -> Estimate:
+    """Average trainings, seeds resampled; one training keeps its own interval."""
+    return by_seed[0] if len(by_seed) == 1 else average_over_seeds(by_seed, seed)
 
 
 def tasks_that_count(items: Sequence[Item], dropped: Sequence[str], fewest: int) -> list[str]:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cxrstudy.agreement import MACRO_AVERAGE, Resampling, agree
-from cxrstudy.agreement.result import average_over_seeds
 from cxrstudy.labeler import label_reports
 from cxrstudy.multimodal.items import Item
 from cxrstudy.multimodal.language import as_texts
 from cxrstudy.observations import POSITIVE
 from cxrstudy.studies.chexagent.arms import FULL, OPEN
+from cxrstudy.studies.chexagent.scores import over_seeds
 from cxrstudy.studies.chexagent.texts import split_sentences
 from cxrstudy.trainings.job import Kept
 
@@ -72,7 +72,7 @@ def summary_scores(
             (micro, MICRO, MICRO),
         ):
             by_seed = [scores.estimate(name, key, "f1") for name in names]
-            mean = by_seed[0] if len(by_seed) == 1 else average_over_seeds(by_seed, resampling.seed)
+            mean = over_seeds(by_seed, resampling.seed)
             rows.append({"method": method, "observation": called} | mean.row())
     return pd.DataFrame(rows)
 

@@ -109,12 +109,3 @@ def test_permutations_reach_every_other_patient():
     rng = np.random.default_rng(0)
     seen = {checks.permuted(made, rng)[0].images[0] for _ in range(60)}
     assert seen == {f"{row}.png" for row in range(1, 4)}
-
-
-def test_floors_of_yes_no_tasks_by_hand():
-    made = [_item(row, answer) for row, answer in enumerate(["yes", "no", "no", "no"])]
-    made += [_item(9, "yes", about="mass"), _item(9, "old", ("young", "middle", "old"), "age")]
-    found = checks.binary_floors(made)
-    expected = [["edema_matched", "edema", 4, 1, 0.25, 0.4], ["edema_matched", "mass", 1, 1, 1, 1]]
-    assert found.to_numpy().tolist() == expected
-    assert found.columns[-2:].tolist() == ["prevalence", "f1_always_yes"]

@@ -18,12 +18,17 @@ from cxrstudy.studies.chexagent.image_items import (
     held_out_images,
     image_items,
     instructions,
-    item_counts,
-    tasks_table,
 )
 
 TASKS = instructions()["tasks"]
 FINDING_TASKS = [name for name, task in TASKS.items() if task["kind"] == "finding"]
+
+
+def item_counts(items) -> pd.DataFrame:
+    """Items of each task and side, 0 where there are none."""
+    counts = Counter((item.task, item.split) for item in items)
+    sides = ("training", "held_out")
+    return pd.DataFrame({side: {task: counts[task, side] for task in TASKS} for side in sides})
 
 
 def by_task(items):
@@ -72,7 +77,9 @@ def test_every_task_is_asked_in_both_halves_of_a_small_set(items):
     counts = item_counts(items)
     assert counts.index.tolist() == list(TASKS)
     assert (counts["held_out"] > 0).all()
-    held_out_only = tasks_table()["split"].str.endswith("held out only")
+    held_out_only = pd.Series(
+        {name: task["split"].endswith("held out only") for name, task in TASKS.items()}
+    )
     assert ((counts["training"] == 0) == held_out_only).all()
     assert counts[["training", "held_out"]].to_numpy().sum() == len(items)
 
@@ -150,9 +157,9 @@ def assert_answers_are_balanced(image_set: ImageSet, items) -> None:
 
 def assert_caps_hold(items) -> None:
     counts = item_counts(items)
-    table = tasks_table()
-    assert (counts["training"] <= table["training"]).all()
-    assert (counts["held_out"] <= table["held_out"]).all()
+    caps = pd.DataFrame({name: task["cap"] for name, task in TASKS.items()}).T
+    assert (counts["training"] <= caps["training"]).all()
+    assert (counts["held_out"] <= caps["held_out"]).all()
 
 
 def test_drawn_items_keep_every_rule(small, items):
@@ -287,7 +294,8 @@ def test_the_block_keeps_every_rule(block, block_items):
 
 
 def test_the_block_has_enough_held_out_items_for_what_is_claimed(block_items):
-    counts, claimed = item_counts(block_items), tasks_table()["claim"]
+    counts = item_counts(block_items)
+    claimed = pd.Series({name: task.get("claim", True) for name, task in TASKS.items()})
     assert (counts.loc[FINDING_TASKS, "held_out"] >= 60).all()
     assert (counts.loc[claimed, "held_out"] >= 100).all()
     assert set(claimed.index[~claimed]) == {"side", "quadrant"}
