@@ -1,5 +1,6 @@
 """Features of a frozen backbone, computed once and memory-mapped afterwards."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,17 @@ def frozen_features(
     ndarray of float32, shape (n_images, n_features)
         Memory-mapped and read-only.
     """
+    return kept_features(__name__, compute_features, image_set, name, folder)
+
+
+def kept_features(
+    module: str,
+    compute: Callable[[Backbone, np.ndarray], np.ndarray],
+    image_set: ImageSet,
+    name: BackboneName | Backbone,
+    folder: str | Path,
+) -> np.ndarray:
+    """Read what a module's function made of these images and weights, or let it be made."""
     if isinstance(name, Backbone):
         backbone, weights = name, name.fingerprint()
     else:
@@ -43,14 +55,14 @@ def frozen_features(
         # Calibrated statistics differ in the last bits with the number of threads, so that random
         # weights are known by what makes them, and not by their bytes.
         weights = name if name.weights == "random" else backbone.fingerprint()
-    key = result_key(__name__, image_set.sha256(), weights)
+    key = result_key(module, image_set.sha256(), weights)
     path = in_project(folder) / f"{key}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)
     # Of two studies that want the same features, one computes and the other waits.
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
             with written_whole(path) as unfinished:
-                np.save(unfinished, compute_features(backbone, image_set.pixels))
+                np.save(unfinished, compute(backbone, image_set.pixels))
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 

@@ -4,21 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch.nn import functional
 
 from cxrstudy.data.images import ImageSet
-from cxrstudy.paths import in_project
-from cxrstudy.trainings.key import result_key
-from cxrstudy.vision.backbones import (
-    Backbone,
-    BackboneError,
-    BackboneName,
-    build_backbone,
-    full_precision,
-)
-from cxrstudy.vision.features import CALIBRATION_IMAGES
-from cxrstudy.whole_files import written_whole
+from cxrstudy.vision.backbones import Backbone, BackboneError, BackboneName, full_precision
+from cxrstudy.vision.features import kept_features
 
 PLACES = ("whole", "upper left", "upper right", "lower left", "lower right")
 """Of the image as it is seen: its left is the patient's right."""
@@ -48,16 +38,7 @@ def grid_features(image_set: ImageSet, name: BackboneName, folder: str | Path) -
     BackboneError
         If the network has no such part.
     """
-    backbone = build_backbone(name, torch.from_numpy(image_set.pixels[:CALIBRATION_IMAGES].copy()))
-    weights = name if name.weights == "random" else backbone.fingerprint()
-    key = result_key(__name__, image_set.sha256(), weights)
-    path = in_project(folder) / f"{key}.npy"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            with written_whole(path) as unfinished:
-                np.save(unfinished, compute_grid(backbone, image_set.pixels))
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    return kept_features(__name__, compute_grid, image_set, name, folder)
 
 
 def compute_grid(backbone: Backbone, pixels: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cxrstudy.vision import grid
+from cxrstudy.vision import features, grid
 from cxrstudy.vision.backbones import (
     Backbone,
     BackboneError,
@@ -146,7 +146,7 @@ def test_features_are_computed_once(images, tmp_path, monkeypatch):
         return np.zeros((len(pixels), 5, 7), np.float16)
 
     monkeypatch.setattr(grid, "compute_grid", counting)
-    monkeypatch.setattr(grid, "build_backbone", lambda name, pixels: averaged(1))
+    monkeypatch.setattr(features, "build_backbone", lambda name, pixels: averaged(1))
     folder = tmp_path / "new" / "cache"
     first = grid_features(images, NAME, folder)
     again = grid_features(replace(images, name="Other name", labels={}), NAME, folder)
