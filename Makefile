@@ -13,7 +13,7 @@ book: $(INSTALLED)
 	$(BIN)/cxrstudy book --set $(SET)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -188,6 +188,30 @@ def variants_table(variants: Benchmark, tasks: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def variants_in_words(table: pd.DataFrame) -> str:
+    """Say which variants lie apart from all stages, such as ``below all stages: Q-Former (-0.02)``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `variants_table`.
+
+    Returns
+    -------
+    str
+    """
+    apart = table[table["quantity"] == "minus all stages"]
+    sides = {"below": apart["high"] < 0, "above": apart["low"] > 0}
+    parts = []
+    for side, marked in sides.items():
+        rows = apart[marked].itertuples()
+        names = ", ".join(f"{_NAMES[row.method]} ({row.estimate:+.3f})" for row in rows)
+        parts += [f"{side} all stages: {names}"] if names else []
+    rest = len(apart) - sum(int(marked.sum()) for marked in sides.values())
+    parts += [f"{rest} of {len(apart)} variants cannot be told from all stages"] if rest else []
+    return "; ".join(parts)
+
+
 def gallery_table(benchmark: Benchmark, n_items: int, seed: int) -> pd.DataFrame:
     """Draw questions at random, one of each of so many tasks, with everyone's answers.
 

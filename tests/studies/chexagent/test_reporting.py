@@ -22,6 +22,7 @@ from cxrstudy.studies.chexagent.reporting import (
     means_in_words,
     seconds_in_words,
     trainings_in_words,
+    variants_in_words,
     variants_table,
 )
 from cxrstudy.studies.chexagent.scores import (
@@ -148,6 +149,8 @@ def test_variants_are_compared_with_all_stages():
         ("without_bridger", "minus all stages"),
     ]
     assert table["estimate"].tolist() == pytest.approx([5 / 8, 7 / 8, 2 / 8, 0, -5 / 8])
+    words = variants_in_words(table)
+    assert words.startswith("below all stages: without stage 2, bridger (-0.625)")
 
 
 def test_decoders_of_few_items_stand_beside_the_one_of_all():
