@@ -18,6 +18,7 @@ from cxrstudy.studies.distillation.teachers.rules import RuleTeacher
 from cxrstudy.text.students import StudentConfig, predict, train_student
 
 CONFIGURATIONS = {
+    "MiniLM": StudentConfig(pretrained="minilm_l6_v2", epochs=1),
     "DeBERTa, base": StudentConfig(size="base", epochs=1),
     "BERT, base": StudentConfig(size="base", architecture="bert", epochs=1),
     "DeBERTa, small": StudentConfig(size="small", epochs=1),

@@ -15,6 +15,7 @@ from cxrstudy.figures import (
     image_gallery,
     intervals_by_group,
     line_with_marks,
+    points_with_intervals,
     ranges_by_group,
 )
 from cxrstudy.figures.style import use_book_style
@@ -131,3 +132,17 @@ def test_a_gallery_shows_every_image_with_its_title():
     assert [panel.get_title(loc="left") for panel in shown] == [f"image {i}" for i in range(5)]
     for panel, image in zip(shown, images, strict=True):
         np.testing.assert_array_equal(panel.images[0].get_array(), image)
+
+
+def test_points_have_intervals_in_both_directions():
+    """One point's interval ends at the point; groups have markers of their own."""
+    table = pd.DataFrame(
+        {"x": [0.2, 0.6], "x_low": [0.1, 0.6], "x_high": [0.3, 0.7], "estimate": [0.0, 0.1],
+         "low": [-0.1, 0.1], "high": [0.1, 0.2], "kind": ["rules", "model"]}
+    )  # fmt: skip
+    axes = points_with_intervals(table, "kind", labels=("randomness", "gain"), reference=0)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("randomness", "gain")
+    first, second = axes.containers
+    segments = [lines.get_segments()[0].round(6).tolist() for lines in second[2]]
+    assert segments == [[[0.6, 0.1], [0.7, 0.1]], [[0.6, 0.1], [0.6, 0.2]]]
+    assert first[0].get_marker() != second[0].get_marker()

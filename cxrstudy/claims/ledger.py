@@ -110,7 +110,12 @@ def _adjusted_levels(
     tested = [claim for claim in stated if claim.rule in TESTED_RULES]
     primary = [claim for claim in tested if claim.family == "primary"]
     levels |= rules.holm_levels({c.id: _p_value(c, measured.get(c.id)) for c in primary})
-    secondary = [claim for claim in tested if claim.family != "primary" and claim.id in measured]
+    secondary = [
+        claim
+        for claim in tested
+        # A win that the comparison gave away is no finding, and makes room for none.
+        if claim.family != "primary" and claim.id in measured and not measured[claim.id].undecidable
+    ]
     for study in {claim.study for claim in secondary}:
         levels |= rules.benjamini_hochberg_levels(
             {c.id: _p_value(c, measured[c.id]) for c in secondary if c.study == study}
@@ -178,6 +183,7 @@ def _tested(row: LedgerRow, claim: Claim, measurement: Measurement, level: float
         measurement.seeds,
         measurement.policy_dependent,
         bool(claim.seen),
+        measurement.undecidable,
     )
     row = replace(row, level=round(level, 5), verdict=verdict)
     if verdict == "too few":

@@ -29,6 +29,7 @@ class Measurement:
     fewest_events: int | None = None  # events or non-events, whichever are fewer
     seeds: int | None = None  # independent trainings
     conditional: bool = False  # on the trained models: no resample trains anew
+    undecidable: str = ""  # why a claim that came out supported is none: "weak teacher"
     policy_dependent: bool = False  # a declared alternative has a significant opposite sign
     published_number: float | None = None  # for the value rule
     published_error: float | None = None  # its standard error

@@ -82,10 +82,16 @@ def qualify(
     seeds: int | None = None,
     policy_dependent: bool = False,
     seen: bool = False,
+    undecidable: str = "",
 ) -> str:
-    """Restrict a verdict to what its evidence can carry, as in ``"supported, exploratory"``."""
+    """Restrict a verdict to what its evidence can carry, as in ``"supported, exploratory"``.
+
+    A win that the comparison gave away, such as one against a weak teacher, is not decidable.
+    """
     if fewest_events is not None and fewest_events < MINIMUM_EVENTS:
         return "too few"
+    if undecidable and verdict.startswith("supported"):
+        return f"not decidable here: {undecidable}"
     if scope == "simulated":
         return "mechanism shown" if verdict.startswith("supported") else "mechanism not shown"
     if scope == "proxy" and verdict == "reproduced":

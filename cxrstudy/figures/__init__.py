@@ -6,7 +6,12 @@ from cxrstudy.figures.curves import (
     line_with_marks,
     roc_with_raters,
 )
-from cxrstudy.figures.estimates import bars_with_intervals, intervals_by_group, ranges_by_group
+from cxrstudy.figures.estimates import (
+    bars_with_intervals,
+    intervals_by_group,
+    points_with_intervals,
+    ranges_by_group,
+)
 from cxrstudy.figures.gallery import image_gallery
 
 __all__ = [
@@ -16,6 +21,7 @@ __all__ = [
     "image_gallery",
     "intervals_by_group",
     "line_with_marks",
+    "points_with_intervals",
     "ranges_by_group",
     "roc_with_raters",
 ]

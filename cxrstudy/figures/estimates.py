@@ -55,6 +55,44 @@ def intervals_by_group(
     return axes
 
 
+def points_with_intervals(
+    data: pd.DataFrame, group: str, *, labels: tuple[str, str], reference: float | None = None
+) -> Axes:
+    """Draw points with intervals in both directions.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Columns ``estimate``, ``low`` and ``high`` of the vertical axis, ``x``, ``x_low`` and
+        ``x_high`` of the horizontal one, and `group`.
+    group : str
+        Column that gives each point its colour and marker.
+    labels : tuple of str
+        Axis labels.
+    reference : float, optional
+        Where to draw a horizontal line.
+
+    Returns
+    -------
+    Axes
+    """
+    use_book_style()
+    _, axes = plt.subplots()
+    for i, (name, part) in enumerate(data.groupby(group, sort=False)):
+        # An interval may end at its estimate, but for rounding errors.
+        across = np.abs(part[["x_low", "x_high"]].sub(part["x"], axis=0)).to_numpy().T
+        up = np.abs(part[["low", "high"]].sub(part["estimate"], axis=0)).to_numpy().T
+        axes.errorbar(
+            part["x"], part["estimate"], yerr=up, xerr=across, fmt=MARKERS[i % len(MARKERS)],
+            color=f"C{i}", label=name, elinewidth=1, markersize=6,
+        )  # fmt: skip
+    if reference is not None:
+        axes.axhline(reference, color="#777777", linewidth=1)
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    legend_above(axes)
+    return axes
+
+
 def bars_with_intervals(data: pd.DataFrame, value: str, row: str, *, label: str) -> Axes:
     """Draw a bar with its interval for each row, and print both beside it.
 

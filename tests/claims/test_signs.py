@@ -29,10 +29,19 @@ TERMS = {
         (1, "auroc_expert", {"row": "weight_decay"}),
         (-1, "auroc_expert", {"row": "weight_decay_tuned"}),
     ],
-    "deberta_rad.student_beats_teacher": [(1, "minus_teacher", {"arm": "distilled"})],
+    "deberta_rad.student_beats_teacher": [(1, "minus_teacher", {"arm": "of_rules"})],
+    "deberta_rad.student_beats_language_model": [
+        (1, "minus_teacher", {"arm": "of_language_model"})
+    ],
     "deberta_rad.beats_rules": [(1, "minus_rules", {"arm": "distilled"})],
-    "deberta_rad.soft_targets": [(1, "student", {"arm": "distilled - hard_labels"})],
-    "deberta_rad.architecture": [(1, "student", {"arm": "distilled - distilled_bert"})],
+    "deberta_rad.soft_targets": [
+        (1, "student", {"arm": "distilled"}),
+        (-1, "student", {"arm": "hard_labels"}),
+    ],
+    "deberta_rad.architecture": [
+        (1, "student", {"arm": "distilled"}),
+        (-1, "student", {"arm": "distilled_bert"}),
+    ],
 }
 
 

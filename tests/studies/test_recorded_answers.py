@@ -6,7 +6,6 @@ import pandas as pd
 from cxrstudy.agreement import Estimate
 from cxrstudy.runs import RunFolders
 from cxrstudy.studies import epoch_sweep, kernels
-from cxrstudy.studies.distillation import scores
 from cxrstudy.studies.frozen_backbone import heads
 from cxrstudy.studies.regularization import checkpoints
 from cxrstudy.studies.report_labeler import label_scores
@@ -86,25 +85,6 @@ def test_weight_decay_is_held_against_the_best_arm():
     rows = {"arm": ["weight_decay", "plain_tuned"], "judge": "expert", "estimate": [0.04, 0.05]}
     words = checkpoints.arm_finding(pd.DataFrame(rows))
     assert words.endswith("gains 0.040 over plain, and no arm more than 0.050")
-
-
-def test_a_student_beats_its_teacher_or_is_not_shown_to():
-    table = recorded_arms("distillation")
-    verdicts = {-0.05: "Not supported here.", 0.0: "Not settled here.", 0.05: "Here it can."}
-    for difference, verdict in verdicts.items():
-        assert scores.answer(table, around(difference)).startswith(verdict)
-    assert "students beat 1: random errors, 40%." in scores.answer(table, around(0.0))
-    none = changed(table, "arm == 'random errors, 40%' and measure == 'minus_teacher'", 0.0)
-    assert "students beat 0: none." in scores.answer(none, around(0.0))
-    assert scores.erring_finding(none).endswith("students beat 0: none")
-    lower = scores.teacher_finding(around(-0.05))
-    assert lower == "Students of the rules score lower than the rules"
-    assert "cannot be told" in scores.teacher_finding(around(0.0))
-    gains = scores.gains_over_teacher(table)
-    assert gains.groupby("kind").size().to_dict() == {
-        "teacher: habits": 2, "teacher: random errors": 2, "teacher: rules": 4,
-    }  # fmt: skip
-    assert scores.beaten_in_words(gains).endswith("beat their teacher in random errors, 40%.")
 
 
 def test_the_impression_loses_recall_or_not():

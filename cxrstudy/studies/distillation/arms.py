@@ -15,21 +15,21 @@ from cxrstudy.data.openi import (
 )
 from cxrstudy.labeler.sections import join_sections
 from cxrstudy.studies.distillation.augment import augment_reports
+from cxrstudy.studies.distillation.features import TokenFeatures
+from cxrstudy.studies.distillation.heads import HeadConfig, HeadJob
 from cxrstudy.studies.distillation.known_errors import (
     ConfusedFindings,
     RandomErrors,
     deaf_to_negation,
 )
 from cxrstudy.studies.distillation.teachers import TeachTexts
-from cxrstudy.text.reports import FINDINGS, development_half, split_by_text, text_hash_fraction
+from cxrstudy.text.reports import FINDINGS, development_half, text_hash_fraction
 from cxrstudy.text.students import StudentConfig, StudentJob
 from cxrstudy.trainings.job import Kept
 from cxrstudy.trainings.many import train_many
 
 DISTILLED, HARD_LABELS, BERT = "distilled", "hard_labels", "distilled_bert"
-CAREFUL = "careful"
-
-_HELD_OUT = 0.34  # expected fraction of texts that measure
+OF_RULES, OF_LANGUAGE_MODEL = "of_rules", "of_language_model"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +39,17 @@ class DividedReports:
     texts: pd.Series  # findings and impression of every report
     codes: pd.DataFrame  # float64, (n_reports, 13): 1 or 0; missing where nobody coded the report
     held_out: pd.Series  # bool: reports that measure; equal texts are on one side
-    read: pd.Series  # bool: reports that the authors of the rules had read
 
     @property
     def training_texts(self) -> list[str]:
         """Texts that train, each once."""
         return list(dict.fromkeys(self.texts[~self.held_out]))
+
+    @property
+    def training_codes(self) -> np.ndarray:
+        """Codes of `training_texts`, (n_texts, 13); NaN where nobody coded such a report."""
+        coded = self.codes[~self.held_out].groupby(self.texts[~self.held_out]).first()
+        return coded.loc[self.training_texts].to_numpy()
 
     @property
     def measuring_texts(self) -> list[str]:
@@ -55,6 +60,11 @@ class DividedReports:
     def scored(self) -> pd.Index:
         """Held-out reports that a human coded."""
         return self.codes.index[self.held_out & self.codes.notna().all(axis=1)]
+
+    @property
+    def same_text(self) -> pd.Series:
+        """A number for each scored report that equal texts share."""
+        return self.texts.loc[self.scored].map(text_hash_fraction)
 
     def sizes(self) -> pd.DataFrame:
         """Count the reports or texts of each part."""
@@ -70,7 +80,9 @@ class DividedReports:
 def openi_for_distillation(max_reports: int = 0) -> DividedReports:
     """Load OpenI with its MeSH codes and divide it by a hash of the text.
 
-    With `max_reports` only so many are loaded, those with the smallest hashes.
+    What measures are the reports that the authors of the rules had not read when they wrote them;
+    everything else, prompts and calibration too, is made on the other half. With `max_reports` only
+    so many are loaded, those with the smallest hashes.
     """
     reports = load_reports()
     texts = pd.Series(
@@ -78,15 +90,12 @@ def openi_for_distillation(max_reports: int = 0) -> DividedReports:
         index=reports.index,
     )
     codes = mesh_labels(reports, "strict")[list(FINDINGS)].mask(not_indexed(reports), axis=0)
+    held_out = pd.Series(~development_half(findings_and_impression(reports)), reports.index)
     written = texts.str.strip() != ""
     if max_reports:
         order = texts[written].map(lambda text: text_hash_fraction(text, "order")).sort_values()
         written &= texts.index.isin(order.index[:max_reports])
-    read = pd.Series(development_half(findings_and_impression(reports)), reports.index)
-    texts, codes, read = texts[written], codes[written], read[written]
-    fractions = {"train": 1 - _HELD_OUT, "held out": _HELD_OUT}
-    held_out = split_by_text(texts, fractions, salt="distillation") == "held out"
-    return DividedReports(texts, codes, held_out, read)
+    return DividedReports(texts[written], codes[written], held_out[written])
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +104,11 @@ class Arm:
 
     name: str
     teacher: TeachTexts  # the student sees nothing but its answers
-    config: StudentConfig  # its seed is replaced
+    config: StudentConfig | HeadConfig  # its seed is replaced
     seeds: int  # trainings that differ only in the seed
+    splice_until: int = -1  # sentences too, and reports of rare classes; -1: whole reports alone
+    # Teachers of the single seeds, where what they say is drawn anew for each.
+    by_seed: Sequence[TeachTexts] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,53 +121,83 @@ class TrainedArm:
 
     @property
     def parameters(self) -> int:
-        """Number of parameters of a student."""
+        """Number of trained values of a student."""
         return self.students[0].about["n_parameters"]
 
 
-def main_arms(teacher: TeachTexts, config: StudentConfig, seeds: int) -> list[Arm]:
-    """Compare soft with hard targets and DeBERTa with BERT, all else being equal."""
-    deberta = replace(config, architecture="deberta")
+def pretrained_student(name: str, epochs: int) -> StudentConfig:
+    """Say how an encoder of the registry is tuned; without a name it is tiny, of random weights."""
+    if name:
+        return StudentConfig(pretrained=name, epochs=epochs, learning_rate=3e-4)
+    return StudentConfig("bert", "tiny", epochs=epochs)
+
+
+def claim_arms(
+    rules: TeachTexts,
+    language_model: TeachTexts,
+    pretrained: StudentConfig,
+    scratch: StudentConfig,
+    seeds: int,
+    splice_until: int,
+) -> list[Arm]:
+    """Give both teachers a pretrained student, and the rules others from random weights.
+
+    Those compare soft with hard targets and DeBERTa with BERT, all else being equal; they learn
+    from sentences and spliced reports too, since random weights know no word.
+    """
+    deberta = replace(scratch, architecture="deberta")
     return [
-        Arm(DISTILLED, teacher, deberta, seeds),
-        Arm(HARD_LABELS, teacher, replace(deberta, alpha=0.0), seeds),
-        Arm(BERT, teacher, replace(config, architecture="bert"), seeds),
+        Arm(OF_RULES, rules, pretrained, seeds),
+        Arm(OF_LANGUAGE_MODEL, language_model, pretrained, seeds),
+        Arm(DISTILLED, rules, deberta, seeds, splice_until),
+        Arm(HARD_LABELS, rules, replace(deberta, alpha=0.0), seeds, splice_until),
+        Arm(BERT, rules, replace(deberta, architecture="bert"), seeds, splice_until),
     ]
 
 
-def careful_arm(teacher: TeachTexts, config: StudentConfig, size: str) -> Arm:
-    """Train one larger student, at a lower rate, as the best that this teacher's labels give."""
-    rate = 0.6 * config.learning_rate
-    return Arm(CAREFUL, teacher, replace(config, size=size, learning_rate=rate), seeds=1)
+def side_arms(
+    teachers: Mapping[str, TeachTexts], scratch: StudentConfig, sizes: Sequence[str], seeds: int
+) -> list[Arm]:
+    """Give each teacher students from random weights, which see whole reports alone."""
+    return [
+        Arm(f"{size} of {name}", teacher, replace(scratch, size=size), seeds)
+        for name, teacher in teachers.items()
+        for size in sizes
+    ]
+
+
+def head_arms(teachers: Mapping[str, TeachTexts], seeds: int) -> list[Arm]:
+    """Give each teacher students that train their heads alone, on kept features."""
+    return [Arm(f"heads of {name}", each, HeadConfig(), seeds) for name, each in teachers.items()]
 
 
 def loss_arms(
-    teacher: TeachTexts,
-    config: StudentConfig,
+    teachers: Mapping[str, TeachTexts],
     alphas: Sequence[float],
     temperatures: Sequence[float],
     seeds: int,
-) -> list[Arm]:
-    """Vary weight and temperature of the softened targets; every combination is an arm.
+) -> dict[tuple[str, float, float], Arm]:
+    """Vary weight and temperature of the softened targets, with heads on kept features.
 
-    >>> [arm.name for arm in loss_arms(None, StudentConfig(), [0.5], [1, 4], seeds=1)]
-    ['alpha 0.5, T 1', 'alpha 0.5, T 4']
+    Where they weigh nothing, there is one temperature.
+
+    >>> [arm.name for arm in loss_arms({"rules": None}, [0.5], [1, 4], seeds=1).values()]
+    ['rules, alpha 0.5, T 1', 'rules, alpha 0.5, T 4']
     """
-    return [
-        Arm(f"alpha {a:g}, T {t:g}", teacher, replace(config, alpha=a, temperature=t), seeds)
+    return {
+        (name, a, t): Arm(
+            f"{name}, alpha {a:g}, T {t:g}", teacher, HeadConfig(alpha=a, temperature=t), seeds
+        )
+        for name, teacher in teachers.items()
         for a in alphas
-        for t in temperatures
-    ]
+        for t in temperatures[: None if a else 1]
+    }
 
 
 def erring_arms(
-    rules: TeachTexts,
-    training_texts: Sequence[str],
-    config: StudentConfig,
-    error_rates: Sequence[float],
-    seeds: int,
+    rules: TeachTexts, training_texts: Sequence[str], error_rates: Sequence[float], seeds: int
 ) -> list[Arm]:
-    """Give students teachers whose errors are known: random ones, and two kinds of habit.
+    """Give heads on kept features teachers of known errors: random ones, and two kinds of habit.
 
     The rules are the teacher before the errors. A random error, of which each label has such a
     rate, is an answer of theirs to another training text.
@@ -166,34 +208,42 @@ def erring_arms(
     }
     teachers |= {"confuses_findings": ConfusedFindings(rules)}
     teachers |= {"misses_negation": deaf_to_negation()}
-    return [Arm(name, each, replace(config, alpha=0.0), seeds) for name, each in teachers.items()]
+    return [Arm(name, each, HeadConfig(), seeds) for name, each in teachers.items()]
 
 
 def train_arms(
     arms: Sequence[Arm],
     reports: DividedReports,
     folder: str | Path,
-    splice_until: int,
+    features: TokenFeatures,
     n_jobs: int = -1,
 ) -> dict[str, TrainedArm]:
     """Train every arm's students on its teacher's labels of the training reports.
 
     The folder keeps every finished training, so that a stopped study resumes; each of the
-    `n_jobs` processes (-1: one for each core) has one thread.
+    `n_jobs` processes (-1: one for each core) has one thread. Features are those of all texts.
     """
     held_out, training = reports.measuring_texts, reports.training_texts
-    lessons: dict[int, tuple] = {}
-    jobs = []
+    rows = features.rows(training), features.rows(held_out)
+    lessons: dict[tuple[int, int], tuple] = {}
+    jobs: list[StudentJob | HeadJob] = []
     for arm in arms:
-        if id(arm.teacher) not in lessons:
-            lessons[id(arm.teacher)] = augment_reports(
-                training, arm.teacher(training), arm.teacher, held_out, splice_until
-            )
-        texts, targets = lessons[id(arm.teacher)]
-        jobs += [
-            StudentJob(replace(arm.config, seed=seed), texts, targets, held_out)
-            for seed in range(arm.seeds)
-        ]
+        for seed in range(arm.seeds):
+            teacher = arm.by_seed[seed] if arm.by_seed else arm.teacher
+            known = id(teacher), arm.splice_until
+            if known not in lessons:
+                lessons[known] = training, teacher(training)
+                if arm.splice_until >= 0:
+                    lessons[known] = augment_reports(
+                        *lessons[known], teacher, held_out, arm.splice_until
+                    )
+            texts, targets = lessons[known]
+            if isinstance(arm.config, HeadConfig):
+                jobs.append(
+                    HeadJob(replace(arm.config, seed=seed), features, rows[0], targets, rows[1])
+                )
+            else:
+                jobs.append(StudentJob(replace(arm.config, seed=seed), texts, targets, held_out))
     students = iter(train_many(jobs, folder, n_jobs))
     return {
         arm.name: TrainedArm(arm, arm.teacher(held_out), [next(students) for _ in range(arm.seeds)])
@@ -206,8 +256,13 @@ def arm_table(trained: Mapping[str, TrainedArm]) -> pd.DataFrame:
     rows = []
     for name, each in trained.items():
         config = each.arm.config
-        row = {"arm": name, "architecture": config.architecture, "size": config.size}
-        row |= {"parameters": each.parameters, "alpha": config.alpha}
-        row |= {"temperature": config.temperature, "epochs": config.epochs}
+        row = {"arm": name, "student": _student(config), "parameters": each.parameters}
+        row |= {"alpha": config.alpha, "temperature": config.temperature, "epochs": config.epochs}
         rows.append(row | {"seeds": each.arm.seeds})
     return pd.DataFrame(rows)
+
+
+def _student(config: StudentConfig | HeadConfig) -> str:
+    if isinstance(config, HeadConfig):
+        return "heads on kept features"
+    return config.pretrained or f"{config.architecture}, {config.size}, from random weights"

@@ -4,6 +4,8 @@
 rules          the rule labeler, and how often variants of it agree
 endpoint       a language model behind an OpenAI-compatible address
 language_model a causal language model on this machine
+few_shot       what that one is asked (few_shot.yaml): examples, then one question a finding
+boxed          answers of the local one that ship with the book
 answers        what a language model is asked (prompt.yaml) and must answer, read strictly
 ============== ================================================================================
 
@@ -14,10 +16,14 @@ valid answer is counted, never guessed.
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cxrstudy.studies.distillation.teachers.rules import SoftRuleTeacher, rule_variants
+
+if TYPE_CHECKING:
+    from cxrstudy.studies.distillation.teachers.answers import TeacherLabels
 
 LOCAL = "local:"
 
@@ -31,11 +37,11 @@ def teacher_at(place: str = "rules", cache_folder: str | Path = "_build/answers"
     Parameters
     ----------
     place : str
-        ``"rules"`` for the committee of rules, ``"local:FOLDER"`` for a causal language model in a
-        folder of this machine, or address and model of an OpenAI-compatible endpoint with a blank
-        between them, such as ``"http://localhost:8000/v1 llama-3"``.
+        ``"rules"`` for the committee of rules, ``"local:MODEL"`` for a causal language model of
+        the registry or in a folder of this machine, or address and model of an OpenAI-compatible
+        endpoint with a blank between them, such as ``"http://localhost:8000/v1 llama-3"``.
     cache_folder : path
-        Keeps the endpoint's answers, so that a repeated run asks nothing twice.
+        Keeps a language model's answers, so that a repeated run asks nothing twice.
 
     Returns
     -------
@@ -54,26 +60,29 @@ def teacher_at(place: str = "rules", cache_folder: str | Path = "_build/answers"
     if place.startswith(LOCAL):
         from cxrstudy.studies.distillation.teachers.language_model import LanguageModelTeacher
 
-        return _warning_of_gaps(LanguageModelTeacher(place.removeprefix(LOCAL)).label)
+        model = LanguageModelTeacher(place.removeprefix(LOCAL), cache_folder)
+        return AnsweringTeacher(model.label)
     if len(place.split()) != 2:
         raise ValueError(
-            f"teacher {place!r}: write 'rules', 'local:FOLDER' for a language model in a folder, "
-            "or address and model such as 'http://localhost:8000/v1 llama-3'"
+            f"teacher {place!r}: write 'rules', 'local:MODEL' for a language model on this "
+            "machine, or address and model such as 'http://localhost:8000/v1 llama-3'"
         )
     from cxrstudy.studies.distillation.teachers.endpoint import EndpointTeacher
 
-    return _warning_of_gaps(EndpointTeacher(*place.split(), cache_folder).label)
+    return AnsweringTeacher(EndpointTeacher(*place.split(), cache_folder).label)
 
 
-def _warning_of_gaps(label: Callable) -> TeachTexts:
-    """Give a language model's probabilities alone, and say how many reports have none."""
+class AnsweringTeacher:
+    """A language model's probabilities; reports without any are counted in a warning."""
 
-    def teach(texts: Sequence[str]) -> np.ndarray:
-        labels = label(texts)
+    def __init__(self, label: Callable[[Sequence[str]], "TeacherLabels"]) -> None:
+        self.label = label
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Give n texts float32 probabilities, (n, 13, 3)."""
+        labels = self.label(texts)
         counts = labels.log.loc[labels.log["outcome"] != "answered", "outcome"].value_counts()
         if len(counts):
             gaps = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
             warnings.warn(f"of {len(texts)} reports, no label: {gaps}", stacklevel=2)
         return labels.probabilities
-
-    return teach

@@ -43,6 +43,8 @@ class Reply:
     outcome: str  # answered, malformed, refused or failed
     reason: str = ""  # why there is no label; never holds words of a report
     probabilities: np.ndarray | None = None  # float32 (13, 3), only where it was answered
+    seconds: float = np.nan  # it took: of a processor here, of waiting for another machine
+    tokens: float = np.nan  # read and written, as the one who charges for them counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ class TeacherLabels:
     """A language model's labels of n reports."""
 
     probabilities: np.ndarray  # float32 (n, 13, 3): absent, present, uncertain; NaN: no answer
-    log: pd.DataFrame  # outcome and reason of each report
+    log: pd.DataFrame  # outcome, reason, seconds and tokens of each report
 
 
 @cache
@@ -141,7 +143,8 @@ def collect_replies(texts: Sequence[str], replies: Mapping[str, Reply]) -> Teach
     for row, reply in enumerate(given):
         if reply.probabilities is not None:
             probabilities[row] = reply.probabilities
+    columns = ["outcome", "reason", "seconds", "tokens"]
     log = pd.DataFrame(
-        [(reply.outcome, reply.reason) for reply in given], columns=["outcome", "reason"]
+        [[getattr(reply, name) for name in columns] for reply in given], None, columns
     )
     return TeacherLabels(probabilities, log)

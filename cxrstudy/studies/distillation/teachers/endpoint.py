@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import time
 from bisect import bisect_right
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionTokenLogprob
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from cxrstudy.paths import in_project
 from cxrstudy.studies.distillation.teachers.answers import (
     ANSWER_SCHEMA,
     WORDS,
@@ -74,7 +76,7 @@ class EndpointTeacher:
             )
         self.name = model
         self.base_url = base_url
-        self._cache_folder = Path(cache_folder)
+        self._cache_folder = in_project(cache_folder)
         self._max_workers = max_workers
         self._client_options = {"max_retries": max_retries, "timeout": timeout}
         self._request = {
@@ -114,7 +116,8 @@ class EndpointTeacher:
         key = hashlib.sha256(json.dumps(request, sort_keys=True).encode("ascii")).hexdigest()
         kept = cache.get(key)
         if kept is not None:
-            return _read(ChatCompletion.model_validate(kept["completion"]))
+            return _read(ChatCompletion.model_validate(kept["completion"]), kept["seconds"])
+        start = time.perf_counter()
         try:
             response = client.chat.completions.with_raw_response.create(**request)
             completion = ChatCompletion.model_validate_json(response.content)
@@ -128,22 +131,25 @@ class EndpointTeacher:
             return Reply("failed", _why_failed(error))
         if not completion.choices:
             return Reply("failed", _NO_COMPLETION)
-        cache.set(key, {"completion": completion.model_dump(mode="json")})
-        return _read(completion)
+        seconds = round(time.perf_counter() - start, 3)
+        cache.set(key, {"completion": completion.model_dump(mode="json"), "seconds": seconds})
+        return _read(completion, seconds)
 
 
-def _read(completion: ChatCompletion) -> Reply:
+def _read(completion: ChatCompletion, seconds: float) -> Reply:
     """Read what a server said, now or earlier."""
+    tokens = completion.usage.total_tokens if completion.usage else math.nan
+    cost = {"seconds": seconds, "tokens": tokens}
     choice = completion.choices[0]
     if choice.message.refusal or choice.finish_reason == "content_filter":
-        return Reply("refused")
+        return Reply("refused", **cost)
     content = choice.message.content or ""
     try:
         classes = parse_answer(content)
     except MalformedAnswerError as error:
-        return Reply("malformed", str(error))
-    tokens = (choice.logprobs and choice.logprobs.content) or []
-    return Reply("answered", "", word_probabilities(content, classes, tokens))
+        return Reply("malformed", str(error), **cost)
+    listed = (choice.logprobs and choice.logprobs.content) or []
+    return Reply("answered", "", word_probabilities(content, classes, listed), **cost)
 
 
 def _check_address(base_url: str) -> None:

@@ -131,7 +131,8 @@ def test_what_is_asked_and_becomes_of_the_answer(server, make_teacher):
     labels = make_teacher().label([report])
     classes = dict(zip(FINDINGS, labels.probabilities[0].argmax(axis=-1), strict=True))
     assert classes == {**dict.fromkeys(FINDINGS, 0), "Edema": 1, "Fracture": 2}
-    assert labels.log.loc[0].tolist() == ["answered", ""]
+    assert labels.log.loc[0, ["outcome", "reason", "tokens"]].tolist() == ["answered", "", 120]
+    assert labels.log.loc[0, "seconds"] > 0
     ((body, headers, path),) = server.requests[report]
     assert path == "/v1/chat/completions"
     assert (body["model"], body["temperature"], body["seed"]) == ("model", 0, 0)

@@ -61,7 +61,7 @@ def test_rules_are_the_committee():
 @pytest.mark.parametrize(
     ("address", "error"),
     [
-        ("http://localhost:1/v1", "write 'rules', 'local:FOLDER'.*or address and model"),
+        ("http://localhost:1/v1", "write 'rules', 'local:MODEL'.*or address and model"),
         ("http://localhost:1/v1 model", "set OPENAI_API_KEY"),
         ("local:.", "no folder of a model: it holds no config.json"),
     ],
@@ -75,7 +75,7 @@ def test_an_address_needs_a_model_and_an_endpoint_a_key(monkeypatch, tmp_path, a
 
 def test_reports_without_a_label_are_counted_in_a_warning(monkeypatch, tmp_path):
     class Silent:
-        def __init__(self, folder):
+        def __init__(self, folder, cache_folder):
             self.folder = folder
 
         def label(self, texts):
