@@ -17,8 +17,8 @@ from cxrstudy.words import by_side
 
 HABITS = "rules with a habit"
 KINDS = {
-    OF_RULES: "rules, student tuned whole",
-    OF_LANGUAGE_MODEL: "language model, student tuned whole",
+    OF_RULES: "rules, tuned whole",
+    OF_LANGUAGE_MODEL: "language model, tuned whole",
     "heads of rules": "rules",
     f"heads of {RAW}": "language model",
     f"heads of {CALIBRATED}": "language model, calibrated",
@@ -135,23 +135,26 @@ def _span(values: pd.Series) -> str:
 def review_finding(choices: pd.DataFrame) -> str:
     """Say whether the least certain labels buy more than as many random ones, where most are."""
     most = choices[choices["corrected"] == choices["corrected"].max()]
-    sides = {"above": "buys more than", "below": "buys less than", "open": "is not told apart from"}
-    parts = [
-        f"{by_side(row.low, row.high, **sides)} as many at random "
-        f"({SHOWN[row.teacher]} {row.estimate:+.3f})"
-        for row in most.itertuples()
-    ]
-    return f"Correcting the {most['corrected'].iloc[0]} least certain labels {' and '.join(parts)}"
+    said = _by_side(most, above="buys more", below="buys less", open="is not shown to buy more")
+    return (
+        f"Correcting the {most['corrected'].iloc[0]} least certain labels {said} than as many "
+        "random ones"
+    )
 
 
 def loss_finding(soft: pd.DataFrame) -> str:
     """Say what softened targets alone give against hard ones alone, by teacher."""
-    sides = {"above": "better students", "below": "worse students", "open": "no different students"}
-    parts = [
-        f"{by_side(row.low, row.high, **sides)} ({SHOWN[row.teacher]} {row.estimate:+.3f})"
-        for row in soft.itertuples()
-    ]
-    return f"Softened targets alone make {' and '.join(parts)} than hard labels alone"
+    said = _by_side(soft, above="better", below="worse", open="no measurably better")
+    return f"Softened targets alone make {said} students than hard labels alone"
+
+
+def _by_side(differences: pd.DataFrame, **sides: str) -> str:
+    """Name the teachers on each side, such as ``better (rules +0.02) and worse (...)``."""
+    said: dict[str, list[str]] = {}
+    for row in differences.itertuples():
+        words = f"{SHOWN[row.teacher]} {row.estimate:+.3f}"
+        said.setdefault(by_side(row.low, row.high, **sides), []).append(words)
+    return " and ".join(f"{side} ({', '.join(named)})" for side, named in said.items())
 
 
 def gains_in_words(gains: pd.DataFrame) -> str:

@@ -73,7 +73,7 @@ def gains() -> pd.DataFrame:
 
 def test_gains_stand_beside_how_random_errors_are(gains):
     assert gains["teacher"].tolist() == [
-        "rules, student tuned whole", "rules", "rules with random errors", "rules with a habit",
+        "rules, tuned whole", "rules", "rules with random errors", "rules with a habit",
     ]  # fmt: skip
     assert gains["x"].tolist() == [0.6, 0.6, 0.95, 0.3]
     assert sentences.gains_finding(gains) == (
@@ -100,13 +100,13 @@ def test_review_and_grid_and_teachers_are_said():
          "estimate": [0.0, 0.03, 0.0], "low": [0.0, 0.01, -0.1], "high": [0.0, 0.05, 0.1]}
     )  # fmt: skip
     assert sentences.review_finding(table) == (
-        "Correcting the 400 least certain labels buys more than as many at random (rules +0.030) "
-        "and is not told apart from as many at random (language model, calibrated +0.000)"
+        "Correcting the 400 least certain labels buys more (rules +0.030) and is not shown to buy "
+        "more (language model, calibrated +0.000) than as many random ones"
     )
     soft = table.iloc[1:].assign(low=[-0.3, -0.1], high=[-0.1, 0.1], estimate=[-0.2, 0.0])
     assert sentences.loss_finding(soft) == (
-        "Softened targets alone make worse students (rules -0.200) and no different students "
-        "(language model, calibrated +0.000) than hard labels alone"
+        "Softened targets alone make worse (rules -0.200) and no measurably better (language "
+        "model, calibrated +0.000) students than hard labels alone"
     )
     by_finding = pd.DataFrame({"teacher": "rules", "finding": ["Edema", "Fracture"],
                                "measure": "balanced_accuracy", "estimate": [0.8, 0.9]})  # fmt: skip
