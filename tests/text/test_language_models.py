@@ -106,20 +106,9 @@ def test_it_is_converted_once_and_whole(registered, monkeypatch):
     assert [path.name for path in first.parent.iterdir() if path.is_dir()] == [first.name]
 
 
-def test_a_name_of_the_registry_is_known_without_its_file(registered, tmp_path):
-    assert language_models.is_registered("tiny") and not language_models.is_registered("other")
+def test_a_source_is_a_name_of_the_registry_or_a_folder(registered, tmp_path):
     assert language_models.model_source("tiny").endswith("-r1")
     assert language_models.model_source(str(tmp_path)) == str(tmp_path)
-    assert language_models.identity("tiny").startswith("tiny ")
-
-
-def test_a_folder_is_known_by_its_files(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    before = language_models.identity(str(tmp_path))
-    (tmp_path / "model.safetensors").write_bytes(b"1")
-    with_weights = language_models.identity(str(tmp_path))
-    (tmp_path / "model.safetensors").write_bytes(b"2")
-    assert len({before, with_weights, language_models.identity(str(tmp_path))}) == 3
 
 
 def test_a_model_that_cannot_be_had_says_so(monkeypatch, tmp_path):

@@ -21,6 +21,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from cxrstudy.data.registry import dataset, datasets
 from cxrstudy.paths import in_project
 from cxrstudy.studies.distillation.teachers.answers import (
     Reply,
@@ -35,7 +36,7 @@ from cxrstudy.studies.distillation.teachers.few_shot import (
     default_prompt,
     written,
 )
-from cxrstudy.text.language_models import identity, is_registered, model_source
+from cxrstudy.text.language_models import _RECIPE, language_model_folder
 from cxrstudy.text.reports import FINDINGS
 
 _SOURCE = {"local_files_only": True, "trust_remote_code": False}
@@ -179,7 +180,8 @@ class LanguageModelTeacher:
 
     @cached_property
     def _folder(self) -> str:
-        return model_source(self._model_name)
+        name = self._model_name
+        return str(language_model_folder(name)) if is_registered(name) else name
 
     @cached_property
     def _tokenizer(self) -> PreTrainedTokenizerBase:
@@ -205,6 +207,23 @@ class LanguageModelTeacher:
 
     def _tensor(self, tokens: list[int]) -> torch.Tensor:
         return torch.tensor([tokens], device=self._model.device)
+
+
+def is_registered(name: str) -> bool:
+    """Whether a name is that of a language model of the registry."""
+    return name in datasets() and all(file.endswith(".gguf") for file in dataset(name).files)
+
+
+def identity(name: str) -> str:
+    """Say which model a name means, without reading one of the registry; a folder's by its files.
+
+    What was computed with a model is kept under it.
+    """
+    if is_registered(name):
+        return f"{name} {' '.join(dataset(name).files.values())} {_RECIPE}"
+    files = [Path(name, file) for file in ("config.json", "tokenizer.json", "model.safetensors")]
+    known = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
+    return " ".join(known)
 
 
 def _read(kept: dict) -> Reply:

@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from cxrstudy.studies.distillation.teachers import AnsweringTeacher, teacher_at
+from cxrstudy.studies.distillation.teachers import AnsweringTeacher, language_model, teacher_at
 from cxrstudy.studies.distillation.teachers.boxed import boxed_answer, write_box
 from cxrstudy.studies.distillation.teachers.few_shot import class_probabilities, default_prompt
 from cxrstudy.studies.distillation.teachers.language_model import LanguageModelTeacher, _longest
@@ -197,3 +197,19 @@ def test_answers_are_boxed_without_a_text(teacher, tmp_path):
     assert table.shape == (1, 2 + 13 * 4) and "Edema: Not mentioned" in table
     assert "edema" not in table.loc[0, "key"] and len(table.loc[0, "key"]) == 20
     assert boxed_answer("0" * 64) is None
+
+
+def test_a_name_of_the_registry_is_known_without_its_file():
+    assert language_model.is_registered("smollm2_135m_instruct")
+    assert not language_model.is_registered("minilm_l6_v2")
+    assert not language_model.is_registered("a/folder")
+    assert language_model.identity("smollm2_135m_instruct").startswith("smollm2_135m_instruct ")
+
+
+def test_a_folder_is_known_by_its_files(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    before = language_model.identity(str(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(b"1")
+    with_weights = language_model.identity(str(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(b"2")
+    assert len({before, with_weights, language_model.identity(str(tmp_path))}) == 3
